@@ -14,11 +14,12 @@ import os
 import random
 import shutil
 import signal
-import socket
+import statistics
+import subprocess
 import sys
-import threading
 import time
 
+import replays
 import streams
 from consumers import anonymous, cpu_s
 from streams import Publisher, latencies, p99, plain
@@ -97,23 +98,32 @@ def first_answer(server, stream):
 
 
 def restart(server, scale):
-    size, streams_count = 4096, 100
-    count = int(4 * 1024**3 * scale) // size // 200 * 200
+    """After a clean stop with nothing left to write, and after SIGKILL right behind the last acknowledgement."""
+    size, streams_count, published = 4096, 100, 0
     body = random.Random(1).randbytes(size)
+
+    def more(upto):
+        nonlocal published
+        with Publisher(server.port) as publisher:
+            publish(publisher, upto - published, lambda i: plain(b"s%d.a" % (i % streams_count), body=body))
+        published = upto
+
     with Requester(server.port) as client:
         for i in range(streams_count):
             client.api(f"STREAM.CREATE.S{i}", {"name": f"S{i}", "subjects": [f"s{i}.>"]})
-    with Publisher(server.port) as publisher:
-        for part in (0, 1):
-            publish(publisher, count // 2, lambda i: plain(b"s%d.a" % (i % streams_count), body=body))
-            until_quiet(server)
-            for how, sig in (("a clean stop", signal.SIGTERM), ("SIGKILL", signal.SIGKILL)):
-                server.end(sig)
-                seconds, messages = first_answer(server, "S50")
-                assert messages == (part + 1) * (count // 2) // streams_count, messages
-                yield f"{size * count // 2 * (part + 1) / 1024**3:.1f} GiB: first answer after {how}, ms", seconds * 1000
-            publisher.__exit__()
-            publisher.__init__(server.port)
+    for gib in (1, 2, 4):
+        count = int(gib * 1024**3 * scale) // size // streams_count * streams_count
+        more(count)
+        until_quiet(server)
+        for how, sig in (("a clean stop", signal.SIGTERM), ("SIGKILL", signal.SIGKILL)):
+            if sig == signal.SIGKILL:
+                more(count + 100 * streams_count)
+            server.end(sig)
+            seconds, messages = first_answer(server, "S50")
+            cpu = cpu_s(server)
+            assert messages == published // streams_count, messages
+            yield f"{gib * scale:.1f} GiB: first answer after {how}, ms", seconds * 1000
+            yield f"{gib * scale:.1f} GiB: CPU of the start after {how}, ms", cpu * 1000
 
 
 # --- bytes written
@@ -214,11 +224,7 @@ def events(server, scale):
         yield "published a second", count / seconds
         until_quiet(server)
         yield "anonymous memory, MiB", anonymous(server) / 2**20
-        for folder, _, names in os.walk(server.directory):
-            for name in names:
-                with open(os.path.join(folder, name), "rb") as file:
-                    os.fsync(file.fileno())
-                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        replays.evict(server.directory, durable=True)
         before, begun, cpu = io_of(server), time.monotonic(), cpu_s(server)
         config = {"durable_name": "c", "ack_policy": "none", "filter_subject": "s.000007"}
         client.api("CONSUMER.CREATE.S.c", {"stream_name": "S", "config": config})
@@ -282,24 +288,7 @@ def queue(server, scale):
 # --- cold replays
 
 
-def drain(port, stop, number):
-    """A consumer that reads all of the stream, as often as there is time."""
-    with Requester(port, b"drain%d" % number) as client:
-        client.read_s = 60
-        client.api(f"CONSUMER.CREATE.C.r{number}", {"stream_name": "C", "config": {
-            "durable_name": f"r{number}", "ack_policy": "none", "mem_storage": True}})
-        request = b"PUB $JS.API.CONSUMER.MSG.NEXT.C.r%d drain%d.q 3\r\n200\r\n" % (number, number)
-        client.send(request * 2)
-        seen = 0
-        while not stop.is_set():
-            try:
-                data = client.socket.recv(1 << 20)
-            except OSError:  # nothing more comes, or the server has ended
-                return
-            seen += data.count(b"HMSG") + data.count(b"MSG C.")
-            while seen >= 200:
-                seen -= 200
-                client.send(request)
+SECONDS_BESIDE = 5
 
 
 def cold(server, scale):
@@ -310,21 +299,23 @@ def cold(server, scale):
         client.api("STREAM.CREATE.O", {"name": "O", "subjects": ["o"]})
         publish(publisher, count, lambda i: plain(b"C.a", body=body))
         until_quiet(server)
-        before = p99(latencies(other, 5))
-        for folder, _, names in os.walk(server.directory):
-            for name in names:
-                with open(os.path.join(folder, name), "rb") as file:
-                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        stop = threading.Event()
-        threads = [threading.Thread(target=drain, args=(server.port, stop, n), daemon=True) for n in range(10)]
-        for thread in threads:
-            thread.start()
-        read = io_of(server)["read_bytes"]
-        during = p99(latencies(other, 5))
-        yield "MiB read meanwhile", (io_of(server)["read_bytes"] - read) / 2**20
-        stop.set()
-        yield "p99 of publishes before, ms", before
-        yield "p99 beside ten replays, times that", during / before
+        replays.evict(server.directory, durable=True)
+        before = latencies(other, SECONDS_BESIDE)
+        command = [sys.executable, replays.__file__, str(server.port), "C", str(count), server.directory]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "begun\n"
+            read = io_of(server)["read_bytes"]
+            during = latencies(other, SECONDS_BESIDE)
+            read = io_of(server)["read_bytes"] - read
+            total, least = process.communicate()[0].split()
+        yield "publishes alone: p50, ms", statistics.median(before)
+        yield "publishes alone: p99, ms", p99(before)
+        yield "beside ten replays: p50, ms", statistics.median(during)
+        yield "beside ten replays: p99, ms", p99(during)
+        yield "p99 beside ten replays, times that alone", p99(during) / p99(before)
+        yield "replayed meanwhile, MiB a second", int(total) / 2**20 / SECONDS_BESIDE
+        yield "by the slowest of ten, MiB a second", int(least) / 2**20 / SECONDS_BESIDE
+        yield "from the disk, MiB a second", read / 2**20 / SECONDS_BESIDE
 
 
 MODES = {"restart": restart, "written": written, "many": many, "keys": keys, "events": events, "queue": queue, "cold": cold}

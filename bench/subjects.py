@@ -41,8 +41,10 @@ def anonymous_mib(server):
 
 
 def written_bytes(server):
+    """What files without a name had for a moment, and never went to the disk, is not counted."""
     with open(f"/proc/{server.process.pid}/io", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("write_bytes"))
+        counted = dict(line.split(": ") for line in file)
+    return int(counted["write_bytes"]) - int(counted["cancelled_write_bytes"])
 
 
 class Highest:

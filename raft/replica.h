@@ -185,8 +185,9 @@ void replica_read(struct replica *replica, struct replica_read *read);
  * others are told a hash of the body's compared sections; one that differs from the majority's
  * does not lead, and its state is replaced (docs/raft.md, Comparing states). */
 void replica_block(struct replica *replica, struct buf *body, struct buf *local);
-/* The same of what may be large; both are the replica's from now on. */
-void replica_block_spooled(struct replica *replica, struct spool *body, struct spool *local);
+/* The same of what may be large; both are the replica's from now on. Features: storage/block.h. */
+void replica_block_spooled(struct replica *replica, struct spool *body, struct spool *local,
+                           uint32_t features);
 /* The machine wants a block soon: a leader makes one with the next batch, or at once. Not from
  * inside an event. */
 void replica_block_soon(struct replica *replica);

@@ -12,7 +12,7 @@
 #include "storage/record.h"
 
 #define GROUP_MAX (8u + MEMBERS_BODY_MAX)
-#define GROWTH    4u /* the log grows by so many times the last block before the next */
+#define GROWTH    8u /* the log grows by so many times what the last block took before the next */
 #define PART      8u /* and by that part of itself, but at least that part of block_bytes */
 
 bool replica_blocks(const struct replica *replica)
@@ -82,6 +82,13 @@ static void begin(struct replica *replica, const struct log_batch *batch)
     replica->events.capture(replica->owner, bytes_of(head, BLOCK_SECTION_HEAD + size));
 }
 
+/* A seal that a start finds above the newest block has none: the process ended before. What stands
+ * above the block counts, or every start would read all of it up to the next seal but one. */
+static bool is_recovered(const struct replica *replica)
+{
+    return replica->core == NULL;
+}
+
 void replica_block_count(struct replica *replica, const struct log_batch *batch)
 {
     struct raft_config config;
@@ -91,7 +98,7 @@ void replica_block_count(struct replica *replica, const struct log_batch *batch)
         replica->config = config;
     }
     replica->block.bytes += batch->content.size;
-    if (begins_with_seal(batch))
+    if (begins_with_seal(batch) && !is_recovered(replica))
         replica->block.bytes = 0;
 }
 
@@ -136,7 +143,7 @@ static void written(struct log_block_op *op, enum err err)
 
     replica->block.busy = false;
     if (err == OK)
-        replica->block.size = spool_size(replica->block.body) + spool_size(replica->block.local);
+        replica->block.size = op->stored;
     spool_destroy(replica->block.body);
     spool_destroy(replica->block.local);
     replica->block.body = replica->block.local = NULL;
@@ -152,7 +159,8 @@ static void written(struct log_block_op *op, enum err err)
     replica_let_go(replica);
 }
 
-void replica_block_spooled(struct replica *replica, struct spool *body, struct spool *local)
+void replica_block_spooled(struct replica *replica, struct spool *body, struct spool *local,
+                           uint32_t features)
 {
     struct log_block_op *op = &replica->block.op;
 
@@ -163,6 +171,7 @@ void replica_block_spooled(struct replica *replica, struct spool *body, struct s
     replica->block.local = local;
     op->body = spool_bytes(body);
     op->local = spool_bytes(local);
+    op->features = features;
     op->done = written;
     op->digest = replica_audit_body;
     replica_hold(replica);
@@ -171,7 +180,7 @@ void replica_block_spooled(struct replica *replica, struct spool *body, struct s
 
 void replica_block(struct replica *replica, struct buf *body, struct buf *local)
 {
-    replica_block_spooled(replica, spool_of(body), spool_of(local));
+    replica_block_spooled(replica, spool_of(body), spool_of(local), 0);
 }
 
 void replica_block_begin(struct replica *replica)
@@ -317,7 +326,7 @@ enum err replica_block_restore(struct replica *replica, const struct log_block *
     replica->config = config;
     replica->time_last = time_last;
     replica->applied = block->index;
-    replica->block.size = block->body.size + block->local.size;
+    replica->block.size = block->stored;
     replica->block.newest = block->index;
     replica->block.newest_term = block->term;
     return OK;

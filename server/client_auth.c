@@ -151,11 +151,16 @@ static bool bind(struct client *client, const struct auth_user *user)
     return true;
 }
 
+static void end_surplus(struct client *client)
+{
+    client_end(client, "maximum account active connections exceeded",
+               "Maximum Account Connections Exceeded");
+}
+
 static void bind_or_end(struct client *client, const struct auth_user *user)
 {
     if (!bind(client, user))
-        client_end(client, "maximum account active connections exceeded",
-                   "Maximum Account Connections Exceeded");
+        end_surplus(client);
 }
 
 /* ---- who it is --------------------------------------------------------------------------------
@@ -471,6 +476,13 @@ static const struct auth_user *look_again(struct client *client, const struct au
     return user;
 }
 
+/* The account has more connections than it may now. Asked of the newest first, the oldest stay. */
+static bool is_surplus(const struct client *client)
+{
+    return client->counted &&
+           count_in(client->account, 0) > connections_max(client->account->options);
+}
+
 void client_auth_changed(struct client *client, const struct auth *before)
 {
     const struct auth_user *user = NULL;
@@ -482,9 +494,14 @@ void client_auth_changed(struct client *client, const struct auth *before)
         client->unproven = auth_required(client->clients->auth, client->type);
     } else if (client->state == CLIENT_OPEN) {
         user = look_again(client, before);
-        if (client->state == CLIENT_OPEN) {
+        if (client->state == CLIENT_OPEN && !is_surplus(client)) {
             rebind(client, user);
             return;
+        }
+        if (client->state == CLIENT_OPEN) {
+            auth_user_end(user);
+            client_uncount(client);
+            end_surplus(client);
         }
     }
     client->permissions = NULL;

@@ -19,8 +19,8 @@ struct cluster_route {
 };
 
 struct cluster_options {
-    bool configured;  /* there is a cluster block or flag */
-    const char *name; /* NULL: made up */
+    bool configured;  /* a block or flag says where to listen: else there is no cluster */
+    const char *name; /* NULL: made up; without a cluster it is only shown */
     const char *host; /* to listen on; NULL: as for clients */
     int port;         /* 0: none, -1: any free */
     struct cluster_route *routes;
@@ -35,6 +35,12 @@ struct cluster_options {
     int64_t heartbeat_ns; /* between linked nodes; 0: the default, 250 ms */
     int64_t deadline_ns;  /* a peer not heard of for so long is down; 0: 1.5 s */
 };
+
+/* As it was said; empty: it was not. */
+static inline struct bytes cluster_options_name(const struct cluster_options *options)
+{
+    return options->name != NULL ? bytes_of_text(options->name) : bytes_of(NULL, 0);
+}
 
 /* Reads "scheme://user:password@host:port" into `arena`. False: it is none. */
 bool cluster_route_read(struct arena *arena, struct bytes url, struct cluster_route *route);

@@ -521,8 +521,9 @@ void jetstream_cluster_turn(struct jetstream_cluster *cluster)
 
 struct bytes jetstream_cluster_name(const struct jetstream *jetstream)
 {
-    return jetstream->cluster != NULL ? cluster_name(jetstream->cluster->cluster)
-                                      : bytes_of(NULL, 0);
+    return jetstream->cluster != NULL
+               ? cluster_name(jetstream->cluster->cluster)
+               : cluster_options_name(&server_options(jetstream->server)->cluster);
 }
 
 struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node)

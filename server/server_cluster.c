@@ -78,17 +78,20 @@ static struct urls gather_urls(const struct server *server)
 /* ---- INFO -------------------------------------------------------------------------------------
  */
 
-static bool update_name(struct server *server)
+static bool show_name(struct server *server, struct bytes name)
 {
-    struct bytes name = cluster_name(server->cluster);
-
-    server->info.cluster_dynamic = cluster_name_is_dynamic(server->cluster);
     if (bytes_equal(server->info.cluster, name))
         return false;
     heap_give(server->cluster_name);
     server->cluster_name = heap_text(name);
     server->info.cluster = bytes_of_text(server->cluster_name);
     return true;
+}
+
+static bool update_name(struct server *server)
+{
+    server->info.cluster_dynamic = cluster_name_is_dynamic(server->cluster);
+    return show_name(server, cluster_name(server->cluster));
 }
 
 static void inform(struct server *server)
@@ -156,8 +159,10 @@ void server_cluster_create(struct server *server)
         .flaws = server->options.sim.cluster_flaws,
     };
 
-    if (!server->options.cluster.configured)
+    if (!server->options.cluster.configured) {
+        (void)show_name(server, cluster_options_name(&server->options.cluster));
         return;
+    }
     server->cluster = cluster_create(&setup);
     server->core = core_create(server->cluster, server->router, server->logger, server->io);
     server->watcher = (struct cluster_watcher){.up = node_changed, .down = node_changed};
@@ -183,11 +188,11 @@ enum err server_cluster_start(struct server *server)
 void server_cluster_destroy(struct server *server)
 {
     heap_give(server->advertised_host);
+    heap_give(server->cluster_name);
     if (server->cluster == NULL)
         return;
     core_destroy(server->core);
     cluster_destroy(server->cluster);
-    heap_give(server->cluster_name);
     urls_clear(&server->own_urls);
     urls_clear(&server->connect_urls);
 }

@@ -178,6 +178,20 @@ static uint64_t tell_next(struct log *log, uint64_t position)
     return position;
 }
 
+/* How long that took is what replays go by: one write of the journal beside another, one sync of a
+ * segment beside another. */
+static void flight_timed(const struct log *log)
+{
+    const struct log_flight *flight = log->flight;
+    struct store *store = log->store;
+
+    if (log->memory)
+        return;
+    latency_add(&store->durable, io_now(store->io) - flight->begun_ns);
+    gentle_synced(store, flight->journal == WITNESS_DONE ? SYNC_OF_JOURNAL : SYNC_OF_SEGMENT,
+                  flight->begun_ns);
+}
+
 void flight_durable(struct log *log)
 {
     struct log_flight *flight = log->flight;
@@ -187,8 +201,7 @@ void flight_durable(struct log *log)
     assert(file == log->files[log->file_count - 1]);
     assert(position == file->end);
 
-    if (!log->memory)
-        latency_add(&log->store->durable, io_now(log->store->io) - flight->begun_ns);
+    flight_timed(log);
     log->phase = LOG_TELLING;
     log->retried = false;
     while (flight->kept > 0)

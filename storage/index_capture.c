@@ -1,15 +1,13 @@
 #include "storage/index_capture.h"
 
-#include <limits.h>
-
 #include "base/heap.h"
 #include "base/varint.h"
 #include "storage/index_priv.h"
 
-#define PIECE_BITS  10u /* of a range: part of the format, whatever the index's own blocks are */
+#define PIECE_BITS  INDEX_PIECE_BITS
 #define PIECE_SPAN  (1u << PIECE_BITS)
 #define NAMES       2048u /* places in a piece's table of subjects: twice what it can hold */
-#define SUBJECT_MAX 65535u
+#define NAMED_LEAST 4u    /* subjects a message of a range: fewer are looked up fast */
 #define MESSAGE_MAX (6 * VARINT_MAX) /* of one, without its subject's text */
 
 static_assert(NAMES >= 2 * PIECE_SPAN, "it is never more than half full");
@@ -27,9 +25,15 @@ struct piece_name {
     uint32_t number;
 };
 
+struct taken {
+    uint64_t sequence;
+    struct index_slot slot;
+};
+
 struct index_capture {
     struct index *index;
     bool own;             /* it was emptied, and this is what it had */
+    bool named;           /* rows say numbers of subjects, too */
     uint64_t next;        /* number of the lowest range that is still to be taken in order */
     uint64_t last;        /* highest sequence that belongs to it; 0: nothing does */
     struct buf *messages; /* of the ranges below `next` */
@@ -37,7 +41,13 @@ struct index_capture {
     struct piece **early; /* ranges at or above it that were about to change, rising */
     size_t early_at, early_count, early_capacity;
     struct piece_name names[NAMES];
+    struct taken *taken; /* the range that is being taken down: room for all there are in one */
 };
+
+static size_t range_max(const struct index *index)
+{
+    return index->count < PIECE_SPAN ? (size_t)index->count : PIECE_SPAN;
+}
 
 struct index_capture *index_capture_begin(struct index *index, struct buf *pieces)
 {
@@ -46,10 +56,20 @@ struct index_capture *index_capture_begin(struct index *index, struct buf *piece
     assert(index->capture == NULL);
     capture->index = index;
     capture->last = index_last(index);
+    capture->taken = heap_resize(NULL, range_max(index) * sizeof capture->taken[0]);
     capture->messages = pieces;
     buf_init(&capture->places, SIZE_MAX);
     index->capture = capture;
     return capture;
+}
+
+bool index_capture_name(struct index_capture *capture)
+{
+    const struct index *index = capture->index;
+
+    assert(capture->next == 0 && capture->early_count == 0);
+    capture->named = index->subjects.count >= (uint64_t)NAMED_LEAST << index->blocks.bits;
+    return capture->named;
 }
 
 static void piece_free(const struct index_capture *capture, struct piece *piece)
@@ -68,6 +88,7 @@ void index_capture_end(struct index_capture *capture)
     for (size_t i = capture->early_at; i < capture->early_count; i++)
         piece_free(capture, capture->early[i]);
     heap_give(capture->early);
+    heap_give(capture->taken);
     buf_deinit(&capture->places);
     if (capture->own)
         index_destroy(capture->index);
@@ -98,12 +119,17 @@ static uint32_t name_number(struct index_capture *capture, struct coder *coder, 
     return 0;
 }
 
-static void add_message(struct index_capture *capture, struct coder *coder, uint64_t sequence,
+/* True: its subject is new in this piece. */
+static bool add_message(struct index_capture *capture, struct coder *coder, uint64_t sequence,
                         const struct index_slot *slot, struct buf *out)
 {
     uint32_t number = name_number(capture, coder, slot->subject);
-    struct bytes subject = index_subjects_text(&capture->index->subjects, slot->subject);
-    uint8_t *begin = buf_reserve(out, MESSAGE_MAX + (number == 0 ? subject.size : 0)), *at = begin;
+    struct bytes subject = {0};
+    uint8_t *begin, *at;
+
+    if (number == 0)
+        subject = index_subjects_text(&capture->index->subjects, slot->subject);
+    at = begin = buf_reserve(out, MESSAGE_MAX + subject.size);
 
     at = varint_write(at, sequence - coder->sequence);
     at = varint_write(at, varint_fold(slot->time_ns - coder->time_ns));
@@ -120,6 +146,7 @@ static void add_message(struct index_capture *capture, struct coder *coder, uint
     coder->time_ns = slot->time_ns;
     coder->record_size = slot->record_size;
     coder->stored_size = slot->stored_size;
+    return number == 0;
 }
 
 static void add_place(struct buf *out, log_place place, log_place *expected, uint32_t size)
@@ -128,37 +155,53 @@ static void add_place(struct buf *out, log_place place, log_place *expected, uin
     *expected = place + size;
 }
 
-/* The live messages of a range, up to the capture's last; the cursor is at the first. Its places
- * are coded by themselves, too. */
-static void take_down(struct index_capture *capture, struct index_cursor first,
-                      struct buf *messages, struct buf *places)
+/* The live messages of a range, up to the capture's last, into `taken`; the cursor is at the first.
+ * What is known of their subjects is asked for meanwhile. */
+static uint32_t read_range(struct index_capture *capture, struct index_cursor cursor)
 {
     const struct index_blocks *blocks = &capture->index->blocks;
-    uint64_t number = index_cursor_sequence(blocks, first) >> PIECE_BITS;
-    struct coder coder = {.sequence = number << PIECE_BITS};
-    struct index_cursor cursor = first;
-    log_place expected = 0;
-    uint32_t count = 0, left;
+    const struct index_names *names = &capture->index->subjects.names;
+    uint64_t number = index_cursor_sequence(blocks, cursor) >> PIECE_BITS;
+    uint32_t count = 0;
 
     do {
         uint64_t sequence = index_cursor_sequence(blocks, cursor);
+        struct taken *taken = &capture->taken[count];
 
         if (sequence >> PIECE_BITS != number || sequence > capture->last)
             break;
+        taken->sequence = sequence;
+        index_cursor_read(blocks, cursor, &taken->slot);
+        __builtin_prefetch(index_names_at(names, taken->slot.subject));
         count++;
     } while (index_cursor_next(blocks, &cursor));
+    return count;
+}
+
+/* A range's messages, the cursor is at the first. Its places are coded by themselves, too. With
+ * many subjects each text is somewhere else: all are asked for before the first is needed. */
+static void take_down(struct index_capture *capture, struct index_cursor first,
+                      struct buf *messages, struct buf *places)
+{
+    uint64_t number = index_cursor_sequence(&capture->index->blocks, first) >> PIECE_BITS;
+    uint32_t count = read_range(capture, first);
+    struct coder coder = {.sequence = number << PIECE_BITS};
+    log_place expected = 0;
+
     if (count == 0)
         return;
+    for (uint32_t i = 0; i < count; i++)
+        __builtin_prefetch(
+            index_subjects_text(&capture->index->subjects, capture->taken[i].slot.subject).at);
     memset(capture->names, 0, sizeof capture->names);
     (void)varint_add(messages, count);
     (void)varint_add(messages, number);
-    for (left = count, cursor = first; left > 0; left--) {
-        struct index_slot slot;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct taken *taken = &capture->taken[i];
 
-        index_cursor_read(blocks, cursor, &slot);
-        add_message(capture, &coder, index_cursor_sequence(blocks, cursor), &slot, messages);
-        add_place(places, slot.place, &expected, slot.record_size);
-        (void)index_cursor_next(blocks, &cursor);
+        if (add_message(capture, &coder, taken->sequence, &taken->slot, messages) && capture->named)
+            (void)varint_add(places, taken->slot.subject);
+        add_place(places, taken->slot.place, &expected, taken->slot.record_size);
     }
 }
 
@@ -309,184 +352,4 @@ void index_capture_spool(struct index_capture *capture, struct spool *pieces, st
 bool index_capture_places(const struct index_capture *capture, struct buf *places)
 {
     return buf_add(places, buf_bytes(&capture->places));
-}
-
-/* ---- back -------------------------------------------------------------------------------------
- */
-
-static bool take_folded(struct bytes *in, int64_t *value)
-{
-    uint64_t folded;
-
-    if (!varint_take(in, &folded))
-        return false;
-    *value = varint_unfold(folded);
-    return true;
-}
-
-static bool take_u32(struct bytes *in, uint32_t *value)
-{
-    int64_t step;
-
-    if (!take_folded(in, &step) || step > UINT32_MAX || step < -(int64_t)UINT32_MAX)
-        return false;
-    step += *value;
-    *value = (uint32_t)step;
-    return step >= 0 && step <= UINT32_MAX;
-}
-
-struct index_restoring {
-    struct index *index;
-    struct bytes pieces, places;
-    bool placed; /* there is a row of places */
-    bool (*place)(void *context, struct index_entry *entry);
-    void *context;
-    /* of the piece */
-    struct coder coder;
-    log_place expected;
-    struct bytes names[PIECE_SPAN];
-    uint32_t count;
-    struct index_entry entries[PIECE_SPAN];
-    uint32_t name_of[PIECE_SPAN]; /* of each entry, its place in `names` */
-};
-
-static bool take_subject(struct bytes *in, struct index_restoring *reading, uint32_t *name)
-{
-    uint64_t number, size;
-
-    if (!varint_take(in, &number) || number > reading->coder.names)
-        return false;
-    if (number == 0) {
-        if (!varint_take(in, &size) || size > SUBJECT_MAX || size > in->size)
-            return false;
-        reading->names[reading->coder.names++] = bytes_take(*in, size);
-        *in = bytes_skip(*in, size);
-        number = reading->coder.names;
-    }
-    *name = (uint32_t)number - 1;
-    return true;
-}
-
-static bool take_message(struct bytes *in, struct index_restoring *reading,
-                         struct index_entry *entry, uint32_t *name)
-{
-    struct coder *coder = &reading->coder;
-    uint64_t step;
-    int64_t time_step;
-
-    if (!varint_take(in, &step) || !take_folded(in, &time_step) ||
-        !take_u32(in, &coder->record_size) || !take_u32(in, &coder->stored_size) ||
-        !take_subject(in, reading, name))
-        return false;
-    entry->subject = reading->names[*name];
-    if (step > UINT64_MAX - coder->sequence)
-        return false;
-    coder->sequence += step;
-    coder->time_ns = (int64_t)((uint64_t)coder->time_ns + (uint64_t)time_step);
-    entry->sequence = coder->sequence;
-    entry->time_ns = coder->time_ns;
-    entry->record_size = coder->record_size;
-    entry->stored_size = coder->stored_size;
-    return true;
-}
-
-static bool take_place(struct index_restoring *reading, struct index_entry *entry)
-{
-    int64_t step = 0;
-
-    if (reading->placed && !take_folded(&reading->places, &step))
-        return false;
-    entry->place = reading->expected + (uint64_t)step;
-    reading->expected = entry->place + entry->record_size;
-    return reading->place(reading->context, entry);
-}
-
-static bool take_piece(struct index_restoring *reading)
-{
-    uint64_t count, number, last = reading->index->sequence_added;
-
-    if (!varint_take(&reading->pieces, &count) || count == 0 || count > PIECE_SPAN ||
-        !varint_take(&reading->pieces, &number) || number > UINT64_MAX >> PIECE_BITS)
-        return false;
-    reading->coder = (struct coder){.sequence = number << PIECE_BITS};
-    reading->expected = 0;
-    reading->count = (uint32_t)count;
-    for (uint32_t i = 0; i < reading->count; i++) {
-        struct index_entry *entry = &reading->entries[i];
-
-        if (!take_message(&reading->pieces, reading, entry, &reading->name_of[i]) ||
-            entry->sequence >> PIECE_BITS != number || entry->sequence <= last ||
-            entry->sequence == UINT64_MAX || /* whoever goes on behind it would begin anew */
-            !take_place(reading, entry))
-            return false;
-        last = entry->sequence;
-    }
-    return true;
-}
-
-/* With a million subjects each look-up waits for memory several times: a whole piece's are asked
- * for at once, and each is looked up once. */
-static void add_piece(struct index_restoring *reading)
-{
-    struct index *index = reading->index;
-    struct index_subjects *subjects = &index->subjects;
-    uint32_t ids[PIECE_SPAN];
-    uint64_t hashes[PIECE_SPAN];
-    uint32_t count = reading->coder.names;
-
-    for (uint32_t i = 0; i < count; i++)
-        hashes[i] = index_subjects_hash(subjects, reading->names[i]);
-    for (uint32_t i = 0; i < count; i++)
-        ids[i] = index_subjects_guess(subjects, hashes[i]);
-    for (uint32_t i = 0; i < count; i++)
-        index_blocks_prefetch(&index->blocks, index_subjects_guess_last(subjects, ids[i]));
-    for (uint32_t i = 0; i < count; i++)
-        ids[i] = index_subjects_intern_hashed(subjects, reading->names[i], hashes[i]);
-    for (uint32_t i = 0; i < reading->count; i++)
-        index_add_named(index, &reading->entries[i], ids[reading->name_of[i]]);
-}
-
-struct index_restoring *index_restoring_begin(
-    struct index *index, struct bytes pieces, struct bytes places,
-    bool (*place)(void *context, struct index_entry *entry), void *context)
-{
-    struct index_restoring *reading = HEAP_NEW(struct index_restoring);
-
-    assert(index->sequence_added == 0);
-    reading->index = index;
-    reading->pieces = pieces;
-    reading->places = places;
-    reading->placed = places.size > 0;
-    reading->place = place;
-    reading->context = context;
-    return reading;
-}
-
-enum err index_restoring_step(struct index_restoring *reading, unsigned pieces)
-{
-    for (unsigned i = 0; i < pieces && reading->pieces.size > 0; i++) {
-        if (!take_piece(reading))
-            return ERR_CORRUPT;
-        add_piece(reading);
-    }
-    if (reading->pieces.size > 0)
-        return ERR_AGAIN;
-    return reading->places.size == 0 ? OK : ERR_CORRUPT;
-}
-
-void index_restoring_end(struct index_restoring *reading)
-{
-    heap_give(reading);
-}
-
-enum err index_restore(struct index *index, struct bytes pieces, struct bytes places,
-                       bool (*place)(void *context, struct index_entry *entry), void *context)
-{
-    struct index_restoring *reading = index_restoring_begin(index, pieces, places, place, context);
-    enum err err = ERR_AGAIN;
-
-    while (err == ERR_AGAIN)
-        err = index_restoring_step(reading, UINT_MAX);
-    index_restoring_end(reading);
-    return err;
 }

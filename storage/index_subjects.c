@@ -75,14 +75,20 @@ bool index_subjects_is(const struct index_subjects *subjects, uint32_t id, struc
            bytes_equal(index_subjects_text(subjects, id), subject);
 }
 
-uint64_t index_subjects_hash(const struct index_subjects *subjects, struct bytes subject)
+void index_subjects_prefetch(const struct index_subjects *subjects, uint64_t hash)
 {
-    uint64_t hash = bytes_hash(subject, subjects->seed);
     struct index_tags_look look;
 
     index_tags_begin(&subjects->tags, tag_of(hash), &look);
     if (look.capacity > 0)
         __builtin_prefetch(&look.tags[look.at]);
+}
+
+uint64_t index_subjects_hash(const struct index_subjects *subjects, struct bytes subject)
+{
+    uint64_t hash = bytes_hash(subject, subjects->seed);
+
+    index_subjects_prefetch(subjects, hash);
     return hash;
 }
 

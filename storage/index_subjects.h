@@ -41,7 +41,9 @@ uint32_t index_subjects_intern(struct index_subjects *subjects, struct bytes sub
  * Nothing is changed by steps 1 to 3. A guess is the id that the subject has if it is the one that
  * it looks like, or INDEX_SUBJECT_NONE. */
 uint64_t index_subjects_hash(const struct index_subjects *subjects, struct bytes subject); /* 1 */
-uint32_t index_subjects_guess(const struct index_subjects *subjects, uint64_t hash);       /* 2 */
+/* A hint: the subject with that hash is about to be looked up. */
+void index_subjects_prefetch(const struct index_subjects *subjects, uint64_t hash);
+uint32_t index_subjects_guess(const struct index_subjects *subjects, uint64_t hash); /* 2 */
 /* Its newest message; 0: there is no guess. */
 uint64_t index_subjects_guess_last(const struct index_subjects *subjects, uint32_t guess); /* 3 */
 uint32_t index_subjects_intern_hashed(struct index_subjects *subjects, struct bytes subject,

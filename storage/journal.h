@@ -98,7 +98,8 @@ struct journal_clean {
 };
 /*
  * What was written to the journal so far is written over with zeros: each file when all that it
- * covers is synced and nothing in it is held. Those who ask meanwhile wait for the next round.
+ * covers is synced and nothing in it is held. A file that takes no more records, and is not needed,
+ * is removed. Those who ask meanwhile wait for the next round.
  */
 void journal_clean(struct journal *journal, struct journal_clean *clean);
 

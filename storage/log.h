@@ -69,6 +69,7 @@ struct log_block {
     struct log_hash hash;
     struct bytes body;
     struct bytes local;
+    uint64_t stored;                     /* bytes that both take on the disk */
     const struct log_block_files *files; /* for log_block_ordinal */
 };
 
@@ -361,17 +362,19 @@ void log_cut(struct log *log, uint64_t index);
 
 /* ---- state blocks, the floor, space ---------------------------------------------------------- */
 
-/* In its owner; stays put until `done` has run. All are the owner's but `digested`; body and local
- * part are lent and do not change meanwhile. */
+/* In its owner; stays put until `done` has run. All are the owner's but `digested` and `stored`;
+ * body and local part are lent and do not change meanwhile. */
 struct log_block_op {
     uint64_t index;
     uint64_t term;
     struct log_hash hash; /* of the batch at `index`, as log_batch had it */
     log_place behind;     /* where that batch ends (log_batch_behind); 0: not known */
     struct bytes body;
-    struct bytes local;                    /* places, by the ids of files (log_file_id) */
+    struct bytes local; /* places, by the ids of files (log_file_id) */
+    uint32_t features;  /* storage/block.h: who does not know them does not read it */
     uint64_t (*digest)(struct bytes body); /* on a worker, before it is written; may be NULL */
     uint64_t digested;                     /* what it said */
+    uint64_t stored;                       /* bytes that body and local part take on the disk */
     /* OK: the block is on the disk; the one before it is kept, older ones are not. Else it is not
      * there, or found after a crash all the same. Comes from io_turn, also if the log is closed. */
     void (*done)(struct log_block_op *op, enum err err);
@@ -580,10 +583,17 @@ struct log_read {
     size_t count; /* so far: the system may read a part at a time */
     struct log_read *next;
     struct log_unpacking *unpacking;
+    struct store *store;
+    size_t taken; /* of the budget, by what is on its way; 0: it is of none */
+    int64_t begun_ns;
 };
 /* The same, waiting: a count, short only at the end of what is written, or a negative errno. The
  * log must stay open until done. */
 void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size);
+/* The same for a replay, which gives way to live traffic (storage/read_budget.h): it may begin
+ * later. */
+void log_read_gently(struct log *log, struct log_read *read, log_place place, void *at,
+                     size_t size);
 
 /*
  * Appends the whole content of batch `index` to `out`, verified. One after the other is cheapest.

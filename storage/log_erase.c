@@ -7,6 +7,10 @@
  * followed by all of it.
  *
  * The file that is being written is ended first, so that it does not change any more.
+ *
+ * Behind the end of a file stands what never happened: batches that were cut while they were
+ * written, or whose write or sync failed and which stand in the next file, too. Before the journal,
+ * out of which a start could write them there again, all of that is cut off.
  */
 #include <stdlib.h>
 
@@ -26,6 +30,7 @@
 /* Outlives its log's closing while something is in flight. */
 struct log_erasing {
     struct io_work work;
+    struct io_work ending;
     struct timer timer;
     int64_t wait; /* ns, of the timer when it was last armed; 0: not since the last file */
     struct journal_clean clean;
@@ -189,6 +194,16 @@ static void erasing_run(struct io_work *work, struct io *io)
     buf_deinit(&bytes);
 }
 
+static void ending_run(struct io_work *work, struct io *io)
+{
+    struct log_erasing *erasing = owner_of(work, struct log_erasing, ending);
+    const struct log_file *file = erasing->file;
+
+    erasing->err = io_truncate(io, file->file, file->end);
+    if (erasing->err == OK)
+        erasing->err = io_sync(io, file->file);
+}
+
 /* ---- one file after the other -----------------------------------------------------------------
  */
 
@@ -324,9 +339,54 @@ static void find_end(struct log_erasing *erasing)
         erasing->end++;
 }
 
+static void ending_done(struct io_work *work)
+{
+    struct log_erasing *erasing = owner_of(work, struct log_erasing, ending);
+    struct log_file *file = erasing->file;
+
+    erasing->busy = false;
+    file->packing = false;
+    erasing->file = NULL;
+    if (erasing->err != OK) {
+        erasing_ended(erasing);
+        return;
+    }
+    file->allocated = file->placed = file->end;
+    erasing->wait = 0;
+    erasing_look(erasing);
+}
+
+/* One with something behind its end, to which nothing is written any more, or that is to end. */
+static struct log_file *find_ending(const struct log *log)
+{
+    for (uint32_t i = 0; i < log->file_count; i++) {
+        struct log_file *file = log->files[i];
+
+        if (file != NULL && file->pack == NULL && file->placed > file->end &&
+            (file != log->active || file->ended))
+            return file;
+    }
+    return NULL;
+}
+
+/* A file that is condemned is synced all the same: it is about its length. */
+static void end_file(struct log_erasing *erasing, struct log_file *file)
+{
+    if (file->packing || file->syncing || !is_ended(erasing->log, file) ||
+        (!file->condemned && !log_file_settled(file))) {
+        later(erasing);
+        return;
+    }
+    erasing->file = file;
+    file->packing = true;
+    erasing->busy = true;
+    store_work(erasing->log->store, &erasing->ending);
+}
+
 static void erasing_look(struct log_erasing *erasing)
 {
     struct log *log = erasing->log;
+    struct log_file *ending;
 
     while (erasing->next < erasing->count) {
         struct log_file *file = file_at(log, ordinal_of(&erasing->at[erasing->next]));
@@ -352,6 +412,12 @@ static void erasing_look(struct log_erasing *erasing)
             return;
         }
         begin_file(erasing, file);
+        return;
+    }
+    ending = find_ending(log);
+    if (ending != NULL) {
+        if (!log->closed) /* else log_erase_done frees it */
+            end_file(erasing, ending);
         return;
     }
     erasing->cleaning = true;
@@ -390,6 +456,8 @@ void log_erase(struct log *log, struct log_erase_op *op)
     assert(log->erasing == NULL);
     erasing->work.run = erasing_run;
     erasing->work.done = erasing_done;
+    erasing->ending.run = ending_run;
+    erasing->ending.done = ending_done;
     erasing->timer.fire = erasing_fired;
     erasing->log = log;
     erasing->op = op;

@@ -56,10 +56,12 @@ int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
     return io_read_now(log->store->io, file->file, offset, at, size);
 }
 
-static void read_rest(struct log_read *read)
+void log_read_begin(struct log_read *read)
 {
+    size_t left = read->size - read->count;
+
     io_read(read->io, &read->op, read->file->file, read->offset + read->count,
-            read->at + read->count, read->size - read->count);
+            read->at + read->count, read->taken > 0 ? read->taken : left);
 }
 
 static void read_done(struct io_op *op, int64_t result)
@@ -68,15 +70,18 @@ static void read_done(struct io_op *op, int64_t result)
 
     if (result > 0)
         read->count += (size_t)result;
-    if (result > 0 && read->count < read->size) {
-        read_rest(read);
+    if (read->taken > 0)
+        gentle_ended(read->store, read, result > 0 && read->count < read->size);
+    else if (result > 0 && read->count < read->size)
+        log_read_begin(read);
+    if (result > 0 && read->count < read->size)
         return;
-    }
     read->file->reads--;
     read->done(read, result < 0 ? result : (int64_t)read->count);
 }
 
-void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size)
+static void read_begin(struct log *log, struct log_read *read, log_place place, void *at,
+                       size_t size, bool gently)
 {
     uint64_t offset = NOWHERE;
     struct log_file *file = place >> 32 == LOG_FILE_NONE ? log->files[log->file_count - 1]
@@ -90,12 +95,26 @@ void log_read(struct log *log, struct log_read *read, log_place place, void *at,
     read->at = at;
     read->size = size;
     read->count = 0;
+    read->store = log->store;
+    read->taken = 0;
     if (file->memory != NULL)
         memory_read_later(log, read, (int64_t)memory_read(file->memory, offset, at, size));
     else if (file->pack != NULL && offset != NOWHERE && size > 0)
         log_unpack(log, read, place);
+    else if (gently && offset != NOWHERE && size > 0)
+        gentle_add(log->store, read);
     else
-        read_rest(read);
+        log_read_begin(read);
+}
+
+void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size)
+{
+    read_begin(log, read, place, at, size, false);
+}
+
+void log_read_gently(struct log *log, struct log_read *read, log_place place, void *at, size_t size)
+{
+    read_begin(log, read, place, at, size, true);
 }
 
 /* ---- what is in memory ------------------------------------------------------------------------

@@ -29,6 +29,12 @@ void log_block_forget(struct log *log)
     log->block_writing = NULL;
 }
 
+static void memory_written(struct block *block)
+{
+    block->body_hash = hash_128(block->body);
+    block->stored = block->body.size;
+}
+
 /* On a worker. */
 static void writing_run(struct io_work *work, struct io *io)
 {
@@ -39,7 +45,7 @@ static void writing_run(struct io_work *work, struct io *io)
     if (!writing->log->memory)
         writing->err = block_write(io, writing->log->store->dir, &writing->block, writing->keep);
     else
-        writing->block.body_hash = hash_128(writing->block.body);
+        memory_written(&writing->block);
 }
 
 /* Of a log in memory others read it there. */
@@ -67,6 +73,7 @@ static void writing_done(struct io_work *work)
     if (err == OK && !writing->taken)
         log_block_is(log, op->index);
     op->digested = writing->digested;
+    op->stored = writing->block.stored;
     log_block_forget(log);
     op->done(op, err);
 }
@@ -177,6 +184,7 @@ void log_block_start(struct log *log, struct log_block_op *op, uint64_t end)
         .hash = op->hash,
         .body = op->body,
         .local = op->local,
+        .features = op->features,
     };
     memcpy(writing->block.incarnation, log->incarnation, 16);
     writing->block.files = heap_take((log->file_count + 1) * sizeof writing->block.files[0]);

@@ -92,6 +92,7 @@ enum err log_take_view(struct log *log, const struct log_take_op *op,
         .hash = op->hash,
         .body = op->body,
         .local = op->local,
+        .stored = op->block.stored,
         .files = &files,
     };
 

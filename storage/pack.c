@@ -356,7 +356,7 @@ static enum err add_frame(struct pack_writer *writer, struct io *io, uint8_t *me
         memcpy(memory, writer->memory + offset, raw);
     if (err != OK)
         return err;
-    size = compress_piece(bytes_of(memory, raw), memory + PACK_FRAME, bound);
+    size = compress_piece(bytes_of(memory, raw), COMPRESS_WELL, memory + PACK_FRAME, bound);
     stored = size < raw ? bytes_of(memory + PACK_FRAME, size) : bytes_of(memory, raw);
     *frame = (struct pack_frame){writer->end, (uint32_t)stored.size, hash_32(stored)};
     err = io_write_all(io, writer->to, writer->end, stored);

@@ -28,6 +28,7 @@ struct part {
     bool empty;        /* never used */
     uint64_t first;    /* what counts of it; 0: nothing */
     uint64_t last;
+    uint64_t end; /* behind the batch at which later files say that it ends; 0: not known */
 };
 
 /* Where a file ends: what the files after it say, or the block's list. */
@@ -659,6 +660,9 @@ static enum err walk_part(struct walk *walk, unsigned number)
     }
     if (limit.known && walk->index <= limit.index) /* what says so marks them durable */
         lose(walk, part, limit.index + 1, limit.hash, part->size - walk->position);
+    else if (limit.known && limit.hash_known && walk->last_size > 0 && walk->last_part == number &&
+             walk->last_position + walk->last_size == walk->position)
+        part->end = walk->position; /* behind the batch that the cut names */
     return OK;
 }
 
@@ -687,6 +691,8 @@ static void take_files(struct walk *walk)
         file->last = part->last;
         file->end = part->size;
         file->placed = part->size;
+        if (part->end > 0 && file->pack == NULL && i + 1 < walk->part_count)
+            file->end = part->end; /* what stands behind it is void */
         log_add_file(log, file);
     }
     if (walk->ends_clean && file->pack == NULL && walk->parts[walk->part_count - 1].header_sound) {
@@ -784,6 +790,7 @@ static enum err hand_out_block(struct walk *walk)
         .hash = block->hash,
         .body = block->body,
         .local = block->local,
+        .stored = block->stored,
         .files = &files,
     };
 

@@ -132,6 +132,7 @@ void store_forget(struct store *store)
         log_forget(log);
     }
     memory_forget(store);
+    gentle_forget(store);
     table_deinit(&store->logs);
     votes_deinit(&store->votes);
     reserve_forget(&store->reserve);

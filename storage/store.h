@@ -15,6 +15,7 @@
 #include "base/timers.h"
 #include "storage/block.h"
 #include "storage/content_priv.h"
+#include "storage/gentle.h"
 #include "storage/journal.h"
 #include "storage/log.h"
 #include "storage/log_file.h"
@@ -71,6 +72,7 @@ struct store {
     struct log *memory_first, *memory_last; /* those with something that waits */
     struct log_read *memory_reads;          /* to be told */
     struct timer memory_timer;              /* the next turn is theirs */
+    struct gentle gentle;
 
     struct buf pool[STORE_POOL_MAX];
     unsigned pool_count;
@@ -274,6 +276,8 @@ void log_forget(struct log *log);
 
 /* Frees the memory of what is under way as if the process had died. */
 void log_read_forget(struct log *log);
+/* Reads the rest of it from its file, or as much as is taken of the budget. */
+void log_read_begin(struct log_read *read);
 
 /* ---- log_pack.c
  * --------------------------------------------------------------------------------------- */

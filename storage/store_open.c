@@ -302,6 +302,7 @@ enum err store_open(struct io *io, const char *dir, const struct store_options *
     opened = HEAP_NEW(struct store);
     opened->io = io;
     memory_init(opened);
+    gentle_init(opened);
     strcpy(opened->dir, dir);
     table_init(&opened->logs, log_key, 0);
     votes_init(&opened->votes, options->flaws);

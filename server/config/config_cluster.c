@@ -173,6 +173,7 @@ void config_cluster(struct config_reader *reader, const struct config_value *val
                      config_type_text(value->type));
         return;
     }
-    cluster->configured = true;
     (void)config_read_block(reader, value, &cluster_block, cluster);
+    /* Without a port the block names a cluster and makes none, as in the reference. */
+    cluster->configured = cluster->port != 0;
 }

@@ -41,8 +41,8 @@ void monitor_varz_cluster(struct json_writer *w, const struct server *server)
 
     json_key(w, BYTES("cluster"));
     json_object_begin(w);
+    monitor_bytes_given(w, BYTES("name"), server->info.cluster);
     if (server->cluster != NULL) {
-        monitor_bytes(w, BYTES("name"), cluster_name(server->cluster));
         monitor_text(w, BYTES("addr"),
                      options->host != NULL ? options->host : server->options.host);
         monitor_number(w, BYTES("cluster_port"), cluster_port(server->cluster));

@@ -16,6 +16,7 @@
 #define ERASING_FLAG     (1u << 31)               /* of their count: what is to be erased follows */
 #define ERASING_SIZE     16u                      /* of one of those */
 #define LOST_FLAG        (1u << 30)               /* behind that what is lost */
+#define NAMED_FLAG       (1u << 29)               /* the places say numbers of subjects, too */
 #define PROBLEMS_MAX     20u                      /* told one by one */
 
 struct looking {
@@ -127,12 +128,13 @@ static bool find_messages(struct bytes body, struct bytes *messages)
     return false;
 }
 
-static void look_at_all(struct looking *looking, struct bytes messages, struct bytes places)
+static void look_at_all(struct looking *looking, struct bytes messages, struct bytes places,
+                        bool named)
 {
     struct index *index = index_create(1);
     struct index_entry entry = {0};
 
-    if (index_restore(index, messages, places, keep_place, NULL) != OK)
+    if (index_restore(index, messages, places, named, keep_place, NULL) != OK)
         problem(looking, "its messages make no sense");
     else
         while (index_next(index, NULL, entry.sequence + 1, &entry))
@@ -151,7 +153,8 @@ void inspect_index(const struct inspect_index *inspect, const struct block *bloc
         return;
     decoder_init(&in, block->local);
     count = decode_u32(&in);
-    looking.names = decode_bytes(&in, (size_t)(count & ~(ERASING_FLAG | LOST_FLAG)) * NAME_SIZE);
+    looking.names =
+        decode_bytes(&in, (size_t)(count & ~(ERASING_FLAG | LOST_FLAG | NAMED_FLAG)) * NAME_SIZE);
     if ((count & ERASING_FLAG) != 0)
         (void)decode_bytes(&in, (size_t)decode_u32(&in) * ERASING_SIZE);
     if ((count & LOST_FLAG) != 0) {
@@ -163,7 +166,7 @@ void inspect_index(const struct inspect_index *inspect, const struct block *bloc
         return;
     }
     buf_init(&looking.file, SIZE_MAX);
-    look_at_all(&looking, messages, in.rest);
+    look_at_all(&looking, messages, in.rest, (count & NAMED_FLAG) != 0);
     buf_deinit(&looking.file);
     if (looking.problems > PROBLEMS_MAX) {
         char text[64];

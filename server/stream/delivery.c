@@ -260,8 +260,8 @@ static void read_from_disk(struct consumer_shell *shell, uint64_t sequence, log_
     reader->size = size;
     reader->memory = heap_take(size);
     shell->lane->reader = reader;
-    log_read(replica_log(shell->stream->replica), &reader->read, reader->place, reader->memory,
-             size);
+    log_read_gently(replica_log(shell->stream->replica), &reader->read, reader->place,
+                    reader->memory, size);
 }
 
 /* The next delivery that needs bytes; statuses and removed messages before it are dealt with. */

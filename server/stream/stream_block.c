@@ -10,6 +10,7 @@
 #include "base/owner.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
+#include "storage/block.h"
 #include "storage/index_capture.h"
 
 #define SECTION_STATE    (BLOCK_SECTION_FREE + 0)
@@ -24,6 +25,7 @@
 #define FILE_SIZE     12u        /* of one in the local part: ordinal, id */
 #define ERASING_FLAG  (1u << 31) /* of their count: behind them stands what is to be erased */
 #define LOST_FLAG     (1u << 30) /* and behind that what is lost */
+#define NAMED_FLAG    (1u << 29) /* the places say numbers of subjects, too */
 #define LOST_HEAD     12u        /* bytes that are of no message that is known, count */
 
 /* ---- how many messages live in each file ------------------------------------------------------
@@ -222,6 +224,7 @@ static void begin_messages(struct stream *stream)
     blocks->spool = io_spool(stream_io(stream));
     blocks->rows = io_spool(stream_io(stream));
     blocks->capture = index_capture_begin(stream->state.index, &blocks->body);
+    blocks->named = index_capture_name(blocks->capture);
 }
 
 void stream_block_capture(void *owner, struct bytes head)
@@ -258,12 +261,12 @@ void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out)
     buf_commit(out, FILE_SIZE);
 }
 
-void stream_block_names_end(uint32_t count, struct bytes erasing, struct bytes lost,
+void stream_block_names_end(uint32_t count, struct bytes erasing, struct bytes lost, bool named,
                             struct buf *local)
 {
-    assert(count < LOST_FLAG);
+    assert(count < NAMED_FLAG);
     (void)encode_u32(local->at, count | (erasing.size > 0 ? ERASING_FLAG : 0) |
-                                    (lost.size > 0 ? LOST_FLAG : 0));
+                                    (lost.size > 0 ? LOST_FLAG : 0) | (named ? NAMED_FLAG : 0));
     if (erasing.size > 0) {
         (void)encode_u32(buf_reserve(local, 4), (uint32_t)(erasing.size / STREAM_ERASE_SIZE));
         buf_commit(local, 4);
@@ -356,7 +359,8 @@ static void write_files(struct stream *stream, struct buf *local)
     count += write_names(log, &stream->blocks.places.keeps, LOG_KEEP_FIRST, local);
     buf_init(&lost, SIZE_MAX);
     encode_lost(stream, &lost);
-    stream_block_names_end(count, buf_bytes(&stream->blocks.erasing), buf_bytes(&lost), local);
+    stream_block_names_end(count, buf_bytes(&stream->blocks.erasing), buf_bytes(&lost),
+                           stream->blocks.named, local);
     buf_deinit(&lost);
     buf_release(&stream->blocks.erasing);
 }
@@ -396,7 +400,7 @@ static void give_over(struct stream *stream)
     buf_release(&blocks->body);
     index_capture_end(blocks->capture);
     blocks->capture = NULL;
-    replica_block_spooled(stream->replica, body, local);
+    replica_block_spooled(stream->replica, body, local, blocks->named ? BLOCK_NAMED : 0);
     stream_move_apply(stream);
     stream_repair_apply(stream);
 }
@@ -618,7 +622,8 @@ static enum err restore_messages(struct stream *stream, const struct replica_blo
 
     decoder_init(&in, block->local);
     count = decode_u32(&in);
-    placing.files = decode_bytes(&in, (size_t)(count & ~(ERASING_FLAG | LOST_FLAG)) * FILE_SIZE);
+    placing.files =
+        decode_bytes(&in, (size_t)(count & ~(ERASING_FLAG | LOST_FLAG | NAMED_FLAG)) * FILE_SIZE);
     if ((count & ERASING_FLAG) != 0)
         *erasing = decode_bytes(&in, (size_t)decode_u32(&in) * STREAM_ERASE_SIZE);
     if ((count & LOST_FLAG) != 0)
@@ -628,7 +633,8 @@ static enum err restore_messages(struct stream *stream, const struct replica_blo
     if (adopt_filled(stream, &placing))
         return OK;
     filled_drop(&stream->blocks.filled);
-    return index_restore(stream->state.index, messages, in.rest, place, &placing);
+    return index_restore(stream->state.index, messages, in.rest, (count & NAMED_FLAG) != 0, place,
+                         &placing);
 }
 
 static bool restore_consumer(struct stream *stream, struct bytes section)

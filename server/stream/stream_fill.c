@@ -155,7 +155,7 @@ enum err stream_fill_begin(void *owner, const struct replica_block *block)
     fill->index = block->index;
     fill->state = sections.state;
     fill->decoding = index_restoring_begin(fill->next.index, sections.messages, (struct bytes){0},
-                                           place, stream);
+                                           false, place, stream);
     buf_init(&fill->coming.records, SIZE_MAX);
     buf_init(&fill->keeping.records, SIZE_MAX);
     stream->blocks.fill = fill;
@@ -507,7 +507,7 @@ static void finish(struct stream_fill *fill)
     buf_init(&erasing, SIZE_MAX);
     stream_erase_encode(stream, &erasing);
     stream_erase_encode_more(stream, ending->left, ending->left_count, &erasing);
-    stream_block_names_end(count, buf_bytes(&erasing), (struct bytes){0}, &local);
+    stream_block_names_end(count, buf_bytes(&erasing), (struct bytes){0}, false, &local);
     buf_deinit(&erasing);
     (void)index_capture_places(ending->capture, &local);
     index_capture_end(ending->capture);

@@ -106,6 +106,7 @@ struct stream_blocks {
     size_t messages_begin;         /* of their section in the body, while it is taken down */
     struct buf body;               /* what of it is not in the spool yet */
     struct spool *spool, *rows;    /* the body; where messages are */
+    bool named;                    /* those rows say numbers of subjects, too */
     struct buf erasing;            /* what was to be erased then (stream_erase_encode) */
     struct timer timer;
     struct stream_move *move; /* stream_move.c; NULL: none */
@@ -546,7 +547,7 @@ void stream_block_forget(struct stream *stream); /* as new; the log stays */
 void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out);
 /* So many names were added behind the four bytes that `local` began with; what is to be erased
  * follows them, then what is lost. */
-void stream_block_names_end(uint32_t count, struct bytes erasing, struct bytes lost,
+void stream_block_names_end(uint32_t count, struct bytes erasing, struct bytes lost, bool named,
                             struct buf *local);
 struct block_sections {
     struct bytes state, shell, messages;

@@ -1,5 +1,6 @@
 /*
- * What the subject index costs by itself, without a server: memory, CPU of adding, of look-ups.
+ * What the subject index costs by itself, without a server: memory, CPU of adding, of look-ups, of
+ * state blocks.
  *
  *     build/tests/cost/index [messages [subjects [DIRECTORY [MIB]]]]
  *
@@ -16,6 +17,7 @@
 #include "base/scratch.h"
 #include "storage/index.h"
 #include "storage/index_cache.h"
+#include "storage/index_capture.h"
 
 #define BATCH     INDEX_EXPECT_MAX
 #define LOOK_UPS  1000000u
@@ -120,6 +122,48 @@ static double walk_events(const struct index *index, struct prng *prng, uint64_t
     return cpu_seconds() - begin;
 }
 
+/* As a state block has it, and into a second index, as a start does. */
+static bool same_place(void *context, struct index_entry *entry)
+{
+    (void)context;
+    return entry->record_size > 0;
+}
+
+static void capture(struct index *index, int directory, struct scratch *scratch, bool named)
+{
+    struct index_cache cache = {.limit = INDEX_CACHE_DEFAULT};
+    struct spool *pieces = spool_create(directory), *rows = spool_create(directory);
+    struct index *second = index_create(2);
+    struct index_capture *capture;
+    struct buf buf;
+    double begin = cpu_seconds(), down, up;
+
+    buf_init(&buf, SIZE_MAX);
+    capture = index_capture_begin(index, &buf);
+    named = named && index_capture_name(capture);
+    while (index_capture_step(capture, 16))
+        index_capture_spool(capture, pieces, rows);
+    index_capture_spool(capture, pieces, rows);
+    index_capture_end(capture);
+    buf_deinit(&buf);
+    down = cpu_seconds();
+    if (scratch != NULL)
+        index_use(second, scratch, &cache, INDEX_BITS);
+    if (index_restore(second, spool_bytes(pieces), spool_bytes(rows), named, same_place, NULL) !=
+            OK ||
+        index_count(second) != index_count(index))
+        puts("it is not what was taken down");
+    up = cpu_seconds();
+    printf("taken down%s    %.3f us a message, put back %.3f us; %.1f and %.1f bytes\n",
+           named ? ", named" : "       ", (down - begin) / (double)index_count(index) * 1e6,
+           (up - down) / (double)index_count(index) * 1e6,
+           (double)spool_size(pieces) / (double)index_count(index),
+           (double)spool_size(rows) / (double)index_count(index));
+    index_destroy(second);
+    spool_destroy(pieces);
+    spool_destroy(rows);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000000, events;
@@ -161,6 +205,8 @@ int main(int argc, char **argv)
     printf("last of a subject    %.3f us\n", seconds / LOOK_UPS * 1e6);
     seconds = walk_events(index, &prng, subjects, &events);
     printf("each of its messages %.3f us\n", seconds / (double)events * 1e6);
+    capture(index, directory, scratch, false);
+    capture(index, directory, scratch, true);
     index_destroy(index);
     scratch_destroy(scratch);
     return EXIT_SUCCESS;

@@ -108,7 +108,7 @@ static bool any_place(void *context, struct index_entry *entry)
     return true;
 }
 
-static void run_pieces(struct bytes pieces, struct bytes places, unsigned bits)
+static void run_pieces(struct bytes pieces, struct bytes places, bool named, unsigned bits)
 {
     struct scratch *scratch = scratch_create_twin(1, 8);
     struct index_cache cache = {.limit = bits % 4 * 1000};
@@ -119,14 +119,15 @@ static void run_pieces(struct bytes pieces, struct bytes places, unsigned bits)
     index_use(index, scratch, &cache, bits);
     buf_init(&out, SIZE_MAX);
     buf_init(&out_places, SIZE_MAX);
-    if (index_restore(index, pieces, places, any_place, NULL) == OK) {
+    if (index_restore(index, pieces, places, named, any_place, NULL) == OK) {
         capture = index_capture_begin(index, &out);
+        named = bits % 2 == 0 && index_capture_name(capture);
         while (index_capture_step(capture, 1))
             continue;
         (void)index_capture_places(capture, &out_places);
         index_capture_end(capture);
-        assert(index_restore(again, buf_bytes(&out), buf_bytes(&out_places), any_place, NULL) ==
-               OK);
+        assert(index_restore(again, buf_bytes(&out), buf_bytes(&out_places), named, any_place,
+                             NULL) == OK);
         check_equal(&(struct pair){.cold = index, .plain = again});
     }
     buf_deinit(&out);
@@ -149,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     cut = (data[1] | (size_t)data[2] << 8) % (size - 3 + 1);
-    run_pieces(bytes_of(data + 3, cut), bytes_of(data + 3 + cut, size - 3 - cut), bits);
+    run_pieces(bytes_of(data + 3, cut), bytes_of(data + 3 + cut, size - 3 - cut), data[0] >= 128,
+               bits);
     return 0;
 }

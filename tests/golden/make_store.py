@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes tests/golden/store-<version>.tar.gz: a small data directory of the present format version, as
-a server that was killed left it, and store-<version>-packed.tar.gz, with packed files. One is made when the
-version rises; older ones stay."""
+a server that was killed left it, store-<version>-packed.tar.gz, with packed files, and store-<version>-blocks.tar.gz, with a state
+block of many subjects. One is made when the version rises; older ones stay."""
 
 import glob
 import os
@@ -17,6 +17,8 @@ from serverprocess import Server
 
 VERSION = 1
 PACKED_MESSAGES = 460
+BLOCK_MESSAGES = 8000
+BLOCK_SUBJECTS = 4500
 
 
 def fill(client):
@@ -59,6 +61,31 @@ def make_packed():
         save(server, f"store-{VERSION}-packed.tar.gz")
 
 
+def block_payload(i):
+    return b"message %06d " % i * 100
+
+
+def fill_blocks(client, directory):
+    """More subjects than a state block names one by one, until there is one; then some more, and some go."""
+    assert "error" not in client.api("STREAM.CREATE.B", {"name": "B", "subjects": ["b.>"]})
+    for i in range(1, BLOCK_MESSAGES + 1):
+        subject, payload = b"b.%d" % (i * 7 % BLOCK_SUBJECTS), block_payload(i)
+        if i % 100 != 0:  # one batch for many
+            client.send(b"PUB %s %d\r\n%s\r\n" % (subject, len(payload), payload))
+            continue
+        assert client.publish(subject, payload)["seq"] == i
+        assert client.api("STREAM.MSG.DELETE.B", {"seq": i - 50, "no_erase": True})["success"]
+    assert glob.glob(os.path.join(directory, "millrace", "logs", "0000000000000010", "*.blk")), "there is no block"
+
+
+def make_blocks():
+    with Server() as server:
+        with Requester(server.port) as client:
+            fill_blocks(client, server.directory)
+        server.kill()
+        save(server, f"store-{VERSION}-blocks.tar.gz")
+
+
 def save(server, name):
     path = os.path.join(HERE, name)
     with tarfile.open(path, "w:gz") as archive:
@@ -84,6 +111,8 @@ def nobody(entry):
 
 
 if __name__ == "__main__":
-    if "--packed" not in sys.argv:
+    if "--packed" not in sys.argv and "--blocks" not in sys.argv:
         make()
-    make_packed()
+    if "--blocks" not in sys.argv:
+        make_packed()
+    make_blocks()

@@ -10,8 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define START_MS 20000
-#define LOG_NAME "server.log"
+#define START_MS   60000
+#define PORT_FIRST 6300
+#define PORTS      1900
+#define LOG_NAME   "server.log"
 
 void check_status(natsStatus is, natsStatus wanted, const char *call, const char *file, int line)
 {
@@ -30,18 +32,31 @@ int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-int free_port(void)
+static bool is_free(int port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t size = sizeof address;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool free;
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     check(fd >= 0);
-    check(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
-    check(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+    free = bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
     close(fd);
-    return ntohs(address.sin_port);
+    return free;
+}
+
+/* From below those that the kernel gives to connections of any program, and those of other suites
+ * (tests/e2e/ports.py, harness.js): a server that was killed finds it free when it comes back. */
+int free_port(void)
+{
+    static int last;
+
+    if (last == 0)
+        last = PORT_FIRST + (int)(((uint64_t)getpid() * 7919 + (uint64_t)now_ms()) % PORTS);
+    do {
+        last = last + 1 < PORT_FIRST + PORTS ? last + 1 : PORT_FIRST;
+    } while (!is_free(last));
+    return last;
 }
 
 /* Replaces this process by the server. */

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TEST_S 60
+#define TEST_S 180
 
 static void shell(const char *format, const char *directory)
 {

@@ -8,14 +8,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(sys.path[0], "wire"))
 
 from serverprocess import BINARY, Server  # noqa: E402
+from wire import Requester  # noqa: E402
 
-RUN_S = 30.0
+RUN_S = 120.0  # what ends does not wait for it
+TRIES = 10
 
 # The exit codes of docs/cli.md.
 DONE, FAILED, USAGE, UNREACHABLE, REFUSED, MISSING, TIMEOUT, EXISTS = range(8)
@@ -68,6 +72,66 @@ class CliCase(unittest.TestCase):
         if next_says is not None:
             self.assertRegex(result.stderr, r"(?m)^  try: .*" + next_says)
         return result
+
+    # --- until a command that was spawned is as far as that
+
+    def asker(self, server):
+        login = {"user": self.env.get("NATS_USER"), "pass": self.env.get("NATS_PASSWORD")}
+        return Requester((server or self.server).port, **{key: value for key, value in login.items() if value})
+
+    def until_heard(self, subject, count=1, server=None):
+        """Until so many hear what is published there. A message that is only traced says so and reaches nobody; of a group
+        it is now this member, now that one."""
+        end_at, heard = time.monotonic() + RUN_S, set()
+        head = b"NATS/1.0\r\nNats-Trace-Dest: told\r\nNats-Trace-Only: true\r\n\r\n"
+        with self.asker(server) as asker:
+            asker.send(b"SUB told 9\r\n")
+            while len(heard) < count:
+                self.assertLess(time.monotonic(), end_at, f"{subject} is heard by {len(heard)}")
+                asker.send(b"HPUB %s %d %d\r\n%s\r\n" % (subject.encode(), len(head), len(head), head))
+                events = json.loads(asker.message()[3])["events"]
+                heard |= {event.get("cid", event.get("name")) for event in events if event["type"] == "eg"}
+                time.sleep(0.02)
+
+    def consumers(self, stream):
+        with self.asker(None) as asker:
+            return set(asker.api("CONSUMER.NAMES." + stream).get("consumers") or [])
+
+    def until_read(self, stream, before):
+        """Until it has a consumer that was not there before."""
+        end_at = time.monotonic() + RUN_S
+        while not self.consumers(stream) - before:
+            self.assertLess(time.monotonic(), end_at, f"nobody reads {stream}")
+            time.sleep(0.02)
+
+    def until_catches(self, process, sig):
+        """Until it has its own way to end by that signal."""
+        end_at, caught = time.monotonic() + RUN_S, 0
+        while not caught >> (sig - 1) & 1:
+            self.assertLess(time.monotonic(), end_at, "it does not catch the signal")
+            with open(f"/proc/{process.pid}/status", encoding="ascii", errors="replace") as file:
+                masks = [int(line.split()[1], 16) for line in file if line.startswith(("SigCgt", "SigBlk"))]
+            caught = masks[0] | masks[1]  # blocked: read from a descriptor
+            time.sleep(0.01)
+
+    def quickly(self, within_s, act):
+        """Of several runs one is as quick as that: the machine has other things to do, too."""
+        taken = []
+        while not taken or (min(taken) >= within_s and len(taken) < TRIES):
+            begun = time.monotonic()
+            act()
+            taken.append(time.monotonic() - begun)
+        self.assertLess(min(taken), within_s)
+
+    @staticmethod
+    def rest(process):
+        """What it still prints, on both, when it has ended: lines that were read of it keep `communicate` from that."""
+        timer = threading.Timer(RUN_S, process.kill)
+        timer.start()
+        said = process.stdout.read(), process.stderr.read()
+        process.wait()
+        timer.cancel()
+        return said
 
     def wait_for(self, stream, text):
         """Reads lines until one holds the text."""

@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from cli import BINARY, DONE, MISSING, REFUSED, TIMEOUT, UNREACHABLE, USAGE, CliCase
+from cli import BINARY, DONE, MISSING, REFUSED, RUN_S, TIMEOUT, UNREACHABLE, USAGE, CliCase
 from serverprocess import Server, free_port
 
 
@@ -40,11 +40,9 @@ class Words(CliCase):
 
 
 class Messages(CliCase):
-    def subscriber(self, *words):
-        process = self.spawn("sub", *words)
-        self.wait_for(process.stderr, "Subscribing")
-        # The subscription is in force once the server has answered the ping behind it.
-        time.sleep(0.2)
+    def subscriber(self, subject, *words):
+        process = self.spawn("sub", subject, *words)
+        self.until_heard(subject.replace(">", "x"))
         return process
 
     def test_what_is_published_is_shown(self):
@@ -52,42 +50,39 @@ class Messages(CliCase):
         self.run_cli("pub", "shown.a", "first", "-H", "Color:blue")
         self.run_cli("pub", "shown.b", stdin="from a pipe")
         self.run_cli("pub", "shown.c", "third", "--reply", "back")
-        out, _ = sub.communicate(timeout=10)
+        out, _ = sub.communicate(timeout=RUN_S)
         self.assertEqual(out, '[#1] Received on "shown.a"\nColor: blue\n\nfirst\n\n'
                               '[#2] Received on "shown.b"\nfrom a pipe\n\n'
                               '[#3] Received on "shown.c" with reply "back"\nthird\n\n')
         self.assertEqual(sub.returncode, DONE)
 
     def test_json_has_one_object_a_line_and_base64_for_what_is_no_text(self):
-        sub = self.spawn("sub", "json.>", "--count", "2", "--json")
-        time.sleep(0.5)
+        sub = self.subscriber("json.>", "--count", "2", "--json")
         self.run_cli("pub", "json.a", "text", "-H", "A:1")
         self.run_cli("pub", "json.b", stdin=b"\xff\x00")
-        out, _ = sub.communicate(timeout=10)
+        out, _ = sub.communicate(timeout=RUN_S)
         self.assertEqual([json.loads(line) for line in out.splitlines()],
                          [{"subject": "json.a", "headers": {"A": ["1"]}, "payload": "text"},
                           {"subject": "json.b", "data": "/wA="}])
 
     def test_templates_are_filled_in(self):
-        sub = self.spawn("sub", "fill", "--count", "3", "--raw")
-        time.sleep(0.5)
+        sub = self.subscriber("fill", "--count", "3", "--raw")
         self.run_cli("pub", "fill", "{{Count}} {{Random 4 4}} {{nothing}} {{ID}}", "--count", "3")
-        out, _ = sub.communicate(timeout=10)
+        out, _ = sub.communicate(timeout=RUN_S)
         for number, line in enumerate(out.splitlines(), 1):
             self.assertRegex(line, rf"^{number} \w{{4}} {{{{nothing}}}} \w{{22}}$")
 
     def test_a_queue_group_shares(self):
-        subs = [self.spawn("sub", "shared", "--queue", "q", "--raw", "--wait", "1s") for _ in range(2)]
-        time.sleep(0.5)
+        subs = [self.spawn("sub", "shared", "--queue", "q", "--raw", "--wait", "6s") for _ in range(2)]
+        self.until_heard("shared", 2)
         self.run_cli("pub", "shared", "x", "--count", "20")
-        outs = [sub.communicate(timeout=10)[0].split() for sub in subs]
+        outs = [sub.communicate(timeout=RUN_S)[0].split() for sub in subs]
         self.assertEqual(sum(map(len, outs)), 20)
         self.assertTrue(all(outs))
 
     def test_a_request_is_answered(self):
         reply = self.spawn("reply", "greet.*", "hello, {{Request}}", "--count", "2")
-        self.wait_for(reply.stderr, "Listening")
-        time.sleep(0.3)
+        self.until_heard("greet.x")
         self.assertEqual(self.out("request", "greet.me", "world", "--raw"), "hello, world\n")
         answer = json.loads(self.out("request", "greet.me", "json", "--json"))
         self.assertEqual(answer["payload"], "hello, json")
@@ -95,38 +90,41 @@ class Messages(CliCase):
 
     def test_a_command_answers(self):
         reply = self.spawn("reply", "shout", "--command", "printf %s \"$NATS_REQUEST_BODY\" | tr a-z A-Z", "--count", "1")
-        self.wait_for(reply.stderr, "Listening")
-        time.sleep(0.3)
+        self.until_heard("shout")
         self.assertEqual(self.out("request", "shout", "quiet", "--raw"), "QUIET\n")
 
     def test_nobody_there_to_answer_is_said_at_once(self):
-        begun = time.monotonic()
-        self.fails(TIMEOUT, "request", "nobody.home", "x", says="nobody answers", next_says="millrace reply")
-        self.assertLess(time.monotonic() - begun, 3)
+        self.quickly(3, lambda: self.fails(TIMEOUT, "request", "nobody.home", "x", says="nobody answers",
+                                           next_says="millrace reply"))
 
     def test_pub_and_sub_start_in_less_than_ten_milliseconds(self):
         for words in (("pub", "speed", "x", "-q"), ("sub", "speed", "--raw", "--wait", "1us")):
-            self.assertLess(self.least(*words), 0.010, words)
+            self.assertLess(self.beyond_nothing(*words), 0.010, words)
 
-    def least(self, *words):
-        """Of many runs: the machine has other things to do, too."""
-        least = 1.0
-        for _ in range(100):
-            begun = time.perf_counter()
-            self.run_cli(*words)
-            least = min(least, time.perf_counter() - begun)
-            if least < 0.010:
+    def beyond_nothing(self, *words):
+        """How much longer it takes than a program that does nothing; of many runs the least: the machine has other things
+        to do, too."""
+        nothing = least = 1.0
+        end = time.monotonic() + RUN_S
+        while least - nothing >= 0.010 or least == 1.0:
+            nothing = min(nothing, self.took(lambda: subprocess.run(["true"], capture_output=True, check=True)))
+            least = min(least, self.took(lambda: self.run_cli(*words)))
+            if time.monotonic() > end:
                 break
-        return least
+        return least - nothing
+
+    @staticmethod
+    def took(act):
+        begun = time.perf_counter()
+        act()
+        return time.perf_counter() - begun
 
     def test_a_pipe_that_closes_ends_it_silently(self):
-        sub = self.spawn("sub", "pipe", "--raw")
-        time.sleep(0.4)
+        sub = self.subscriber("pipe", "--raw")
         sub.stdout.close()
         self.run_cli("pub", "pipe", "x")
-        time.sleep(0.2)
         self.run_cli("pub", "pipe", "x")
-        sub.wait(10)
+        sub.wait(RUN_S)
         self.assertEqual(sub.returncode, -signal.SIGPIPE)
         self.assertNotIn("error", sub.stderr.read())
         sub.stdout = open(os.devnull)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import unittest
 
-from cli import BINARY, EXISTS, FAILED, TIMEOUT, USAGE, CliCase
+from cli import BINARY, EXISTS, FAILED, RUN_S, TIMEOUT, USAGE, CliCase
 from fake_server import FakeServer, answers
 
 
@@ -57,7 +57,7 @@ class Edges(CliCase):
         for words in (["--help"], ["--version"], ["help"], ["stream", "--help"], ["version"], ["--help_tls"]):
             with open("/dev/full", "w") as full:
                 result = subprocess.run([BINARY, *words], env=self.env, stdout=full, stderr=subprocess.PIPE, text=True,
-                                        stdin=subprocess.DEVNULL, timeout=30, check=False)
+                                        stdin=subprocess.DEVNULL, timeout=RUN_S, check=False)
             self.assertEqual(result.returncode, FAILED, words)
             self.assertIn("cannot write: No space left on device", result.stderr, words)
 
@@ -99,8 +99,8 @@ class Archives(CliCase):
         for words in (["stream", "backup", "A", "other"], ["stream", "restore", "it"]):
             server = FakeServer(answers(answer) if words[1] == "backup" else answers_once(answer))
             self.addCleanup(server.close)
-            self.fails(TIMEOUT, *words, "--timeout", "1s", says="the server said nothing for 1.00s",
-                       next_says="--timeout 3s, if it is only slow", env={"NATS_URL": server.url})
+            self.fails(TIMEOUT, *words, "--timeout", "3s", says="the server said nothing for 3.00s",
+                       next_says="--timeout 7s, if it is only slow", env={"NATS_URL": server.url})
         self.assertFalse(os.path.exists(self.path("other")))
 
 

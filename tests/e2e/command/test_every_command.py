@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from cli import BINARY, DONE, CliCase
+from cli import BINARY, DONE, RUN_S, CliCase
 from serverprocess import ROOT
 from tour import STOPS
 
@@ -85,8 +85,8 @@ class EveryCommand(CliCase):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.home)
         if beside:
             time.sleep(0.5)
-            subprocess.run([BINARY, *beside], env=env, capture_output=True, timeout=30, cwd=self.home, check=True)
-        out, err = process.communicate(stdin, timeout=30)
+            subprocess.run([BINARY, *beside], env=env, capture_output=True, timeout=RUN_S, cwd=self.home, check=True)
+        out, err = process.communicate(stdin, timeout=RUN_S)
         self.assertEqual(process.returncode, code, f"{words}\n{out}\n{err}")
         return out, err
 

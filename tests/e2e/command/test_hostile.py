@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from cli import BINARY, DONE, FAILED, REFUSED, UNREACHABLE, USAGE, CliCase
+from cli import BINARY, DONE, FAILED, REFUSED, RUN_S, UNREACHABLE, USAGE, CliCase
 from fake_server import GREETING, FakeServer, answers, floods, says
 
 # Clears the screen, rings, ends the line; and the same as a C1 control in UTF-8.
@@ -65,7 +65,7 @@ class Hostile(CliCase):
         self.assertIn(result.returncode, range(8), said)
         self.assertNotIn("Sanitizer", result.stderr, said)
         self.assertNotIn("Assertion", result.stderr, said)
-        self.assertLess(seconds, 10, said)
+        self.assertLess(seconds, RUN_S / 2, said)
         self.assertLessEqual(result.stderr.count("millrace: error: "), 1, said)
         for evil in ("\x1b", "\x07", "\x9b"):
             self.assertNotIn(evil, result.stderr, said)
@@ -74,7 +74,7 @@ class Hostile(CliCase):
     def attack(self, words, env):
         begun = time.monotonic()
         result = subprocess.run([BINARY, *words], env={**self.env, **env}, input="", capture_output=True, text=True,
-                                errors="replace", timeout=30, cwd=self.home, check=False)
+                                errors="replace", timeout=RUN_S, cwd=self.home, check=False)
         self.ends_well(words, result, time.monotonic() - begun)
         return result
 

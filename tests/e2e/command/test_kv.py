@@ -1,10 +1,9 @@
 """kv: every command of the group."""
 
 import json
-import time
 import unittest
 
-from cli import EXISTS, MISSING, USAGE, CliCase
+from cli import EXISTS, MISSING, RUN_S, USAGE, CliCase
 
 
 class Buckets(CliCase):
@@ -68,12 +67,13 @@ class Buckets(CliCase):
 
     def test_watch_shows_what_is_there_and_what_comes(self):
         self.put("w.a", "1")
+        before = self.consumers("KV_B")
         watch = self.spawn("kv", "watch", "B", "w.>", "--count", "3")
-        time.sleep(0.5)
+        self.until_read("KV_B", before)
         self.put("other", "x")
         self.put("w.b", "2")
         self.run_cli("kv", "del", "B", "w.a", "--force")
-        out, _ = watch.communicate(timeout=10)
+        out, _ = watch.communicate(timeout=RUN_S)
         self.assertEqual([line.split("] ")[1] for line in out.splitlines()],
                          ["PUT B > w.a: 1", "PUT B > w.b: 2", "DEL B > w.a"])
 

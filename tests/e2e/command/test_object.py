@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from cli import BINARY, MISSING, USAGE, CliCase
+from cli import BINARY, MISSING, RUN_S, USAGE, CliCase
 
 
 class Objects(CliCase):
@@ -57,11 +57,12 @@ class Objects(CliCase):
         self.assertEqual(self.out("object", "ls", "O"), "No entries found\n")
 
     def test_watch_shows_puts_and_deletes(self):
+        before = self.consumers("OBJ_O")
         watch = self.spawn("object", "watch", "O", "--count", "2")
-        time.sleep(0.5)
+        self.until_read("OBJ_O", before)
         self.run_cli("object", "put", "O", "--name", "w", stdin="x")
         self.run_cli("object", "rm", "O", "w", "--force")
-        out, _ = watch.communicate(timeout=10)
+        out, _ = watch.communicate(timeout=RUN_S)
         self.assertEqual([line.split("] ")[1] for line in out.splitlines()], ["PUT O > w: 1 B", "DEL O > w: 0 B"])
 
     def test_a_sealed_bucket_takes_nothing(self):
@@ -79,7 +80,7 @@ class Objects(CliCase):
                 process = self.spawn("object", "get", "O", "big", "-O", self.path("out/big") if False else "half")
                 time.sleep(delay)
                 process.send_signal(sig)
-                process.wait(10)
+                process.wait(RUN_S)
                 if process.returncode == 0:
                     os.unlink(self.path("half"))
                 self.assertNotIn("half", os.listdir(self.home))
@@ -92,7 +93,7 @@ class Objects(CliCase):
         while self.json("stream", "info", "OBJ_O")["state"]["messages"] == before and put.poll() is None:
             pass
         put.send_signal(signal.SIGINT)
-        said = put.communicate(timeout=20)[1]
+        said = put.communicate(timeout=RUN_S)[1]
         self.assertEqual((put.returncode, said), (-signal.SIGINT, "millrace: error: interrupted\n"))
         self.assertEqual(self.json("stream", "info", "OBJ_O")["state"]["messages"], before, "no pieces are left behind")
         self.fails(MISSING, "object", "info", "O", "big", says="no object big")
@@ -100,9 +101,9 @@ class Objects(CliCase):
                                  stderr=subprocess.PIPE, cwd=self.home)
         waits.stdin.write(b"some of it")
         waits.stdin.flush()
-        time.sleep(0.3)
+        self.until_catches(waits, signal.SIGTERM)
         waits.send_signal(signal.SIGTERM)
-        self.assertEqual(waits.wait(10), -signal.SIGTERM)
+        self.assertEqual(waits.wait(RUN_S), -signal.SIGTERM)
         self.assertEqual(waits.stderr.read(), b"millrace: error: interrupted\n")
         waits.stdin.close(), waits.stderr.close()
         self.run_cli("object", "put", "O", "big")
@@ -110,7 +111,7 @@ class Objects(CliCase):
         self.assertNotEqual(get.stdout.buffer.read(1000), b"")
         get.send_signal(signal.SIGTERM)
         get.stdout.buffer.read()
-        self.assertEqual((get.wait(20), get.stderr.read()), (-signal.SIGTERM, "millrace: error: interrupted\n"))
+        self.assertEqual((get.wait(RUN_S), get.stderr.read()), (-signal.SIGTERM, "millrace: error: interrupted\n"))
 
     def test_memory_does_not_grow_with_the_object(self):
         self.make("big", 128 << 20)
@@ -124,7 +125,7 @@ class Objects(CliCase):
             except (FileNotFoundError, ProcessLookupError):
                 break
             time.sleep(0.005)
-        self.assertEqual(process.wait(10), 0)
+        self.assertEqual(process.wait(RUN_S), 0)
         self.assertLess(peak, 64 << 10)
 
     def test_content_that_changed_is_refused(self):

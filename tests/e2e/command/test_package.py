@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-import cli  # noqa: F401, finds serverprocess
+from cli import RUN_S  # finds serverprocess
 from serverprocess import BINARY, ROOT, free_port
 
 
@@ -69,7 +69,7 @@ class Package(unittest.TestCase):
 
             def run(*words):
                 return subprocess.run([program, *words, "-s", f"127.0.0.1:{port}"], check=True, capture_output=True, text=True,
-                                      stdin=subprocess.DEVNULL, timeout=30).stdout
+                                      stdin=subprocess.DEVNULL, timeout=RUN_S).stdout
 
             run("stream", "add", "S", "--subjects", "s", "--defaults")
             run("pub", "s", kept[-1], "--jetstream")

@@ -10,7 +10,7 @@ import sys
 import time
 import unittest
 
-from cli import BINARY, DONE, EXISTS, FAILED, MISSING, UNREACHABLE, USAGE, CliCase
+from cli import BINARY, DONE, EXISTS, FAILED, MISSING, RUN_S, UNREACHABLE, USAGE, CliCase
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cli"))
 
@@ -33,7 +33,7 @@ class Backups(CliCase):
         return info["config"], info["state"], info["created"], consumer["config"], {**consumer["delivered"], "last_active": None}
 
     def nats(self, *words):
-        result = subprocess.run([nats_command.PROGRAM, *words], env=self.env, capture_output=True, text=True, timeout=60,
+        result = subprocess.run([nats_command.PROGRAM, *words], env=self.env, capture_output=True, text=True, timeout=RUN_S,
                                 stdin=subprocess.DEVNULL, cwd=self.home, check=False)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         return result.stdout
@@ -142,7 +142,7 @@ class LargeBackups(CliCase):
                 process = self.spawn("stream", "backup", "L", "half")
                 time.sleep(delay)
                 process.send_signal(sig)
-                process.wait(10)
+                process.wait(RUN_S)
                 left = sorted(os.listdir(self.path("half"))) if os.path.exists(self.path("half")) else []
                 if left:  # it was done, and had not said so yet; both are synced before either has its name
                     done = ["backup.json", "stream.tar.s2"]
@@ -153,7 +153,7 @@ class LargeBackups(CliCase):
 
     def succeeds(self, *words):
         """Sooner or later."""
-        end = time.monotonic() + 40
+        end = time.monotonic() + RUN_S
         while subprocess.run([BINARY, *words], env=self.env, cwd=self.home, capture_output=True, check=False).returncode != 0:
             self.assertLess(time.monotonic(), end, words)
             time.sleep(0.3)
@@ -167,7 +167,7 @@ class LargeBackups(CliCase):
         self.wait_for(process.stdout, "Starting restore")
         time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=RUN_S)
         if process.returncode != 0:
             self.assertEqual((process.returncode, said), (-signal.SIGINT, "millrace: error: interrupted\n"))
             self.assertEqual(self.json("stream", "ls", "--names"), [])
@@ -195,9 +195,11 @@ class LargeBackups(CliCase):
 
     def test_a_server_that_goes_is_said_and_leaves_no_file(self):
         process = self.spawn("stream", "backup", "L", "half")
-        time.sleep(0.03)
+        end = time.monotonic() + RUN_S
+        while not any("half" in name for name in os.listdir(self.home)) and process.poll() is None:  # it receives
+            self.assertLess(time.monotonic(), end, os.listdir(self.home))
         self.server.restart()
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=RUN_S)
         if process.returncode != 0:
             self.assertEqual(process.returncode, UNREACHABLE, said)
             self.assertIn("the server closed the connection", said)

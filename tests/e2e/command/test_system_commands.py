@@ -1,10 +1,9 @@
 """server ls and report, cluster, account, events: what needs the system account, and what does not."""
 
 import json
-import time
 import unittest
 
-from cli import MISSING, REFUSED, USAGE, CliCase
+from cli import MISSING, REFUSED, RUN_S, USAGE, CliCase
 
 
 class System(CliCase):
@@ -48,11 +47,10 @@ class System(CliCase):
 
     def test_events_are_shown(self):
         events = self.spawn("events", "--count", "1", "--json")
-        self.wait_for(events.stderr, "Listening")
-        time.sleep(0.3)
+        self.until_heard("$JS.EVENT.ADVISORY.STREAM.CREATED.EV")
         self.run_cli("stream", "add", "EV", "--subjects", "ev", "--defaults")
         self.addCleanup(self.run_cli, "stream", "rm", "EV", "--force")
-        out, _ = events.communicate(timeout=10)
+        out, _ = events.communicate(timeout=RUN_S)
         self.assertRegex(json.loads(out.splitlines()[0])["type"], r"^io\.nats\.jetstream\.advisory\.v1\.")
 
     def test_without_a_cluster_it_says_so(self):

@@ -10,7 +10,7 @@ import time
 import unittest
 import xml.etree.ElementTree
 
-from cli import FAILED, MISSING, TIMEOUT, USAGE, CliCase
+from cli import FAILED, MISSING, RUN_S, TIMEOUT, USAGE, CliCase
 from serverprocess import BINARY, ROOT
 
 
@@ -20,8 +20,7 @@ class Bench(CliCase):
         self.run_cli("stream", "add", "JS", "--subjects", "js", "--defaults")
         self.run_cli("kv", "add", "KB")
         reply = self.spawn("reply", "echo", "--echo")
-        self.wait_for(reply.stderr, "Listening")
-        time.sleep(0.3)
+        self.until_heard("echo")
         for words in (("js", "js"), ("kv", "KB"), ("request", "echo")):
             result = self.json("bench", *words, "--msgs", "300", "--size", "32")
             self.assertEqual((result["msgs"], result["size"]), (300, 32))
@@ -33,10 +32,9 @@ class Bench(CliCase):
 
     def test_sub_counts_what_comes(self):
         sub = self.spawn("bench", "sub", "y", "--msgs", "500", "--json")
-        self.wait_for(sub.stderr, "Waiting")
-        time.sleep(0.3)
+        self.until_heard("y")
         self.run_cli("bench", "pub", "y", "--msgs", "500", "--size", "10")
-        self.assertEqual(json.loads(sub.communicate(timeout=10)[0])["size"], 10)
+        self.assertEqual(json.loads(sub.communicate(timeout=RUN_S)[0])["size"], 10)
 
     def test_it_draws_what_came_out(self):
         self.run_cli("stream", "add", "P", "--subjects", "p", "--defaults")
@@ -77,7 +75,7 @@ class Installed(CliCase):
 
         def typed(text, shows):
             os.write(ours, text.encode())
-            shown, end = "", time.monotonic() + 20
+            shown, end = "", time.monotonic() + RUN_S
             while shows not in shown and time.monotonic() < end:
                 if select.select([ours], [], [], 0.1)[0]:
                     shown += os.read(ours, 65536).decode(errors="replace")

@@ -1,7 +1,7 @@
 // Atomic batches as the client publishes them: all of a batch or nothing, also when the server is killed.
 
 import { clusterTest } from "./cluster.js";
-import { assert, eventually, serverTest, within } from "./harness.js";
+import { assert, eventually, serverTest, within, WAIT_MS } from "./harness.js";
 
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { headers } from "@nats-io/transport-node";
@@ -10,10 +10,10 @@ const CONFIG = { name: "S", subjects: ["s.*"], allow_atomic: true };
 
 // A cluster answers when it has formed.
 function manager(nc) {
-  return eventually("JetStream", () => jetstreamManager(nc, { timeout: 10_000 }).catch(() => null), 20_000);
+  return eventually("JetStream", () => jetstreamManager(nc, { timeout: 10_000 }).catch(() => null), WAIT_MS);
 }
 
-const made = (jsm, config) => eventually("the stream", () => jsm.streams.add(config).catch(() => null), 20_000);
+const made = (jsm, config) => eventually("the stream", () => jsm.streams.add(config).catch(() => null), WAIT_MS);
 
 async function publishBatch(js, from, count) {
   const batch = await js.startBatch("s.0", `body ${from}`);
@@ -71,13 +71,13 @@ serverTest("a batch that nothing is added to is dropped, and whoever listens is 
   const h = headers();
   h.set("Nats-Batch-Id", "left");
   h.set("Nats-Batch-Sequence", "1");
-  await nc.request("s.1", "x", { headers: h });
-  const advisory = (await within(15_000, "the advisory", told[Symbol.asyncIterator]().next())).value.json();
+  await nc.request("s.1", "x", { headers: h, timeout: WAIT_MS });
+  const advisory = (await within(WAIT_MS, "the advisory", told[Symbol.asyncIterator]().next())).value.json();
   assert.equal(advisory.type, "io.nats.jetstream.advisory.v1.stream_batch_abandoned");
   assert.deepEqual([advisory.stream, advisory.batch, advisory.reason], ["S", "left", "timeout"]);
   h.set("Nats-Batch-Sequence", "2");
   h.set("Nats-Batch-Commit", "1");
-  const late = (await nc.request("s.1", "x", { headers: h })).json();
+  const late = (await nc.request("s.1", "x", { headers: h, timeout: WAIT_MS })).json();
   assert.equal(late.error.err_code, 10176);
 });
 
@@ -87,7 +87,7 @@ clusterTest("a batch through any server is on a majority whole, whoever leads", 
   await made(jsm, { ...CONFIG, num_replicas: 3 });
   let acked = 0;
   for (const server of servers) {
-    const ack = await publishBatch(jetstream(await connect(server), { timeout: 10_000 }), acked, 500);
+    const ack = await publishBatch(jetstream(await connect(server), { timeout: WAIT_MS }), acked, 500);
     acked += 500;
     assert.deepEqual([ack.seq, ack.count], [acked, 500]);
   }
@@ -99,10 +99,10 @@ clusterTest("a batch through any server is on a majority whole, whoever leads", 
   const info = await eventually("a new leader", async () => {
     const left = await jetstreamManager(client, { timeout: 1000 }).catch(() => null);
     return left?.streams.info("S").catch(() => null);
-  }, 20_000);
+  }, WAIT_MS);
   assert.equal(info.state.messages, acked);
   const again = jetstream(await connect(others[1]), { timeout: 10_000 });
-  const ack = await eventually("a batch again", () => publishBatch(again, acked, 500).catch(() => null), 20_000);
+  const ack = await eventually("a batch again", () => publishBatch(again, acked, 500).catch(() => null), WAIT_MS);
   assert.equal((ack.seq - acked) % 500, 0);
 });
 
@@ -142,7 +142,7 @@ clusterTest("a new leader does not know a fast batch, and says so", async ({ ser
     if (info?.cluster.leader && info.cluster.leader !== led) return true;
     await nc.request("$JS.API.STREAM.LEADER.STEPDOWN.S", "", { timeout: 2000 }).catch(() => null);
     return false;
-  }, 30_000);
+  }, WAIT_MS);
   const answer = await eventually("the answer", () => {
     publish(3, 1);
     return heard.find((m) => m.error);

@@ -11,7 +11,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import { connect as natsConnect } from "@nats-io/transport-node";
-import { eventually, freePort, Server, within } from "./harness.js";
+import { eventually, freePort, Server, within, WAIT_MS } from "./harness.js";
 
 const SIZE = 3;
 const TEST_MS = 90_000;
@@ -60,7 +60,7 @@ class Cluster {
   connect = async (server, options = {}) => {
     const nc = await natsConnect({
       servers: server.url,
-      timeout: 10_000,
+      timeout: WAIT_MS,
       reconnectTimeWait: 50,
       maxReconnectAttempts: -1,
       ...options,

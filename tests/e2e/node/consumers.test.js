@@ -1,6 +1,6 @@
 // Consumers as things: create, update, info, names, list, delete, and where they start.
 
-import { all, api, assert, eventually, refused, serverTest, within } from "./harness.js";
+import { all, api, assert, eventually, refused, serverTest, within, WAIT_MS } from "./harness.js";
 
 async function fill(jsm, js, count = 10) {
   await jsm.streams.add({ name: "S", subjects: ["s.*"] });
@@ -136,7 +136,7 @@ serverTest("a deleted consumer is gone", async ({ jsm, js, nc }) => {
   await refused(10014, jsm.consumers.info("S", "C"));
   await refused(10014, jsm.consumers.delete("S", "C"));
   await assert.rejects(
-    nc.request("$JS.API.CONSUMER.MSG.NEXT.S.C", "1", { timeout: 5000 }),
+    nc.request("$JS.API.CONSUMER.MSG.NEXT.S.C", "1", { timeout: WAIT_MS }),
     /no responders/,
   );
   assert.deepEqual(await all(jsm.consumers.list("S")), []);
@@ -149,7 +149,7 @@ serverTest("a waiting pull is told when its consumer is deleted", async ({ jsm, 
   const waiting = consumer.next({ expires: 20_000 }).catch((error) => error);
   await eventually("the pull", async () => (await consumer.info()).num_waiting === 1);
   await jsm.consumers.delete("S", "C");
-  const answer = await within(10_000, "the end of the pull", waiting);
+  const answer = await within(WAIT_MS, "the end of the pull", waiting);
   assert.deepEqual([answer.code, answer.message], [409, "consumer deleted"]);
 });
 

@@ -1,7 +1,7 @@
 // Core messaging: subjects, queue groups, headers, requests and the limits a client sees.
 
 import { Empty, errors, headers } from "@nats-io/transport-node";
-import { all, assert, eventually, serverTest, sleep, take } from "./harness.js";
+import { all, assert, eventually, serverTest, sleep, take, WAIT_MS } from "./harness.js";
 
 const text = (messages) => messages.map((m) => m.string());
 
@@ -34,7 +34,7 @@ serverTest("one publisher's messages arrive in the order of publishing", async (
   const other = await connect();
   const sent = Array.from({ length: 5000 }, (_, i) => String(i));
   sent.forEach((n) => other.publish(`order.${n % 7}`, n));
-  assert.deepEqual(text(await take(sub, sent.length, 30_000)), sent);
+  assert.deepEqual(text(await take(sub, sent.length, WAIT_MS)), sent);
 });
 
 serverTest("a star matches exactly one token", async ({ nc }) => {
@@ -129,18 +129,18 @@ serverTest("a request gets its reply", async ({ nc, connect }) => {
   });
   await service.flush();
   const answers = await Promise.all(
-    Array.from({ length: 200 }, (_, i) => nc.request("double", String(i), { timeout: 10_000 })),
+    Array.from({ length: 200 }, (_, i) => nc.request("double", String(i), { timeout: WAIT_MS })),
   );
   assert.deepEqual(text(answers), answers.map((_, i) => String(2 * i)));
 });
 
 serverTest("a request that nobody serves fails at once", async ({ nc }) => {
   const begin = Date.now();
-  await assert.rejects(nc.request("nobody", "", { timeout: 20_000 }), (error) => {
+  await assert.rejects(nc.request("nobody", "", { timeout: 2 * WAIT_MS }), (error) => {
     const cause = error.cause ?? error;
     return cause instanceof errors.NoRespondersError || error instanceof errors.NoRespondersError;
   });
-  assert.ok(Date.now() - begin < 10_000, "took as long as a time-out");
+  assert.ok(Date.now() - begin < WAIT_MS, "took as long as a time-out");
 });
 
 serverTest("a request that is served but not answered times out", async ({ nc }) => {
@@ -169,8 +169,8 @@ serverTest("auto-unsubscribe ends a subscription after its count", async ({ nc, 
   await other.flush();
   assert.deepEqual(text(await all(sub)), ["0", "1", "2"]);
   const begin = Date.now();
-  await assert.rejects(other.request("auto", "", { timeout: 20_000 }), /no responders/);
-  assert.ok(Date.now() - begin < 10_000);
+  await assert.rejects(other.request("auto", "", { timeout: 2 * WAIT_MS }), /no responders/);
+  assert.ok(Date.now() - begin < WAIT_MS);
 });
 
 serverTest("after unsubscribe nothing more arrives", async ({ nc, connect }) => {
@@ -236,7 +236,7 @@ serverTest("many clients at once each get their own answers", async ({ nc, conne
   const clients = await Promise.all(Array.from({ length: 50 }, () => connect()));
   await Promise.all(clients.map(async (client, i) => {
     for (let n = 0; n < 10; n++) {
-      const answer = await client.request("who", `${i}/${n}`, { timeout: 10_000 });
+      const answer = await client.request("who", `${i}/${n}`, { timeout: WAIT_MS });
       assert.equal(answer.string(), `${i}/${n}`);
     }
   }));
@@ -250,6 +250,6 @@ serverTest("ten thousand subscriptions route each message to its own", async ({ 
   }
   await nc.flush();
   for (let i = 0; i < count; i++) nc.publish(`many.${i}.x`, String(i));
-  await eventually("all messages", () => got.size === count, 30_000);
+  await eventually("all messages", () => got.size === count, WAIT_MS);
   for (let i = 0; i < count; i++) assert.equal(got.get(i), String(i));
 });

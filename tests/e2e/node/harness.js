@@ -9,6 +9,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
@@ -24,9 +25,11 @@ import { connect as natsConnect } from "@nats-io/transport-node";
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
 const BIN = path.resolve(ROOT, process.env.MILLRACE_BIN ?? "build/millrace");
 
-const START_MS = 20_000;
-const STOP_MS = 20_000;
-const TEST_MS = 90_000;
+// For machines that stand still for long: nothing that comes waits for it.
+export const WAIT_MS = 60_000;
+const START_MS = 60_000;
+const STOP_MS = 60_000;
+const TEST_MS = 240_000;
 const CLEAN_UP_MS = 30_000;
 const LOG_LINES = 40;
 
@@ -42,7 +45,7 @@ export function within(ms, what, promise) {
 }
 
 // Calls `check` until it returns something true, and returns that.
-export async function eventually(what, check, ms = 10_000) {
+export async function eventually(what, check, ms = WAIT_MS) {
   const end = Date.now() + ms;
   for (;;) {
     const found = await check();
@@ -56,7 +59,7 @@ export async function eventually(what, check, ms = 10_000) {
 const iterators = new WeakMap();
 
 // The next `count` things of an async iterable, which stays open.
-export async function take(iterable, count, ms = 10_000) {
+export async function take(iterable, count, ms = WAIT_MS) {
   if (!iterators.has(iterable)) iterators.set(iterable, iterable[Symbol.asyncIterator]());
   const iterator = iterators.get(iterable);
   const taken = [];
@@ -72,7 +75,7 @@ export async function take(iterable, count, ms = 10_000) {
 }
 
 // The next `count` messages of a consume(), which is closed after them.
-export async function consumed(messages, count, ms = 10_000) {
+export async function consumed(messages, count, ms = WAIT_MS) {
   const taken = [];
   const enough = (async () => {
     for await (const m of messages) {
@@ -85,7 +88,7 @@ export async function consumed(messages, count, ms = 10_000) {
 }
 
 // Everything of an async iterable that ends by itself.
-export async function all(iterable, ms = 10_000) {
+export async function all(iterable, ms = WAIT_MS) {
   const taken = [];
   const drained = (async () => {
     for await (const item of iterable) taken.push(item);
@@ -98,7 +101,7 @@ export async function all(iterable, ms = 10_000) {
 export async function refused(code, promise, text) {
   let error;
   try {
-    const value = await within(10_000, `a refusal with ${code}`, promise);
+    const value = await within(WAIT_MS, `a refusal with ${code}`, promise);
     assert.fail(`accepted, not refused with ${code}: ${JSON.stringify(value)}`);
   } catch (thrown) {
     error = thrown;
@@ -112,22 +115,32 @@ export async function refused(code, promise, text) {
 // One raw request of the JetStream API: the parsed JSON answer.
 export async function api(nc, subject, body = "") {
   const payload = typeof body === "string" ? body : JSON.stringify(body);
-  const answer = await nc.request(`$JS.API.${subject}`, payload, { timeout: 10_000 });
+  const answer = await nc.request(`$JS.API.${subject}`, payload, { timeout: WAIT_MS });
   return answer.json();
 }
 
+// One that a server that was killed finds free when it comes back: from below those that the kernel gives to connections
+// of any program, from below those of tests/e2e/ports.py, and given once by this process.
+const given = new Set();
+
 export async function freePort() {
-  const probe = net.createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
+  for (let tries = 0; tries < 1000; tries++) {
+    const port = randomInt(8300, 10000);
+    if (given.has(port)) continue;
+    given.add(port);
+    const probe = net.createServer().listen(port, "127.0.0.1");
+    const free = await once(probe, "listening").then(() => true, () => false);
+    if (!free) continue;
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
+  throw new Error("no port is free");
 }
 
 // One client and how often it came back, so that a test can wait until it is connected again.
 async function tracked(server, options) {
-  const nc = await natsConnect({ servers: server.url, timeout: 10_000, ...options });
+  const nc = await natsConnect({ servers: server.url, timeout: WAIT_MS, ...options });
   const client = { nc, reconnects: 0, startsBefore: server.starts, stays: options.reconnect };
   (async () => {
     for await (const { type } of nc.status()) if (type === "reconnect") client.reconnects++;
@@ -253,8 +266,8 @@ async function close(client) {
 // The client that comes with a server that lets everybody in.
 async function firstClient(connect) {
   const nc = await connect({ reconnect: true, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
-  const js = jetstream(nc, { timeout: 10_000 });
-  return { nc, js, jsm: await jetstreamManager(nc, { timeout: 10_000 }) };
+  const js = jetstream(nc, { timeout: WAIT_MS });
+  return { nc, js, jsm: await jetstreamManager(nc, { timeout: WAIT_MS }) };
 }
 
 async function run(name, config, fn) {

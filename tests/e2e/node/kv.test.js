@@ -1,7 +1,7 @@
 // Key-value buckets as the client's library makes them on a stream.
 
 import { Kvm } from "@nats-io/kv";
-import { all, assert, eventually, refused, serverTest, sleep, take, within } from "./harness.js";
+import { all, assert, eventually, refused, serverTest, sleep, take, within, WAIT_MS } from "./harness.js";
 
 const open = (nc, name = "B", options = {}) => new Kvm(nc).create(name, options);
 
@@ -193,7 +193,7 @@ serverTest("a watch sees updates in order and ends with the last", async ({ nc, 
     for (let i = 0; i < 1000; i++) await writer.put("n", String(i));
   })();
   const got = [];
-  while (got.at(-1) !== 999) got.push(Number((await take(watch, 1, 30_000))[0].string()));
+  while (got.at(-1) !== 999) got.push(Number((await take(watch, 1, WAIT_MS))[0].string()));
   await writing;
   got.slice(1).forEach((n, i) => assert.ok(n > got[i], `${n} after ${got[i]}`));
   watch.stop();
@@ -235,10 +235,10 @@ serverTest("a watch hands out what was put around kills once each and in order",
 });
 
 serverTest("a bucket's values expire by its time to live", async ({ nc }) => {
-  const kv = await open(nc, "B", { ttl: 1000 });
+  const kv = await open(nc, "B", { ttl: 4000 });
   await kv.put("k", "1");
   assert.equal((await kv.get("k")).string(), "1");
-  await eventually("the expiry", async () => (await kv.get("k")) === null, 20_000);
+  await eventually("the expiry", async () => (await kv.get("k")) === null, WAIT_MS);
 });
 
 serverTest("a bucket refuses values over its limit", async ({ nc }) => {
@@ -290,7 +290,7 @@ serverTest("every acked put is there after a kill in the middle", async ({ nc, s
     for (let i = 0; writing; i++) {
       const key = `w${w}.${i % 20}`;
       try {
-        const revision = await within(5_000, "an ack", kv.put(key, String(i), { timeout: 1000 }));
+        const revision = await within(WAIT_MS, "an ack", kv.put(key, String(i), { timeout: 1000 }));
         acked.set(key, { revision, value: String(i) });
       } catch {
         acked.delete(key); // it may be there or not
@@ -301,7 +301,7 @@ serverTest("every acked put is there after a kill in the middle", async ({ nc, s
   await sleep(200);
   await server.kill();
   writing = false;
-  await within(20_000, "the writers", Promise.all(writers));
+  await within(WAIT_MS, "the writers", Promise.all(writers));
   await server.start();
   assert.ok(acked.size > 50, String(acked.size));
   for (const [key, { revision, value }] of acked) {

@@ -1,6 +1,6 @@
 // Limits retention: what goes, what stays and what is refused.
 
-import { assert, eventually, refused, serverTest } from "./harness.js";
+import { assert, eventually, refused, serverTest, WAIT_MS } from "./harness.js";
 
 async function publish(js, subject, count, size = 10) {
   for (let i = 0; i < count; i++) await js.publish(subject, Buffer.alloc(size, 65 + (i % 26)));
@@ -91,10 +91,10 @@ serverTest("a full stream that discards new still replaces within a subject", as
 });
 
 serverTest("max_age expires messages and keeps counting", async ({ jsm, js }) => {
-  await jsm.streams.add({ name: "S", subjects: ["s"], max_age: 1e9 });
+  await jsm.streams.add({ name: "S", subjects: ["s"], max_age: 4e9 });
   await publish(js, "s", 3);
   assert.deepEqual(await numbers(jsm), [3, 1, 3]);
-  await eventually("the expiry", async () => (await numbers(jsm))[0] === 0, 20_000);
+  await eventually("the expiry", async () => (await numbers(jsm))[0] === 0, WAIT_MS);
   assert.deepEqual(await numbers(jsm), [0, 4, 3]);
   assert.equal((await js.publish("s", "next")).seq, 4);
 });
@@ -103,7 +103,7 @@ serverTest("max_age does not expire early", async ({ jsm, js }) => {
   await jsm.streams.add({ name: "S", subjects: ["s"], max_age: 2e9 });
   const { seq } = await js.publish("s", "x");
   const { time } = await jsm.streams.getMessage("S", { seq });
-  await eventually("the expiry", async () => (await numbers(jsm))[0] === 0, 20_000);
+  await eventually("the expiry", async () => (await numbers(jsm))[0] === 0, WAIT_MS);
   const lived = Date.now() - time.getTime();
   assert.ok(lived >= 1900, `expired after ${lived} ms`);
 });
@@ -115,7 +115,7 @@ serverTest("messages that aged while the server was down are gone after it", asy
   await server.kill();
   await new Promise((resolve) => setTimeout(resolve, 600));
   await server.start();
-  await eventually("the expiry", async () => (await numbers(jsm))[0] === 0, 20_000);
+  await eventually("the expiry", async () => (await numbers(jsm))[0] === 0, WAIT_MS);
   assert.equal((await js.publish("s", "x")).seq, 4);
 });
 

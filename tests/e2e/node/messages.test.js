@@ -1,7 +1,7 @@
 // Single messages: get, direct get and delete.
 
 import { headers } from "@nats-io/transport-node";
-import { api, assert, refused, serverTest } from "./harness.js";
+import { api, assert, refused, serverTest, WAIT_MS } from "./harness.js";
 
 async function fill(jsm, js, config = {}) {
   await jsm.streams.add({ name: "S", subjects: ["s.>"], allow_direct: true, ...config });
@@ -57,19 +57,19 @@ serverTest("direct get finds the same and carries where it was found", async (t)
 serverTest("direct get by subject token answers with the last message", async (t) => {
   const { jsm, js, nc } = t;
   await fill(jsm, js);
-  const m = await nc.request("$JS.API.DIRECT.GET.S.s.c.d", "", { timeout: 10_000 });
+  const m = await nc.request("$JS.API.DIRECT.GET.S.s.c.d", "", { timeout: WAIT_MS });
   assert.equal(m.string(), "body 4");
   assert.equal(m.headers.get("Nats-Stream"), "S");
   assert.equal(m.headers.get("Nats-Subject"), "s.c.d");
   assert.equal(m.headers.get("Nats-Sequence"), "4");
   assert.ok(!Number.isNaN(Date.parse(m.headers.get("Nats-Time-Stamp"))));
-  const none = await nc.request("$JS.API.DIRECT.GET.S.s.none", "", { timeout: 10_000 });
+  const none = await nc.request("$JS.API.DIRECT.GET.S.s.none", "", { timeout: WAIT_MS });
   assert.deepEqual([none.headers.code, none.data.length], [404, 0]);
 });
 
 serverTest("direct get is served only where the stream allows it", async ({ jsm, js, nc }) => {
   await fill(jsm, js, { allow_direct: false });
-  const request = nc.request("$JS.API.DIRECT.GET.S", JSON.stringify({ seq: 1 }), { timeout: 5000 });
+  const request = nc.request("$JS.API.DIRECT.GET.S", JSON.stringify({ seq: 1 }), { timeout: WAIT_MS });
   await assert.rejects(request, /no responders/);
   await jsm.streams.update("S", { allow_direct: true });
   assert.equal((await jsm.direct.getMessage("S", { seq: 1 })).string(), "body 1");
@@ -78,7 +78,7 @@ serverTest("direct get is served only where the stream allows it", async ({ jsm,
 serverTest("a direct get that asks for nothing is refused", async ({ jsm, js, nc }) => {
   await fill(jsm, js);
   for (const body of ["", "{}"]) {
-    const m = await nc.request("$JS.API.DIRECT.GET.S", body, { timeout: 10_000 });
+    const m = await nc.request("$JS.API.DIRECT.GET.S", body, { timeout: WAIT_MS });
     assert.equal(m.headers.code, 408, body);
   }
 });

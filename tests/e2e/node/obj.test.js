@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 
 import { Objm } from "@nats-io/obj";
-import { assert, serverTest, take, within } from "./harness.js";
+import { assert, serverTest, take, within, WAIT_MS } from "./harness.js";
 
 const MIB = 1024 * 1024;
 
@@ -21,14 +21,14 @@ function content(size, seed = 1) {
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
 async function read(store, name) {
-  const blob = await within(30_000, `the object ${name}`, store.getBlob(name));
+  const blob = await within(WAIT_MS, `the object ${name}`, store.getBlob(name));
   return blob === null ? null : Buffer.from(blob);
 }
 
 serverTest("an object of 3 MiB comes back as it was put", async ({ nc }) => {
   const store = await new Objm(nc).create("O");
   const bytes = content(3 * MIB);
-  const info = await within(30_000, "the put", store.putBlob({ name: "big" }, bytes));
+  const info = await within(WAIT_MS, "the put", store.putBlob({ name: "big" }, bytes));
   assert.deepEqual([info.name, info.bucket, info.size], ["big", "O", 3 * MIB]);
   assert.ok(info.chunks >= 3);
   assert.equal(sha256(await read(store, "big")), sha256(bytes));

@@ -10,6 +10,7 @@ import {
   serverTest,
   sleep,
   within,
+  WAIT_MS,
 } from "./harness.js";
 
 async function setUp(jsm, config = {}) {
@@ -22,7 +23,7 @@ async function publish(js, count, size = 0) {
 }
 
 // A raw pull. It ends with `count` messages, or with a status that is not a heartbeat.
-async function pull(nc, request, count = Infinity, ms = 15_000) {
+async function pull(nc, request, count = Infinity, ms = WAIT_MS) {
   const inbox = createInbox();
   const result = { sequences: [], heartbeats: 0, status: undefined };
   const ended = new Promise((resolve) => {
@@ -71,7 +72,7 @@ serverTest("next gets a message that arrives while it waits", async ({ jsm, js }
   const waiting = consumer.next({ expires: 20_000 });
   await eventually("the pull", async () => (await consumer.info()).num_waiting === 1);
   await publish(js, 1);
-  assert.equal((await within(10_000, "the message", waiting)).seq, 1);
+  assert.equal((await within(WAIT_MS, "the message", waiting)).seq, 1);
 });
 
 serverTest("fetch hands out what is there, in order, up to its count", async ({ jsm, js }) => {
@@ -80,7 +81,7 @@ serverTest("fetch hands out what is there, in order, up to its count", async ({ 
   const consumer = await js.consumers.get("S", "C");
   const got = [];
   for (const size of [10, 10, 10]) {
-    for await (const m of await consumer.fetch({ max_messages: size, expires: 1000 })) {
+    for await (const m of await consumer.fetch({ max_messages: size, expires: 5000 })) {
       got.push(m.seq);
       m.ack();
     }
@@ -94,9 +95,9 @@ serverTest("fetch by bytes stays within its bytes", async ({ jsm, js }) => {
   const consumer = await js.consumers.get("S", "C");
   const got = [];
   const reading = (async () => {
-    for await (const m of await consumer.fetch({ max_bytes: 3500, expires: 2000 })) got.push(m);
+    for await (const m of await consumer.fetch({ max_bytes: 3500, expires: 30_000 })) got.push(m);
   })();
-  await assert.rejects(within(10_000, "the end of the fetch", reading), /exceeds maxbytes/);
+  await assert.rejects(within(WAIT_MS, "the end of the fetch", reading), /exceeds maxbytes/);
   assert.equal(got.length, 3);
 });
 
@@ -105,7 +106,7 @@ serverTest("consume keeps handing out what is published", async ({ jsm, js }) =>
   const consumer = await js.consumers.get("S", "C");
   const messages = await consumer.consume({ max_messages: 50 });
   const publishing = publish(js, 500);
-  const got = await consumed(messages, 500, 30_000);
+  const got = await consumed(messages, 500, WAIT_MS);
   got.forEach((m) => m.ack());
   await publishing;
   assert.deepEqual(got.map((m) => m.string()), got.map((_, i) => String(i)));
@@ -117,8 +118,8 @@ serverTest("an idle consume is kept alive by heartbeats", async ({ jsm, js }) =>
   const consumer = await js.consumers.get("S", "C");
   const messages = await consumer.consume({
     max_messages: 10,
-    expires: 5000,
-    idle_heartbeat: 500,
+    expires: 30_000,
+    idle_heartbeat: 5000,
     callback: () => {},
   });
   const seen = new Set();
@@ -128,7 +129,7 @@ serverTest("an idle consume is kept alive by heartbeats", async ({ jsm, js }) =>
   await eventually("heartbeats", () => seen.has("heartbeat"));
   assert.equal(seen.has("heartbeats_missed"), false);
   await messages.close();
-  await within(10_000, "the end of the status", watching);
+  await within(WAIT_MS, "the end of the status", watching);
 });
 
 serverTest("two consumes on one consumer share its messages", async ({ jsm, js, connect }) => {
@@ -147,7 +148,7 @@ serverTest("two consumes on one consumer share its messages", async ({ jsm, js, 
       },
     }));
   }
-  await eventually("all messages", () => got.flat().length >= 400, 30_000);
+  await eventually("all messages", () => got.flat().length >= 400, WAIT_MS);
   await Promise.all(stops.map((s) => s.close()));
   assert.equal(new Set(got.flat()).size, 400);
   assert.equal(got.flat().length, 400);
@@ -193,7 +194,7 @@ serverTest("a waiting pull gets heartbeats while it is idle", async ({ jsm, nc }
   await setUp(jsm);
   const { heartbeats, status } = await pull(nc, {
     batch: 1,
-    expires: 1000e6,
+    expires: 3000e6,
     idle_heartbeat: 200e6,
   });
   assert.ok(heartbeats >= 2, String(heartbeats));
@@ -221,11 +222,11 @@ serverTest("a pull that asks for the impossible is told so", async ({ jsm, js, n
 
 serverTest("more waiting pulls than max_waiting are refused", async ({ jsm, nc }) => {
   await setUp(jsm, { max_waiting: 2 });
-  const waiting = [1, 2].map(() => pull(nc, { batch: 1, expires: 3e9 }));
+  const waiting = [1, 2].map(() => pull(nc, { batch: 1, expires: 8e9 }));
   await eventually("two pulls", async () => {
     return (await jsm.consumers.info("S", "C")).num_waiting === 2;
   });
-  const { status } = await pull(nc, { batch: 1, expires: 3e9 });
+  const { status } = await pull(nc, { batch: 1, expires: 8e9 });
   assert.deepEqual([status.code, status.description], [409, "Exceeded MaxWaiting"]);
   await Promise.all(waiting);
 });
@@ -239,7 +240,7 @@ serverTest("a pull on a push consumer is refused", async ({ jsm, nc }) => {
 
 serverTest("waiting pulls are served in turn", async ({ jsm, js, nc }) => {
   await setUp(jsm);
-  const pulls = [1, 2, 3].map(() => pull(nc, { batch: 2, expires: 10e9 }, 2));
+  const pulls = [1, 2, 3].map(() => pull(nc, { batch: 2, expires: 50e9 }, 2));
   await eventually("three pulls", async () => {
     return (await jsm.consumers.info("S", "C")).num_waiting === 3;
   });
@@ -288,7 +289,7 @@ async function killAfterThreeAcks({ jsm, js, server }) {
       m.ack();
     }
     return [4, 5, 6, 7, 8, 9, 10].every((seq) => counts.has(seq));
-  }, 30_000);
+  }, WAIT_MS);
   return counts;
 }
 

@@ -1,7 +1,7 @@
 // Ordered readers and push consumers: heartbeats, flow control, gaps, groups.
 
 import { createInbox } from "@nats-io/transport-node";
-import { assert, consumed, eventually, refused, serverTest, take, within } from "./harness.js";
+import { assert, consumed, eventually, refused, serverTest, take, within, WAIT_MS } from "./harness.js";
 
 async function fill(jsm, js, count, size = 0) {
   await jsm.streams.add({ name: "S", subjects: ["s.*"] });
@@ -17,7 +17,7 @@ const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from
 serverTest("an ordered reader gets everything once and in order", async ({ jsm, js }) => {
   await fill(jsm, js, 1500);
   const consumer = await js.consumers.get("S");
-  const got = await consumed(await consumer.consume(), 1500, 30_000);
+  const got = await consumed(await consumer.consume(), 1500, WAIT_MS);
   assert.deepEqual(got.map((m) => m.seq), range(1, 1500));
 });
 
@@ -96,7 +96,7 @@ serverTest("the client's push reader hands out and acks", async ({ jsm, js }) =>
     flow_control: true,
   });
   const consumer = await js.consumers.getPushConsumer("S", "C");
-  const got = await consumed(await consumer.consume(), 100, 20_000);
+  const got = await consumed(await consumer.consume(), 100, WAIT_MS);
   got.forEach((m) => m.ack());
   assert.deepEqual(got.map((m) => m.seq), range(1, 100));
   await eventually("the acks", async () => (await consumer.info()).ack_floor.stream_seq === 100);
@@ -105,7 +105,7 @@ serverTest("the client's push reader hands out and acks", async ({ jsm, js }) =>
 serverTest("an ordered push reader gets everything in order", async ({ jsm, js }) => {
   await fill(jsm, js, 1000);
   const consumer = await js.consumers.getPushConsumer("S", { deliver_policy: "all" });
-  const got = await consumed(await consumer.consume(), 1000, 30_000);
+  const got = await consumed(await consumer.consume(), 1000, WAIT_MS);
   assert.deepEqual(got.map((m) => m.seq), range(1, 1000));
 });
 
@@ -166,11 +166,11 @@ serverTest("flow control stops for a reader that does not answer and goes on whe
     idle_heartbeat: 500e6,
     flow_control: true,
   });
-  await eventually("a stalled heartbeat", () => requests.includes("Idle Heartbeat"), 20_000);
+  await eventually("a stalled heartbeat", () => requests.includes("Idle Heartbeat"), WAIT_MS);
   assert.ok(received < count, `all ${received} messages came without flow control`);
   assert.ok(requests.includes("FlowControl Request"));
   answering = true;
-  await eventually("the rest", () => received === count, 30_000);
+  await eventually("the rest", () => received === count, WAIT_MS);
 });
 
 serverTest("a push consumer with a group shares among its members", async ({ jsm, js, connect }) => {
@@ -227,7 +227,7 @@ serverTest("replay at the original pace takes as long as publishing did", async 
     deliver_subject,
     replay_policy: "original",
   });
-  await within(15_000, "three messages", take(sub, 3, 15_000));
+  await within(WAIT_MS, "three messages", take(sub, 3, WAIT_MS));
   const took = Date.now() - begin;
   // Against the stored times, which a busy machine may have taken closer to each other.
   const stored = async (seq) => (await jsm.streams.getMessage("S", { seq })).time.getTime();

@@ -1,6 +1,6 @@
 // What the server does not understand or does not offer is refused, never silently accepted.
 
-import { api, assert, serverTest } from "./harness.js";
+import { api, assert, serverTest, WAIT_MS } from "./harness.js";
 
 // Asserts an error answer and that it names `codes`, one error code or one of several.
 function assertRefused(answer, codes, what) {
@@ -149,7 +149,7 @@ serverTest("a request for a higher API level than the server's is refused", asyn
   for (const level of ["99", "x"]) {
     const h = headers();
     h.set("Nats-Required-Api-Level", level);
-    const m = await nc.request("$JS.API.STREAM.NAMES", "", { headers: h, timeout: 10_000 });
+    const m = await nc.request("$JS.API.STREAM.NAMES", "", { headers: h, timeout: WAIT_MS });
     assert.deepEqual([m.json().error.code, m.json().error.err_code], [412, 10185], level);
   }
 });

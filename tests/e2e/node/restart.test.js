@@ -1,13 +1,13 @@
 // What is acknowledged is there after SIGKILL: the promise everything else stands on.
 
 import { headers } from "@nats-io/transport-node";
-import { assert, eventually, ownPromise, serverTest, sleep } from "./harness.js";
+import { assert, eventually, ownPromise, serverTest, sleep, WAIT_MS } from "./harness.js";
 
 async function publishAcked(js, count) {
   const acks = await Promise.all(Array.from({ length: count }, (_, i) => {
     const h = headers();
     h.set("N", String(i));
-    return js.publish(`s.${i % 7}`, `body ${i}`, { headers: h, timeout: 30_000 });
+    return js.publish(`s.${i % 7}`, `body ${i}`, { headers: h, timeout: WAIT_MS });
   }));
   assert.deepEqual(acks.map((ack) => ack.seq), acks.map((_, i) => i + 1));
 }
@@ -23,7 +23,7 @@ async function readAndAck(js, count) {
       assert.equal(m.string(), `body ${m.seq - 1}`);
       assert.equal(m.headers.get("N"), String(m.seq - 1));
       assert.equal(m.subject, `s.${(m.seq - 1) % 7}`);
-      assert.equal(await m.ackAck({ timeout: 10_000 }), true);
+      assert.equal(await m.ackAck({ timeout: WAIT_MS }), true);
       seen.push(m.seq);
     }
     return new Set(seen).size === count;

@@ -1,6 +1,6 @@
 // Streams as things: create, update, info, names, list, delete, purge, overlap.
 
-import { all, api, assert, refused, serverTest } from "./harness.js";
+import { all, api, assert, refused, serverTest, WAIT_MS } from "./harness.js";
 
 const DAY_NS = 24 * 3600 * 1e9;
 
@@ -170,7 +170,7 @@ serverTest("a list longer than a page comes in pages", async ({ jsm, nc }) => {
   for (const name of names) await jsm.streams.add({ name });
   const page = await api(nc, "STREAM.LIST", { offset: 250 });
   assert.deepEqual([page.total, page.offset, page.streams.length], [300, 250, 50]);
-  assert.deepEqual((await all(jsm.streams.list(), 30_000)).map((s) => s.config.name), names);
+  assert.deepEqual((await all(jsm.streams.list(), WAIT_MS)).map((s) => s.config.name), names);
   const beyond = await api(nc, "STREAM.NAMES", { offset: 1000 });
   assert.equal(beyond.streams?.length ?? 0, 0);
 });

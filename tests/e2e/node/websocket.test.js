@@ -11,7 +11,7 @@ import { wsconnect } from "@nats-io/nats-core";
 import esbuild from "esbuild";
 import WebSocket from "ws";
 
-import { assert, configuredTest, freePort, within } from "./harness.js";
+import { assert, configuredTest, freePort, within, WAIT_MS } from "./harness.js";
 
 const BROWSER_MS = 60_000;
 
@@ -26,7 +26,7 @@ async function echoes(port) {
   try {
     nc.subscribe("echo", { callback: (_, m) => m.respond(m.data) });
     const body = Buffer.alloc(200_000, "what is repeated is short. ");
-    const answer = await nc.request("echo", body, { timeout: 10_000 });
+    const answer = await nc.request("echo", body, { timeout: WAIT_MS });
     assert.equal(Buffer.compare(answer.data, body), 0);
     assert.ok(nc.info.port === port);
   } finally {

@@ -174,7 +174,10 @@ class Listener(threading.Thread):
             pass
 
     def stop(self):
-        time.sleep(0.5)
+        before = -1
+        while before < len(self.documents):  # some come by time
+            before = len(self.documents)
+            time.sleep(1)
         self.connection.socket.shutdown(2)
         self.join()
 
@@ -216,7 +219,7 @@ def ask_for_advisories(port, documents):
                 client.send(b"PUB %s %d\r\n%s\r\n" % (reply, len(answer), answer))
         client.send(b"SUB in 3\r\nPUB $JS.API.CONSUMER.MSG.NEXT.S.P in 13\r\n{\"group\":\"A\"}\r\n")
         client.message()
-        time.sleep(1)
+        time.sleep(3)  # twice what the ack wait and the rest of it take
         answer, archive = backup.snapshot(port, "S")
         client.api("STREAM.DELETE.S")
         documents.add(json.dumps(backup.restore(port, answer, archive)).encode())
@@ -311,7 +314,7 @@ class BCluster(cluster.ClusterCase, Checked):
         self.until(lambda leader: leader == 0, self.lead_here)
         for node in (1, 2):
             self.nodes[node].kill()
-        time.sleep(6)  # until the leader knows that it is none
+        time.sleep(12)  # until the leader knows that it is none
         listener.stop()
         for _, document in heard.all:
             self.documents.add(json.dumps(document).encode())

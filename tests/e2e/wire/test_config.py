@@ -61,6 +61,24 @@ class Directory(unittest.TestCase):
         )
 
 
+class Named(Directory):
+    def test_a_cluster_without_a_port_is_only_named_and_the_server_stands_alone(self):
+        path = self.write(f'cluster {{ name: hub }}\njetstream {{ store_dir: "{self.directory}" }}\n')
+        with Server(("-c", path), jetstream=False) as server:
+            self.assertNotIn("Listening for route", server.log())
+            connection = Connection(server.port)
+            self.addCleanup(connection.socket.close)
+            self.assertEqual(connection.info().get("cluster"), "hub")
+            connection.connect(headers=True, no_responders=True)
+            connection.send(b"SUB in 1\r\n")
+            request = b'{"name":"S","subjects":["s"]}'
+            connection.send(b"PUB $JS.API.STREAM.CREATE.S in %d\r\n%s\r\n" % (len(request), request))
+            self.assertNotIn("error", json.loads(connection.message()[3]))
+            connection.send(b"PUB $JS.API.STREAM.INFO.S in 0\r\n\r\n")
+            answer = json.loads(connection.message()[3])
+            self.assertEqual(answer["cluster"]["name"], "hub", answer)
+
+
 class Check(Directory):
     def accepts(self, text, **environment):
         path = self.write(text)
@@ -93,6 +111,12 @@ class Check(Directory):
         self.refuses("include nope.conf", "error parsing include file 'nope.conf', open ")
         self.refuses("ping_interval: 5", "ping_interval should be converted to a duration")
         self.refuses("", "config has no values or is empty")
+
+    @own_promise
+    def test_routes_of_no_cluster_are_refused(self):
+        routes = 'routes: [ "nats://127.0.0.1:1" ]'
+        self.refuses(f"cluster {{ name: c, {routes} }}", "solicited routes require cluster capabilities")
+        self.accepts(f"cluster {{ name: c, port: -1, {routes} }}")
 
     def test_t_wants_a_file(self):
         result = self.run_server("-t")

@@ -1,5 +1,6 @@
 """Files of a later format version are refused and left as they are; what `check` holds against what."""
 
+import base64
 import ctypes
 import ctypes.util
 import glob
@@ -14,7 +15,9 @@ from wire import Requester, own_promise  # finds serverprocess
 from serverprocess import BINARY, Server, StartError
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "..", "..", "golden", "store-1-packed.tar.gz")
+BLOCKS = os.path.join(os.path.dirname(__file__), "..", "..", "golden", "store-1-blocks.tar.gz")
 HEADER = 4096
+MESSAGES, SUBJECTS = 8000, 4500  # tests/golden/make_store.py
 
 
 def xxhash64(data):
@@ -54,6 +57,54 @@ def content(directory):
 def check(directory):
     done = subprocess.run([BINARY, "check", directory], capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout + done.stderr
+
+
+@own_promise
+class Blocks(unittest.TestCase):
+    def test_a_compressed_block_that_says_which_subjects_are_the_same_is_read_for_ever(self):
+        with Server() as server:
+            server.end(9)
+            with tarfile.open(BLOCKS) as archive:
+                archive.extractall(server.directory)
+            path = glob.glob(os.path.join(server.directory, "millrace", "logs", "0000000000000010", "*.blk"))[0]
+            with open(path, "rb") as file:
+                self.assertEqual(int.from_bytes(file.read(24)[20:24], "little"), 3)
+            self.assertEqual(check(server.directory), (0, check(server.directory)[1]))
+            server.start()
+            with Requester(server.port) as client:
+                self.all_there(client)
+            server.end(15)
+            self.assertEqual(check(server.directory)[0], 0)
+            with open(path, "r+b") as file:  # another of its frames' bytes: the log tells it all again
+                file.seek(-100, os.SEEK_END)
+                byte = file.read(1)
+                file.seek(-100, os.SEEK_END)
+                file.write(bytes([byte[0] ^ 1]))
+            self.assertEqual(check(server.directory)[0], 1)
+            server.start()
+            with Requester(server.port) as client:
+                self.all_there(client)
+
+    def all_there(self, client):
+        state = client.api("STREAM.INFO.B", b'{"subjects_filter":"b.>"}')["state"]
+        gone = set(range(50, MESSAGES + 1, 100))
+        self.assertEqual((state["messages"], state["last_seq"]), (MESSAGES - len(gone), MESSAGES))
+        wanted = {}
+        for i in set(range(1, MESSAGES + 1)) - gone:
+            subject = "b.%d" % (i * 7 % SUBJECTS)
+            wanted[subject] = wanted.get(subject, 0) + 1
+        self.assertEqual(len(wanted), state["num_subjects"])
+        for i in range(1, MESSAGES + 1, 37):
+            subject = "b.%d" % (i * 7 % SUBJECTS)
+            answer = client.api("STREAM.MSG.GET.B", b'{"seq":%d}' % i)
+            if i in gone:
+                self.assertEqual(answer["error"]["code"], 404)
+                continue
+            self.assertEqual(answer["message"]["subject"], subject)
+            self.assertEqual(base64.b64decode(answer["message"]["data"]), b"message %06d " % i * 100)
+            last = client.api("STREAM.MSG.GET.B", b'{"last_by_subj":"%s"}' % subject.encode())
+            last = last["message"]["seq"]
+            self.assertEqual(last, max(j for j in range(i, MESSAGES + 1, SUBJECTS) if j not in gone))
 
 
 @own_promise

@@ -125,6 +125,31 @@ class Reload(Configured):
                 self.assertEqual(said, b"-ERR 'maximum connections exceeded'\r\n")
         self.assertEqual(ended, 3)
 
+    @own_promise  # the reference ends any of them
+    def test_fewer_connections_of_an_account_end_its_newest(self):
+        text = "accounts { A { users: [{user: a, password: a}], limits { max_conn: %d } }, B { users: [{user: b, password: b}] } }"
+        server = self.start(text % 5)
+        clients = []
+        for who in "abaaba":
+            clients.append(Connection(server.port))
+            self.addCleanup(clients[-1].__exit__)
+            clients[-1].connect(user=who, **{"pass": who})
+            clients[-1].send(b"SUB s 1\r\n")
+            clients[-1].flush()
+        self.takes(server, text % 2)
+        for number in (3, 5):
+            self.assertIn(b"-ERR 'maximum account active connections exceeded'", clients[number].until_end())
+        for number in (0, 1, 2, 4):
+            self.assertEqual(clients[number].flush(), b"")
+        self.takes(server, text % 3)
+        with Connection(server.port) as again:
+            again.connect(user="a", **{"pass": "a"})
+            self.assertEqual(again.flush(), b"")
+            with Connection(server.port) as one_more:
+                one_more.connect(user="a", **{"pass": "a"})
+                one_more.send(b"PING\r\n")
+                self.assertIn(b"maximum account active", one_more.until_end())
+
     def test_debug_and_trace_are_turned_on_and_off(self):
         server = self.start("debug: false")
         before = self.connect(server)

@@ -24,6 +24,7 @@ struct machine {
     struct buf body;
     bool captured;
     bool refuses; /* blocks that are read */
+    bool dies;    /* before a block is written */
 };
 
 static const uint8_t incarnation[16] = "incarnation-0001";
@@ -70,13 +71,15 @@ static void on_capture(void *owner, struct bytes head)
     uint8_t section[BLOCK_SECTION_HEAD + 8];
 
     ck_assert(!m->captured);
+    m->captures++;
+    if (m->dies)
+        return;
     buf_init(&m->body, SIZE_MAX);
     replica_section(section, SECTION_COUNT, 8);
     encode_u64(section + BLOCK_SECTION_HEAD, m->own);
     ck_assert(buf_add(&m->body, head));
     ck_assert(buf_add(&m->body, bytes_of(section, sizeof section)));
     m->captured = true;
-    m->captures++;
 }
 
 static void on_blocked(void *owner, enum err err)
@@ -304,9 +307,36 @@ START_TEST(while_a_seal_is_on_its_way_there_is_no_second_one)
 }
 END_TEST
 
+START_TEST(a_block_that_an_end_came_before_is_made_up_for)
+{
+    struct machine m;
+
+    begin(&m);
+    propose(&m, 5000);
+    m.dies = true;
+    propose(&m, 300); /* with the seal */
+    ck_assert_uint_eq(m.captures, 1);
+    replica_block_drop(m.replica);
+    stop(&m);
+    m.dies = false;
+
+    start(&m);
+    settle(&m);
+    ck_assert_uint_eq(m.restored, 0);
+    ck_assert_uint_eq(m.own, 2);
+    propose(&m, 300);
+    ck_assert_uint_eq(m.written, 1);
+    propose(&m, 300);
+    ck_assert_uint_eq(m.written, 1);
+    ck_assert_uint_eq(m.captures, 1);
+    end(&m);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
+        a_block_that_an_end_came_before_is_made_up_for,
         a_log_that_has_grown_is_sealed_and_a_start_goes_on_from_there,
         a_block_that_the_machine_cannot_read_leaves_the_log_to_begin_with,
         a_group_that_takes_no_blocks_does_not_grow_when_its_floor_has_risen,

@@ -226,6 +226,16 @@ START_TEST(a_cluster_block_is_read)
 }
 END_TEST
 
+START_TEST(a_cluster_block_without_a_port_only_names_a_cluster)
+{
+    const struct cluster_options *c = &options_of("cluster { name: c, pool_size: 3 }")->cluster;
+
+    ck_assert(!c->configured);
+    ck_assert_str_eq(c->name, "c");
+    ck_assert(options_of("cluster { port: -1 }")->cluster.configured);
+}
+END_TEST
+
 START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
 {
     static const struct row rows[] = {
@@ -421,7 +431,7 @@ START_TEST(integers_for_durations_are_taken_and_warned_about)
                    "converted to a duration\n"));
     ck_assert(load("authorization { timeout: 100 }"));
     ck_assert(says(&config.reader.warnings, "is high"));
-    ck_assert(load("cluster { routes: [\"nats://a:1\", \"nats://a:1\"] }"));
+    ck_assert(load("cluster { port: -1, routes: [\"nats://a:1\", \"nats://a:1\"] }"));
     ck_assert(says(&config.reader.warnings, "Duplicate route entry detected"));
 }
 END_TEST
@@ -505,6 +515,7 @@ int main(void)
         users_have_names_keys_and_permissions,
         tls_blocks_are_read,
         a_cluster_block_is_read,
+        a_cluster_block_without_a_port_only_names_a_cluster,
         what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference,
         an_account_says_where_it_is_told_of_traced_messages,
         what_is_not_built_is_refused_by_name_and_place,

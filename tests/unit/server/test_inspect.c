@@ -214,7 +214,7 @@ int main(void)
     SRunner *runner = srunner_create(suite);
     int failed;
 
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 600);
     tcase_add_test(tests, the_golden_store_is_sound_and_whole);
     tcase_add_test(tests, no_byte_changes_unseen);
     tcase_add_test(tests, a_later_format_is_refused_by_its_number);

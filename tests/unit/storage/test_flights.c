@@ -2,6 +2,9 @@
  * What is written ahead (docs/flights.md), over a disk whose syncs take long and whose writes do
  * not: batch 2 is in the air and batch 3 stands behind it, written, each too large for the journal.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "base/io_sim.h"
 #include "storage/flaws.h"
 #include "storage/log.h"
@@ -395,12 +398,193 @@ static void erase(uint8_t *record, uint32_t size)
     (void)size;
 }
 
+/* The journal has batch 5, the write to its file fails. False: that came first. */
+static bool fail_write_behind_journal(uint64_t seed)
+{
+    begin_world(seed, 0, 1, 32 << 10);
+    w.may_fail = true;
+    for (uint64_t i = 2; i <= 4; i++) {
+        seal(40000, (uint8_t)i);
+        settle(i);
+    }
+    seal(SIZE, 5);
+    while (w.log->phase != LOG_WRITING)
+        step();
+    while (w.log->phase == LOG_WRITING && w.log->flight->segment == WITNESS_WAITING &&
+           w.log->flight->journal == WITNESS_WAITING)
+        step();
+    if (w.log->phase != LOG_WRITING || w.log->flight->segment != WITNESS_WAITING)
+        return false;
+    disk(1000, 0, CERTAINLY);
+    return true;
+}
+
 static void on_erased(struct log_erase_op *op, enum err err)
 {
     (void)op;
     w.erased = true;
     w.err = err;
 }
+
+/* ---- erasing ----------------------------------------------------------------------------------
+ */
+
+#define NEEDLE_SIZE 64u
+
+static char searched[128]; /* below it a file with the bytes is looked for */
+static uint8_t needle_fill;
+static unsigned found_in;
+
+static bool has_needle(struct bytes content)
+{
+    uint8_t needle[NEEDLE_SIZE];
+
+    memset(needle, needle_fill, sizeof needle);
+    return memmem(content.at, content.size, needle, sizeof needle) != NULL;
+}
+
+/* As the system would hand it out. */
+static bool file_has_needle(const char *path)
+{
+    static uint8_t at[256 << 10];
+    struct io_file *file;
+    uint64_t size;
+    bool has;
+
+    ck_assert_int_eq(io_open(w.io, path, IO_READ, &file), OK);
+    ck_assert_int_eq(io_size(w.io, file, &size), OK);
+    ck_assert_uint_le(size, sizeof at);
+    ck_assert_int_eq(io_read_all(w.io, file, 0, at, size), OK);
+    has = has_needle(bytes_of(at, size));
+    io_close(w.io, file);
+    return has;
+}
+
+static void search_entry(void *context, const char *name, bool directory)
+{
+    char path[256];
+    struct bytes content;
+
+    (void)context;
+    if (directory)
+        return;
+    snprintf(path, sizeof path, "%s/%s", searched, name);
+    found_in += file_has_needle(path) ||
+                (sim_durable(w.sim, w.node, path, &content) && has_needle(content));
+}
+
+/* In how many files of the log and the journal, as they are on the platter, the batch's bytes are.
+ */
+static unsigned files_with(uint8_t fill)
+{
+    found_in = 0;
+    needle_fill = fill;
+    snprintf(searched, sizeof searched, "data/journal");
+    ck_assert_int_eq(io_list(w.io, searched, search_entry, NULL), OK);
+    snprintf(searched, sizeof searched, "data/logs/%016x", LOG_ID);
+    ck_assert_int_eq(io_list(w.io, searched, search_entry, NULL), OK);
+    return found_in;
+}
+
+static void blank(uint8_t *record, uint32_t size)
+{
+    memset(record + 16, 0, size - 16);
+}
+
+static enum err erase_batch(uint64_t index)
+{
+    struct log_erased first = {w.places[index], w.sizes[index]};
+    struct log_erase_op op = {.at = &first, .count = 1, .erase = blank, .done = on_erased};
+
+    w.erased = false;
+    log_erase(w.log, &op);
+    sim_run(w.sim, 10000 * MILLI);
+    ck_assert(w.erased);
+    return w.err;
+}
+
+/* Its file is condemned, and it stands in the next one, too. */
+START_TEST(what_a_failed_sync_left_in_its_file_is_erased_there_too)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        begin(seed, 0);
+        disk(1000, CERTAINLY, 0);
+        while (!store_doubts(w.store, LOG_ID))
+            step();
+        disk(1000, 0, 0);
+        settle(3);
+        ck_assert_int_eq(erase_batch(3), OK);
+        ck_assert_uint_eq(files_with(3), 0);
+        end();
+    }
+}
+END_TEST
+
+/* The start writes it once more behind the end of the file whose write failed. */
+START_TEST(what_a_redo_wrote_behind_the_end_of_a_file_is_erased_there_too)
+{
+    unsigned count = 0;
+
+    for (uint64_t seed = 1; seed <= 10 * SEEDS; seed++) {
+        if (fail_write_behind_journal(seed)) {
+            while (w.log->phase == LOG_WRITING)
+                step();
+            disk(1000, 0, 0);
+            w.may_fail = false;
+            settle(5);
+            crash(SIM_CRASH_KILL);
+            ck_assert_uint_eq(w.recovered, 5);
+            ck_assert_uint_eq(w.places[5] >> 32, 1);
+            ck_assert_int_eq(erase_batch(5), OK);
+            ck_assert_uint_eq(files_with(5), 0);
+            count++;
+        }
+        end();
+    }
+    ck_assert_uint_gt(count, 2 * SEEDS);
+}
+END_TEST
+
+/* A file of the journal has batch 2; a write to it fails. False: the other one was first. */
+static bool fail_journal_file(uint64_t seed)
+{
+    begin_world(seed, 0, 1 << 20, 32 << 10);
+    sim_run(w.sim, 1000 * MILLI);
+    seal(SIZE, 2);
+    settle(2);
+    seal(SIZE, 3);
+    while (w.log->phase != LOG_WRITING)
+        step();
+    while (w.log->phase == LOG_WRITING && w.log->flight->segment == WITNESS_WAITING)
+        step();
+    if (w.log->phase != LOG_WRITING || w.log->flight->journal != WITNESS_WAITING)
+        return false;
+    disk(1000, 0, CERTAINLY);
+    while (w.log->phase == LOG_WRITING)
+        step();
+    disk(1000, 0, 0);
+    settle(3);
+    return true;
+}
+
+START_TEST(what_stands_in_a_failed_journal_file_is_erased_there_too)
+{
+    unsigned count = 0;
+
+    for (uint64_t seed = 1; seed <= 10 * SEEDS; seed++) {
+        if (fail_journal_file(seed)) {
+            seal(40000, 4); /* nothing needs that file any more */
+            settle(4);
+            ck_assert_uint_eq(files_with(2), 2);
+            ck_assert_int_eq(erase_batch(2), OK);
+            ck_assert_uint_eq(files_with(2), 0);
+            count++;
+        }
+        end();
+    }
+    ck_assert_uint_gt(count, 2 * SEEDS);
+}
+END_TEST
 
 /* Before it something was in the journal only, which must not be held for ever. */
 START_TEST(a_file_whose_write_failed_is_synced_all_the_same)
@@ -551,27 +735,6 @@ START_TEST(what_a_cut_took_back_is_not_missed_in_its_file)
     }
 }
 END_TEST
-
-/* The journal has batch 5, the write to its file fails. False: that came first. */
-static bool fail_write_behind_journal(uint64_t seed)
-{
-    begin_world(seed, 0, 1, 32 << 10);
-    w.may_fail = true;
-    for (uint64_t i = 2; i <= 4; i++) {
-        seal(40000, (uint8_t)i);
-        settle(i);
-    }
-    seal(SIZE, 5);
-    while (w.log->phase != LOG_WRITING)
-        step();
-    while (w.log->phase == LOG_WRITING && w.log->flight->segment == WITNESS_WAITING &&
-           w.log->flight->journal == WITNESS_WAITING)
-        step();
-    if (w.log->phase != LOG_WRITING || w.log->flight->segment != WITNESS_WAITING)
-        return false;
-    disk(1000, 0, CERTAINLY);
-    return true;
-}
 
 static void go_on_and_start_again(unsigned more)
 {
@@ -736,6 +899,9 @@ int main(void)
         a_failed_sync_waits_for_the_write_ahead_before_both_go_to_a_new_file,
         a_failed_write_ahead_leaves_the_batch_before_it_and_goes_to_a_new_file,
         a_file_whose_write_failed_is_synced_all_the_same,
+        what_a_failed_sync_left_in_its_file_is_erased_there_too,
+        what_a_redo_wrote_behind_the_end_of_a_file_is_erased_there_too,
+        what_stands_in_a_failed_journal_file_is_erased_there_too,
         recovery_writes_anew_all_that_no_mark_covers,
         a_cut_voids_what_is_written_ahead,
         a_cut_voids_what_is_in_the_air_and_what_is_written_ahead,

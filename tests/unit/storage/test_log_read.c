@@ -180,6 +180,68 @@ START_TEST(a_read_on_its_way_is_told_although_the_log_is_closed)
 }
 END_TEST
 
+struct gentle_reader {
+    struct log_read read;
+    uint8_t *memory;
+    int64_t result; /* -1: not yet */
+};
+
+static void gentle_done(struct log_read *read, int64_t result)
+{
+    ((struct gentle_reader *)read)->result = result;
+}
+
+START_TEST(a_replay_s_read_gets_all_of_its_bytes_beside_live_traffic)
+{
+    enum { READS = 8, SIZE = 128 << 10, STEP = 40000 };
+    static struct gentle_reader readers[READS];
+    static uint8_t expected[SIZE];
+    unsigned left = READS;
+
+    many_batches(600); /* a sync is never long ago */
+    for (unsigned i = 0; i < READS; i++) {
+        readers[i] = (struct gentle_reader){
+            .read.done = gentle_done, .memory = calloc(1, SIZE), .result = -1};
+        log_read_gently(s.log, &readers[i].read, s.places[20] + (uint64_t)i * STEP,
+                        readers[i].memory, SIZE);
+        ck_assert_int_eq(readers[i].result, -1); /* never from inside the call */
+    }
+    for (unsigned i = 1; left > 0; i++) {
+        shard_append(&s, 100, (uint8_t)i);
+        left = 0;
+        for (unsigned r = 0; r < READS; r++)
+            left += readers[r].result == -1;
+    }
+    for (unsigned i = 0; i < READS; i++) {
+        ck_assert_int_eq(readers[i].result, SIZE);
+        ck_assert_int_eq(log_read_now(s.log, s.places[20] + (uint64_t)i * STEP, expected, SIZE),
+                         SIZE);
+        ck_assert_mem_eq(readers[i].memory, expected, SIZE);
+        free(readers[i].memory);
+    }
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(a_replay_s_read_that_waits_is_told_although_the_log_is_closed)
+{
+    static struct gentle_reader readers[2];
+    static uint8_t memory[2][100 << 10];
+
+    many_batches(600);
+    for (unsigned i = 0; i < 2; i++) {
+        readers[i] = (struct gentle_reader){.read.done = gentle_done, .result = -1};
+        log_read_gently(s.log, &readers[i].read, s.places[20], memory[i], sizeof memory[i]);
+    }
+    log_close(s.log);
+    s.log = NULL;
+    shard_settle(&s);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(readers[i].result, sizeof memory[i]);
+    shard_end(&s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -189,6 +251,8 @@ int main(void)
         a_buffer_that_may_not_grow_so_far_gets_nothing,
         a_batch_that_rotted_is_told_from_a_good_one,
         a_read_on_its_way_is_told_although_the_log_is_closed,
+        a_replay_s_read_gets_all_of_its_bytes_beside_live_traffic,
+        a_replay_s_read_that_waits_is_told_although_the_log_is_closed,
     };
 
     return UNIT_RUN_PLAIN("log_read", tests);
