@@ -584,6 +584,7 @@ struct log_read {
     struct log_read *next;
     struct log_unpacking *unpacking;
     struct store *store;
+    log_place place;
     size_t taken; /* of the budget, by what is on its way; 0: it is of none */
     int64_t begun_ns;
 };
