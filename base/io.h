@@ -165,6 +165,9 @@ struct io_work {
     struct io_work *next;
 };
 void io_work(struct io *io, struct io_work *work);
+/* Waits for what is running, and runs nothing more: the owners of work may go before the io, of
+ * which there will be no turn. */
+void io_work_stop(struct io *io);
 
 /* ---- wake-ups -----------------------------------------------------------------------------------
  */

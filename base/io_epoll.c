@@ -132,6 +132,15 @@ static void epoll_work(struct io *io, struct io_work *work)
     workers_add(&((struct epoll *)io)->workers, work);
 }
 
+/* The operations on files run there, too, with memory that is lent. */
+static void epoll_work_stop(struct io *io)
+{
+    struct epoll *e = (struct epoll *)io;
+
+    workers_stop(&e->workers);
+    workers_stop(&e->file_workers);
+}
+
 static void epoll_wake(struct io *io)
 {
     waker_ask(&((struct epoll *)io)->waker);
@@ -193,6 +202,7 @@ static const struct io_calls epoll_calls = {
     .submit = epoll_submit,
     .read_now = io_posix_read_now,
     .work = epoll_work,
+    .work_stop = epoll_work_stop,
     .wake = epoll_wake,
     .listen = epoll_listen,
     .listener_close = epoll_listener_close,

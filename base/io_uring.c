@@ -158,6 +158,11 @@ static void uring_work(struct io *io, struct io_work *work)
     workers_add(&((struct uring *)io)->workers, work);
 }
 
+static void uring_work_stop(struct io *io)
+{
+    workers_stop(&((struct uring *)io)->workers);
+}
+
 static void uring_wake(struct io *io)
 {
     waker_ask(&((struct uring *)io)->waker);
@@ -231,6 +236,7 @@ static const struct io_calls uring_calls = {
     .submit = uring_submit,
     .read_now = io_posix_read_now,
     .work = uring_work,
+    .work_stop = uring_work_stop,
     .wake = uring_wake,
     .listen = uring_listen,
     .listener_close = uring_listener_close,

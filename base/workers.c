@@ -83,7 +83,7 @@ void workers_init(struct workers *workers, struct io *io, struct waker *waker, u
     atomic_init(&workers->finished, NULL);
 }
 
-void workers_deinit(struct workers *workers)
+void workers_stop(struct workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
     workers->stopping = true;
@@ -91,12 +91,20 @@ void workers_deinit(struct workers *workers)
     pthread_mutex_unlock(&workers->lock);
     for (unsigned i = 0; i < workers->threads; i++)
         pthread_join(workers->thread[i], NULL);
+    workers->threads = 0;
+}
+
+void workers_deinit(struct workers *workers)
+{
+    workers_stop(workers);
     pthread_cond_destroy(&workers->more);
     pthread_mutex_destroy(&workers->lock);
 }
 
 void workers_add(struct workers *workers, struct io_work *work)
 {
+    if (workers->stopping) /* told by the loop, which adds, too */
+        return;
     work->next = NULL;
     pthread_mutex_lock(&workers->lock);
     if (workers->last != NULL)

@@ -32,7 +32,9 @@ struct workers {
 
 void workers_init(struct workers *workers, struct io *io, struct waker *waker,
                   unsigned threads_max);
-/* Waits for work that is running; what has not begun is forgotten, no `done` is called. */
+/* Waits for work that is running; what has not begun, or is added later, is forgotten. */
+void workers_stop(struct workers *workers);
+/* The same first. No `done` is called. */
 void workers_deinit(struct workers *workers);
 
 void workers_add(struct workers *workers, struct io_work *work);

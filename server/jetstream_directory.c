@@ -156,6 +156,8 @@ void jetstream_directory_end(struct jetstream *jetstream)
 {
     struct jetstream_directory *directory = &jetstream->directory;
 
-    if (directory->jetstream != NULL)
-        timers_cancel(io_timers(server_io(jetstream->server)), &directory->timer);
+    if (directory->jetstream == NULL)
+        return;
+    timers_cancel(io_timers(server_io(jetstream->server)), &directory->timer);
+    store_look_forget(&directory->look);
 }

@@ -326,6 +326,7 @@ struct store_look {
  * On a worker; one at a time.
  */
 void store_look(struct store *store, struct store_look *look);
+void store_look_forget(struct store_look *look); /* `done` will not run any more, if it has not */
 
 /* ---- batches sealed elsewhere, and cuts ------------------------------------------------------ */
 
@@ -583,6 +584,7 @@ struct log_read {
     struct log_read *next;
     struct log_unpacking *unpacking;
     struct store *store;
+    log_place place;
     size_t taken; /* of the budget, by what is on its way; 0: it is of none */
     int64_t begun_ns;
 };

@@ -26,6 +26,7 @@
  * before, up to the last. */
 #define AGAIN_NS     INT64_C(1000000)
 #define AGAIN_NS_MAX INT64_C(128000000)
+#define YIELD_NS     (2 * AGAIN_NS_MAX) /* longer than until it looks again */
 
 /* Outlives its log's closing while something is in flight. */
 struct log_erasing {
@@ -283,7 +284,7 @@ static void erasing_take(struct log_erasing *erasing)
 {
     if (erasing->pack == NULL) {
         file_done(erasing);
-    } else if (erasing->file->reads > 0 || erasing->file->syncing) {
+    } else if (erasing->file->syncing || !log_file_unread(erasing->file, YIELD_NS)) {
         later(erasing);
     } else {
         take_place(erasing);

@@ -124,6 +124,17 @@ void log_file_sync(struct log_file *file, bool background)
     io_fsync(store->io, &file->sync, file->file);
 }
 
+bool log_file_unread(struct log_file *file, int64_t wait_ns)
+{
+    int64_t now_ns = io_now(file->log->store->io);
+
+    if (file->reads == file->queued)
+        return true;
+    if (now_ns >= file->yield_ns + wait_ns) /* others may read it for long: not all the time */
+        file->yield_ns = now_ns + wait_ns;
+    return false;
+}
+
 bool log_file_settled(struct log_file *file)
 {
     struct store *store = file->log->store;

@@ -29,6 +29,8 @@ struct log_file {
     uint64_t allocated; /* size of the file */
     uint64_t raw;       /* packed: of what it was */
     uint32_t reads;     /* waiting ones under way */
+    uint32_t queued;    /* of these, those of replays of which nothing is on its way (gentle.h) */
+    int64_t yield_ns; /* until then those stay where they are: a packed file is to take its place */
     struct journal_cover cover;
     struct io_op sync;
     struct log_file *dirty_next;
@@ -41,6 +43,9 @@ struct log_file {
     bool ended; /* a file after it has been begun, which may name this end even if its making failed
                  */
 };
+
+/* Nothing is on its way from the file as it stands. False: replays give way for `wait_ns`. */
+bool log_file_unread(struct log_file *file, int64_t wait_ns);
 
 /* Takes the one of the two that is not NULL. */
 struct log_file *log_file_create(struct log *log, struct io_file *file, struct memory_file *memory,

@@ -153,7 +153,7 @@ static void packing_look(struct log_packing *packing)
         packing_go(packing, PACKING_STEP);
     else if (packing->step == PACKING_STEP)
         packing_go(packing, PACKING_END);
-    else if (packing->file->reads > 0 || packing->file->syncing)
+    else if (packing->file->syncing || !log_file_unread(packing->file, 2 * BUSY_NS))
         timers_arm(io_timers(io), &packing->timer, io_now(io) + BUSY_NS);
     else
         take_place(packing);

@@ -96,6 +96,7 @@ static void read_begin(struct log *log, struct log_read *read, log_place place, 
     read->size = size;
     read->count = 0;
     read->store = log->store;
+    read->place = place;
     read->taken = 0;
     if (file->memory != NULL)
         memory_read_later(log, read, (int64_t)memory_read(file->memory, offset, at, size));

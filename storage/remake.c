@@ -123,3 +123,9 @@ void store_look(struct store *store, struct store_look *look)
     }
     store_work(store, &look->work);
 }
+
+void store_look_forget(struct store_look *look)
+{
+    heap_give(look->logs);
+    look->logs = NULL;
+}

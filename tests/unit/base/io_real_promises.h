@@ -13,6 +13,8 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -983,6 +985,45 @@ START_TEST(two_works_run_at_the_same_time)
 }
 END_TEST
 
+struct slow {
+    struct io_work work;
+    atomic_int begun, ended;
+};
+
+static void slow_run(struct io_work *work, struct io *io)
+{
+    struct slow *slow = owner_of(work, struct slow, work);
+
+    (void)io;
+    slow->begun++;
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    slow->ended++;
+}
+
+static void slow_done(struct io_work *work)
+{
+    (void)work;
+    ck_abort_msg("there was no turn");
+}
+
+/* Its owner may be freed then, and the io later. */
+START_TEST(work_that_is_stopped_has_ended_and_none_is_begun)
+{
+    struct io *io = world_begin();
+    struct slow runs = {.work = {.run = slow_run, .done = slow_done}}, late = runs;
+
+    io_work(io, &runs.work);
+    while (runs.begun == 0)
+        sched_yield();
+    io_work_stop(io);
+    ck_assert_int_eq(runs.ended, 1);
+    io_work(io, &late.work);
+    io_work_stop(io);
+    ck_assert_int_eq(late.begun, 0);
+    world_end(io);
+}
+END_TEST
+
 /* A name that is looked up and a password that is hashed hold up no disk. */
 START_TEST(slow_work_delays_no_operation_on_a_file)
 {
@@ -1067,7 +1108,8 @@ END_TEST
         look_ups_that_wait_their_turn_end_or_are_given_up,                                         \
         destroying_with_everything_in_flight_waits_for_the_kernel_and_calls_nobody,                \
         no_wake_from_another_thread_is_lost, work_goes_back_and_forth_without_being_lost,          \
-        two_works_run_at_the_same_time, without_a_root_file_calls_find_nothing
+        work_that_is_stopped_has_ended_and_none_is_begun, two_works_run_at_the_same_time,          \
+        without_a_root_file_calls_find_nothing
 
 #define IO_REAL_ABORTS                                                                             \
     an_unaligned_write_to_a_direct_file_stops_the_process,                                         \

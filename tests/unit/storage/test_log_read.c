@@ -242,6 +242,65 @@ START_TEST(a_replay_s_read_that_waits_is_told_although_the_log_is_closed)
 }
 END_TEST
 
+/* Replays that never pause, of the file in which something is erased. */
+struct again_reader {
+    struct log_read read;
+    uint8_t memory[100 << 10];
+    bool stop, stopped;
+};
+
+static void again_done(struct log_read *read, int64_t result)
+{
+    struct again_reader *reader = (struct again_reader *)read;
+
+    ck_assert_int_eq(result, sizeof reader->memory);
+    reader->stopped = reader->stop;
+    if (!reader->stop)
+        log_read_gently(s.log, read, s.places[20], reader->memory, sizeof reader->memory);
+}
+
+static bool erased;
+
+static void blank(uint8_t *record, uint32_t size)
+{
+    memset(record, 0, size);
+}
+
+static void on_erased(struct log_erase_op *op, enum err err)
+{
+    (void)op;
+    ck_assert_int_eq(err, OK);
+    erased = true;
+}
+
+START_TEST(replays_that_never_pause_do_not_hold_up_an_erasure)
+{
+    enum { READS = 4, APPENDS = 3000 };
+    static struct again_reader readers[READS];
+    struct log_erased first;
+    struct log_erase_op op = {.at = &first, .count = 1, .erase = blank, .done = on_erased};
+
+    many_batches(600);
+    first = (struct log_erased){s.places[10], 100};
+    for (unsigned i = 0; i < READS; i++) {
+        readers[i] = (struct again_reader){.read.done = again_done};
+        log_read_gently(s.log, &readers[i].read, s.places[20], readers[i].memory,
+                        sizeof readers[i].memory);
+    }
+    erased = false;
+    log_erase(s.log, &op);
+    for (unsigned i = 0; i < APPENDS && !erased; i++)
+        shard_append(&s, 100, (uint8_t)i);
+    ck_assert(erased);
+    for (unsigned i = 0; i < READS; i++)
+        readers[i].stop = true;
+    for (unsigned i = 0; i < READS; i++)
+        while (!readers[i].stopped)
+            ck_assert_int_eq(io_turn(s.io, 1000000), OK);
+    shard_end(&s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -253,6 +312,7 @@ int main(void)
         a_read_on_its_way_is_told_although_the_log_is_closed,
         a_replay_s_read_gets_all_of_its_bytes_beside_live_traffic,
         a_replay_s_read_that_waits_is_told_although_the_log_is_closed,
+        replays_that_never_pause_do_not_hold_up_an_erasure,
     };
 
     return UNIT_RUN_PLAIN("log_read", tests);
