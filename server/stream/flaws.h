@@ -58,6 +58,7 @@
     X(SERVES_OTHER, "a replica gives another payload than it has to who fetches it")               \
     X(REPAIR_TRUSTS, "what is fetched for a damaged message counts whatever it is")                \
     X(FILL_LEAVES, "what left the stream while a replica was away stays in its files")             \
+    X(FILL_FORGETS, "damage that is found while a state is taken is forgotten with the old one")   \
     X(REPAIR_LEAVES, "what is deleted while it is fetched stays in the file of kept records")
 
 #define STREAM_FLAW_NUMBER(name, text) STREAM_FLAW_NUMBER_##name,

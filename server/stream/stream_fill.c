@@ -576,12 +576,31 @@ void stream_fill_fired(struct timer *timer)
 /* ---- the state is another one ----------------------------------------------------------------
  */
 
+/* Found damaged since the block was decoded: the next state leads to the same place. */
+static struct lost found_since(const struct stream_fill *fill)
+{
+    const struct stream_state *state = &fill->stream->state;
+    struct lost found = {0};
+    struct index_entry own, next;
+
+    for (size_t i = 0; i < state->lost.count; i++) {
+        uint64_t sequence = state->lost.at[i];
+
+        if (!STREAM_FLAWED_STATE(fill->stream, FILL_FORGETS) &&
+            index_get(state->index, sequence, &own) && ordinal_of(&own) != LOG_FILE_NONE &&
+            index_get(fill->next.index, sequence, &next) && next.place == own.place)
+            (void)lost_add(&found, sequence, next.stored_size);
+    }
+    return found;
+}
+
 void stream_fill_forget(void *owner)
 {
     struct stream *stream = owner;
 
     struct stream_fill *fill = stream->blocks.fill;
     struct stream_filled filled = {.index = fill->next.index, .places = fill->ending->places};
+    struct lost found = found_since(fill);
 
     for (size_t i = 0; i < fill->ending->left_count; i++)
         stream_erase_also(stream, fill->ending->left[i].place, fill->ending->left[i].size);
@@ -591,6 +610,20 @@ void stream_fill_forget(void *owner)
     stream_direct_drop(stream);
     stream_block_forget(stream);
     stream->blocks.filled = filled;
+    stream->blocks.found = found;
+}
+
+static void note_found(struct stream *stream)
+{
+    struct lost *found = &stream->blocks.found;
+    struct index_entry entry;
+
+    for (size_t i = 0; i < found->count; i++) {
+        if (index_get(stream->state.index, found->at[i], &entry))
+            (void)lost_add(&stream->state.lost, entry.sequence, entry.stored_size);
+    }
+    lost_deinit(found);
+    stream_repair_wanted(stream);
 }
 
 void stream_fill_taken(void *owner)
@@ -598,6 +631,7 @@ void stream_fill_taken(void *owner)
     struct stream *stream = owner;
 
     stream_block_noted(stream);
+    note_found(stream);
     stream->taken_ns = io_now(stream_io(stream));
     if (stream->state.configured)
         stream_subscribe(stream);

@@ -114,6 +114,7 @@ struct stream_blocks {
     struct stream_fill *fill; /* stream_fill.c; NULL: none */
     struct timer fill_timer;
     struct stream_filled filled;
+    struct lost found;            /* damage that was found while it was filled */
     struct stream_repair *repair; /* stream_repair.c; NULL: none */
     struct timer repair_timer;
     int64_t repair_wait_ns; /* before the last round; 0: at once */

@@ -23,8 +23,8 @@
 /* Of the streams' bugs those that one server alone does not show. APPLY_DIFFERS is what the scene
  * "differs" begins with, SERVES_OTHER what "ranges" brings in: replicas heal. */
 #define CLUSTER                                                                                    \
-    (STREAM_FLAW_FILL_WITHOUT_RECORDS | STREAM_FLAW_FILL_LEAVES | STREAM_FLAW_REPAIR_TRUSTS |      \
-     STREAM_FLAW_REPAIR_LEAVES)
+    (STREAM_FLAW_FILL_WITHOUT_RECORDS | STREAM_FLAW_FILL_LEAVES | STREAM_FLAW_FILL_FORGETS |       \
+     STREAM_FLAW_REPAIR_TRUSTS | STREAM_FLAW_REPAIR_LEAVES)
 
 const struct cluster_flaw cluster_flaws[] = {REPLICA_FLAW_TABLE(REPLICA_ROW) JETSTREAM_FLAW_TABLE(
     JETSTREAM_ROW) STREAM_FLAW_TABLE(STREAM_ROW) RAFT_FLAW_TABLE(CORE_ROW)};

@@ -17,9 +17,9 @@
      STREAM_FLAW_RELEASE_FORGOTTEN)
 /* Nobody is there to take a state from, or to lead: sim_cluster's, sim_removals's. */
 #define OTHERS                                                                                     \
-    (STREAM_FLAW_FILL_WITHOUT_RECORDS | STREAM_FLAW_FILL_LEAVES | STREAM_FLAW_APPLY_DIFFERS |      \
-     STREAM_FLAW_SERVES_OTHER | STREAM_FLAW_REPAIR_TRUSTS | STREAM_FLAW_REPAIR_LEAVES |            \
-     STREAM_FLAW_EXPIRY_STUCK)
+    (STREAM_FLAW_FILL_WITHOUT_RECORDS | STREAM_FLAW_FILL_LEAVES | STREAM_FLAW_FILL_FORGETS |       \
+     STREAM_FLAW_APPLY_DIFFERS | STREAM_FLAW_SERVES_OTHER | STREAM_FLAW_REPAIR_TRUSTS |            \
+     STREAM_FLAW_REPAIR_LEAVES | STREAM_FLAW_EXPIRY_STUCK)
 /* A range of hundreds, removed in any order, again and again: tests/unit/storage/test_index.c. */
 #define INDEX STREAM_FLAW_INDEX_BEFORE_LOST
 /* sim_features's: STREAM_FLAWS_OF_FEATURES */
