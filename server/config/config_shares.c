@@ -198,6 +198,31 @@ static const struct config_option options_of_import[] = {
 
 static const struct config_block import_block = CONFIG_BLOCK(options_of_import);
 
+static struct bytes requested_as(const struct import_options *import)
+{
+    return import->to.size > 0 ? import->to : import->subject;
+}
+
+/* What is requested there would be answered twice. */
+static bool is_requested(struct config_reader *reader, const struct config_value *value,
+                         const struct import_list *list, const struct import_options *import)
+{
+    for (size_t i = 0; i < list->count && import->kind == SHARE_SERVICE; i++) {
+        const struct import_options *other = &list->at[i];
+
+        if (other->kind != SHARE_SERVICE || !bytes_equal(other->account, import->account) ||
+            !bytes_equal(requested_as(other), requested_as(import)))
+            continue;
+        config_error(reader, value,
+                     "Duplicate service import subject \"%.*s\", previously used in import for "
+                     "account \"%.*s\", subject \"%.*s\"",
+                     BYTES_ARG(requested_as(import)), BYTES_ARG(other->account),
+                     BYTES_ARG(other->subject));
+        return true;
+    }
+    return false;
+}
+
 void config_imports(struct config_reader *reader, const struct config_value *value,
                     struct import_list *list)
 {
@@ -221,7 +246,8 @@ void config_imports(struct config_reader *reader, const struct config_value *val
             check_trace(reader, e, "Detected allow_trace directive on a non-stream");
         if (import.prefix.size > 0 && import.to.size > 0)
             config_error(reader, e, "Stream import can not have a 'prefix' and a 'to' property");
-        if (reader->error_count == errors && import.kind != SHARE_NONE)
+        if (reader->error_count == errors && import.kind != SHARE_NONE &&
+            !is_requested(reader, e, list, &import))
             list->at[list->count++] = import;
     }
 }
@@ -318,8 +344,7 @@ static struct bytes beyond(const struct import_options *import, struct bytes sub
 
 static bool comes_home(struct walk *walk, struct bytes subject, struct bytes name);
 
-static bool goes_home(struct walk *walk, struct bytes subject,
-                      const struct import_options *import)
+static bool goes_home(struct walk *walk, struct bytes subject, const struct import_options *import)
 {
     struct bytes other = bytes_of(NULL, 0);
 

@@ -349,6 +349,11 @@ START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
          " imports: [{stream: {account: A, subject: z}, to: b},"
          " {stream: {account: A, subject: b}}] } }",
          "Error adding stream import \"b\": import forms a cycle"},
+        {"accounts { A: { imports: [{service: {account: B, subject: z}, to: q},"
+         " {service: {account: B, subject: q}}] }\n"
+         "B: { exports: [{service: z}, {service: q}] } }",
+         "Duplicate service import subject \"q\", previously used in import for account \"B\", "
+         "subject \"z\""},
         {"accounts { A: { imports: [{service: {account: B, subject: x}, allow_trace: true}] } }",
          "f:1:62: Detected allow_trace directive on a non-stream"},
         {"accounts { A: {users: [{user: a}]}, B: {users: [{user: a}]} }",
