@@ -358,6 +358,8 @@ void client_ping(struct client *client, int64_t now_ns)
     client->ping_due_ns = now_ns + client_ping_interval(client);
     if (client->state != CLIENT_OPEN || !ping_needed(client, now_ns))
         return;
+    if (client->stalled) /* its answers are not heard: the deadline of writes is for who is gone */
+        return;
     if (client->pings_out >= client->clients->options->ping_max) {
         client->clients->stats.stale++;
         client_end(client, "Stale Connection", "Stale Connection");

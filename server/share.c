@@ -95,19 +95,20 @@ static struct bytes pattern_of(struct bytes to, struct arena *arena)
     return bytes_of(at, size);
 }
 
-/* Which wildcard of `to`, from 1, stands for the n-th of the subject. */
+/* Which wildcard of `to`, from 1, stands for the n-th of the subject. A `*` of it is a reference,
+ * too: the k-th of those to the k-th. */
 static size_t place_of(struct bytes to, size_t n)
 {
-    size_t place = 0;
+    size_t place = 0, stars = 0;
     struct bytes token;
 
     for (size_t i = 0; (token = subject_token(to, i)).at != NULL; i++) {
-        size_t reference = reference_of(token);
+        size_t reference = bytes_equal(token, BYTES("*")) ? ++stars : reference_of(token);
 
-        if (reference == 0 && !bytes_equal(token, BYTES("*")))
+        if (reference == 0)
             continue;
         place++;
-        if (reference == n || (reference == 0 && place == n))
+        if (reference == n)
             return place;
     }
     return n;

@@ -198,6 +198,31 @@ static const struct config_option options_of_import[] = {
 
 static const struct config_block import_block = CONFIG_BLOCK(options_of_import);
 
+static struct bytes requested_as(const struct import_options *import)
+{
+    return import->to.size > 0 ? import->to : import->subject;
+}
+
+/* What is requested there would be answered twice. */
+static bool is_requested(struct config_reader *reader, const struct config_value *value,
+                         const struct import_list *list, const struct import_options *import)
+{
+    for (size_t i = 0; i < list->count && import->kind == SHARE_SERVICE; i++) {
+        const struct import_options *other = &list->at[i];
+
+        if (other->kind != SHARE_SERVICE || !bytes_equal(other->account, import->account) ||
+            !bytes_equal(requested_as(other), requested_as(import)))
+            continue;
+        config_error(reader, value,
+                     "Duplicate service import subject \"%.*s\", previously used in import for "
+                     "account \"%.*s\", subject \"%.*s\"",
+                     BYTES_ARG(requested_as(import)), BYTES_ARG(other->account),
+                     BYTES_ARG(other->subject));
+        return true;
+    }
+    return false;
+}
+
 void config_imports(struct config_reader *reader, const struct config_value *value,
                     struct import_list *list)
 {
@@ -221,7 +246,8 @@ void config_imports(struct config_reader *reader, const struct config_value *val
             check_trace(reader, e, "Detected allow_trace directive on a non-stream");
         if (import.prefix.size > 0 && import.to.size > 0)
             config_error(reader, e, "Stream import can not have a 'prefix' and a 'to' property");
-        if (reader->error_count == errors && import.kind != SHARE_NONE)
+        if (reader->error_count == errors && import.kind != SHARE_NONE &&
+            !is_requested(reader, e, list, &import))
             list->at[list->count++] = import;
     }
 }
@@ -229,21 +255,13 @@ void config_imports(struct config_reader *reader, const struct config_value *val
 /* ---- what only all accounts together show -----------------------------------------------------
  */
 
-/* accounts_count: there is none of that name. */
-static size_t place_of(const struct auth_options *auth, struct bytes name)
-{
-    size_t place = 0;
-
-    while (place < auth->accounts_count && !bytes_equal(auth->accounts[place]->name, name))
-        place++;
-    return place;
-}
-
 static const struct account_options *find(const struct auth_options *auth, struct bytes name)
 {
-    size_t place = place_of(auth, name);
-
-    return place < auth->accounts_count ? auth->accounts[place] : NULL;
+    for (size_t i = 0; i < auth->accounts_count; i++) {
+        if (bytes_equal(auth->accounts[i]->name, name))
+            return auth->accounts[i];
+    }
+    return NULL;
 }
 
 static const char *word(enum share_kind kind)
@@ -284,8 +302,29 @@ struct walk {
     const struct auth_options *auth;
     const struct account_options *home;
     enum share_kind kind;
-    bool *seen; /* by place in auth->accounts: each is asked once */
+    struct visit *visits; /* each is asked once, but again for another subject */
+    size_t count, capacity;
 };
+
+struct visit {
+    const struct account_options *account;
+    struct bytes subject;
+};
+
+/* False: that was asked before. */
+static bool visit(struct walk *walk, const struct account_options *account, struct bytes subject)
+{
+    for (size_t i = 0; i < walk->count; i++) {
+        if (walk->visits[i].account == account && bytes_equal(walk->visits[i].subject, subject))
+            return false;
+    }
+    if (walk->count == walk->capacity) {
+        walk->capacity = walk->capacity == 0 ? 8 : walk->capacity * 2;
+        walk->visits = heap_resize(walk->visits, walk->capacity * sizeof(*walk->visits));
+    }
+    walk->visits[walk->count++] = (struct visit){account, subject};
+    return true;
+}
 
 /* What of `subject` in the importing account is in the exporting one; empty: nothing. */
 static struct bytes beyond(const struct import_options *import, struct bytes subject)
@@ -303,10 +342,9 @@ static struct bytes beyond(const struct import_options *import, struct bytes sub
     return other;
 }
 
-static bool comes_home(const struct walk *walk, struct bytes subject, struct bytes name);
+static bool comes_home(struct walk *walk, struct bytes subject, struct bytes name);
 
-static bool goes_home(const struct walk *walk, struct bytes subject,
-                      const struct import_options *import)
+static bool goes_home(struct walk *walk, struct bytes subject, const struct import_options *import)
 {
     struct bytes other = bytes_of(NULL, 0);
 
@@ -315,17 +353,16 @@ static bool goes_home(const struct walk *walk, struct bytes subject,
     return other.size > 0 && comes_home(walk, other, import->account);
 }
 
-static bool comes_home(const struct walk *walk, struct bytes subject, struct bytes name)
+static bool comes_home(struct walk *walk, struct bytes subject, struct bytes name)
 {
-    size_t place = place_of(walk->auth, name);
-    const struct account_options *account;
+    const struct account_options *account = find(walk->auth, name);
 
-    if (place == walk->auth->accounts_count || walk->seen[place])
+    if (account == NULL)
         return false;
-    account = walk->auth->accounts[place];
     if (account == walk->home)
         return true;
-    walk->seen[place] = true;
+    if (!visit(walk, account, subject))
+        return false;
     for (size_t i = 0; i < account->imports.count; i++) {
         if (goes_home(walk, subject, &account->imports.at[i]))
             return true;
@@ -338,11 +375,9 @@ static bool forms_cycle(const struct auth_options *auth, const struct account_op
                         const struct import_options *import)
 {
     struct walk walk = {.auth = auth, .home = account, .kind = import->kind};
-    bool home;
+    bool home = comes_home(&walk, import->subject, import->account);
 
-    walk.seen = heap_take(auth->accounts_count * sizeof(bool)); /* all false */
-    home = comes_home(&walk, import->subject, import->account);
-    heap_give(walk.seen);
+    heap_give(walk.visits);
     return home;
 }
 

@@ -339,6 +339,21 @@ START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
          "B: { exports: [{service: s}], imports: [{service: {account: C, subject: s}}] }\n"
          "C: { exports: [{service: s}], imports: [{service: {account: A, subject: s}}] } }",
          "Error adding service import \"s\": import forms a cycle"},
+        {"accounts { A: { exports: [{stream: b}, {stream: z}],"
+         " imports: [{stream: {account: B, subject: z}, to: b},"
+         " {stream: {account: B, subject: b}}] }\n"
+         "B: { exports: [{stream: b}, {stream: z}],"
+         " imports: [{stream: {account: C, subject: z}, to: b},"
+         " {stream: {account: C, subject: b}}] }\n"
+         "C: { exports: [{stream: b}, {stream: z}],"
+         " imports: [{stream: {account: A, subject: z}, to: b},"
+         " {stream: {account: A, subject: b}}] } }",
+         "Error adding stream import \"b\": import forms a cycle"},
+        {"accounts { A: { imports: [{service: {account: B, subject: z}, to: q},"
+         " {service: {account: B, subject: q}}] }\n"
+         "B: { exports: [{service: z}, {service: q}] } }",
+         "Duplicate service import subject \"q\", previously used in import for account \"B\", "
+         "subject \"z\""},
         {"accounts { A: { imports: [{service: {account: B, subject: x}, allow_trace: true}] } }",
          "f:1:62: Detected allow_trace directive on a non-stream"},
         {"accounts { A: {users: [{user: a}]}, B: {users: [{user: a}]} }",

@@ -64,6 +64,7 @@ START_TEST(a_request_finds_the_wildcards_of_the_service)
     ck_assert_through(SHARE_SERVICE, "s", "", "local.help", "s", "");
     ck_assert_through(SHARE_SERVICE, "s.*.x", "", "q.*", "q.1", "s.1.x");
     ck_assert_through(SHARE_SERVICE, "s.*.*", "", "q.$2.$1", "q.2.1", "s.1.2");
+    ck_assert_through(SHARE_SERVICE, "s.*.*", "", "q.$2.*", "q.1.2", "s.2.1");
     ck_assert_through(SHARE_SERVICE, "s.*.*", "", "q.{{wildcard(2)}}.{{Wildcard( 1 )}}", "q.2.1",
                       "s.1.2");
     ck_assert_through(SHARE_SERVICE, "s.*.*.*", "", "q.$3.x.$1.$2", "q.c.x.a.b", "s.a.b.c");
