@@ -104,6 +104,23 @@ class Consumers(WireCase):
             info = asker.api("CONSUMER.INFO.S.many")
             self.assertEqual(len(info["config"]["filter_subjects"]), 8000)
 
+    @own_promise
+    def test_the_answer_to_a_creation_comes_before_the_first_message(self):
+        """Clients set the limits of what may wait when they have the answer."""
+        with self.requester() as asker:
+            self.stream(asker, 50)
+            for i in range(20):
+                asker.send(b"SUB here.%d 9\r\n" % i)
+                kind = {"mem_storage": True, "ack_policy": "none"} if i % 2 else {"ack_policy": "all"}
+                config = {"name": f"p{i}", "deliver_subject": f"here.{i}", **kind}
+                # asks for the answer and takes it only when it is the first that comes
+                answer = asker.api(f"CONSUMER.CREATE.S.p{i}", {"stream_name": "S", "config": config})
+                self.assertNotIn("error", answer)
+                for sequence in range(50):
+                    self.assertEqual(asker.message()[0], b"s.%d" % sequence)
+                asker.send(b"UNSUB 9\r\n")
+                asker.flush()
+
 
 if __name__ == "__main__":
     sys.exit(unittest.main())
