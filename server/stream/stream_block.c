@@ -512,6 +512,7 @@ void stream_block_close(struct stream *stream, bool deleted)
     stream_repair_close(stream, deleted);
     stream_serve_close(stream, deleted);
     filled_drop(&blocks->filled);
+    lost_deinit(&blocks->found);
     stream_places_deinit(&blocks->places);
     heap_give(blocks->stale);
     *blocks = (struct stream_blocks){0};

@@ -137,10 +137,14 @@ class Reload(Configured):
             clients[-1].send(b"SUB s 1\r\n")
             clients[-1].flush()
         self.takes(server, text % 2)
-        for number in (3, 5):
-            self.assertIn(b"-ERR 'maximum account active connections exceeded'", clients[number].until_end())
-        for number in (0, 1, 2, 4):
-            self.assertEqual(clients[number].flush(), b"")
+        said = [client.flush() for client in clients]
+        ended = [number for number, client in enumerate(clients) if client.ended]
+        for number, words in enumerate(said):
+            self.assertEqual(b"-ERR 'maximum account active connections exceeded'" in words, number in ended, words)
+        if "MILLRACE_SHARDS_TEST" in os.environ:  # each shard ends its own newest
+            self.assertEqual((len(ended), {1, 4} & set(ended)), (2, set()))
+        else:
+            self.assertEqual(ended, [3, 5])
         self.takes(server, text % 3)
         with Connection(server.port) as again:
             again.connect(user="a", **{"pass": "a"})
