@@ -14,9 +14,7 @@
 #include "base/heap.h"
 #include "server/api/api.h"
 
-#define ELECTION_NS     INT64_C(250000000) /* heartbeats: a tenth of it */
-#define COPIES_PER_TURN 8u
-#define ROUNDS_MAX      16 /* of marked streams in one turn; what is left waits for the next */
+#define ELECTION_NS INT64_C(250000000) /* heartbeats: a tenth of it */
 
 struct server *jetstream_server(struct jetstream *jetstream)
 {
@@ -28,19 +26,14 @@ bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw)
     return (server_options(jetstream->server)->sim.jetstream_flaws & flaw) != 0;
 }
 
-struct store *jetstream_store(struct jetstream *jetstream)
+struct store_space jetstream_disk(const struct jetstream *jetstream)
 {
-    return jetstream->store;
+    return store_space(jetstream->home->store);
 }
 
-struct index_cache *jetstream_index_cache(struct jetstream *jetstream)
+struct index_cache jetstream_index_cache(const struct jetstream *jetstream)
 {
-    return &jetstream->index_cache;
-}
-
-struct arena *jetstream_arena(struct jetstream *jetstream)
-{
-    return &jetstream->arena;
+    return jetstream->home->index_cache;
 }
 
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream)
@@ -50,70 +43,24 @@ struct jetstream_stats *jetstream_counters(struct jetstream *jetstream)
 
 int64_t jetstream_log_now(const struct jetstream *jetstream)
 {
-    struct io *io = server_io(jetstream->server);
-    /* The clock is a cache of the turn's time: asking twice in a turn changes nothing. */
-    struct log_clock *clock = (struct log_clock *)&jetstream->clock;
-
-    return log_clock_read(clock, io_now(io), io_wall(io));
+    return stream_lane_log_now(jetstream->home);
 }
 
-uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size)
+void jetstream_latencies(const struct jetstream *jetstream, struct jetstream_latencies *latencies)
 {
-    assert(!jetstream->read_lent);
-    buf_clear(&jetstream->read_buffer);
-    return buf_reserve(&jetstream->read_buffer, size);
-}
-
-struct jetstream_latencies *jetstream_latencies(struct jetstream *jetstream)
-{
-    return &jetstream->latencies;
-}
-
-struct staging_share *jetstream_staging(struct jetstream *jetstream)
-{
-    return &jetstream->staging;
-}
-
-struct fast_share *jetstream_fast(struct jetstream *jetstream)
-{
-    return &jetstream->fast;
-}
-
-int64_t *jetstream_space_next(struct jetstream *jetstream)
-{
-    return &jetstream->space_next_ns;
-}
-
-struct read_cache *jetstream_read_cache(struct jetstream *jetstream)
-{
-    assert(!jetstream->read_lent);
-    return &jetstream->read_cache;
-}
-
-void jetstream_read_lent(struct jetstream *jetstream)
-{
-    assert(!jetstream->read_lent);
-    jetstream->read_lent = true;
-}
-
-void jetstream_read_back(struct jetstream *jetstream)
-{
-    assert(jetstream->read_lent);
-    jetstream->read_lent = false;
+    latencies->streams = jetstream->home->latencies;
+    latencies->durable = *store_durable_latency(jetstream->home->store);
 }
 
 void jetstream_answer(struct jetstream *jetstream, struct account *account, struct bytes to,
                       struct bytes headers, struct bytes payload)
 {
-    struct message message = {.subject = to, .headers = headers, .payload = payload};
-
-    if (to.size > 0)
-        (void)router_publish(server_router(jetstream->server), account, &message);
+    stream_lane_answer(jetstream->home, account, to, headers, payload);
 }
 
 bool jetstream_listened(struct jetstream *jetstream, struct account *account, struct bytes subject)
 {
-    return router_interest(server_router(jetstream->server), account, subject);
+    return stream_lane_listened(jetstream->home, account, subject);
 }
 
 /* ---- streams
@@ -121,7 +68,7 @@ bool jetstream_listened(struct jetstream *jetstream, struct account *account, st
 
 struct groups *jetstream_groups(struct jetstream *jetstream)
 {
-    return jetstream->groups;
+    return jetstream->home->groups;
 }
 
 bool jetstream_elsewhere(const struct jetstream *jetstream, uint64_t stream_id)
@@ -154,8 +101,8 @@ bool jetstream_clustered(const struct jetstream *jetstream)
 
 uint64_t jetstream_incarnation(const struct jetstream *jetstream)
 {
-    return jetstream != NULL && jetstream->groups != NULL
-               ? groups_self(jetstream->groups).incarnation
+    return jetstream != NULL && jetstream->home->groups != NULL
+               ? groups_self(jetstream->home->groups).incarnation
                : 0;
 }
 
@@ -242,24 +189,9 @@ struct catalogue_entry **jetstream_mirrors(struct jetstream *jetstream, struct a
     return all;
 }
 
-void jetstream_mark(struct jetstream *jetstream, struct stream *stream)
-{
-    stream_link_dirty(stream, &jetstream->dirty);
-    jetstream_awake(jetstream);
-}
-
-/* Something is to be done: do not let the loop sleep over it. */
 void jetstream_awake(struct jetstream *jetstream)
 {
-    struct io *io = server_io(jetstream->server);
-
-    if (!timer_armed(&jetstream->awake) && !jetstream->turning)
-        timers_arm(io_timers(io), &jetstream->awake, io_now(io));
-}
-
-static void awake_fired(struct timer *timer)
-{
-    (void)timer; /* its only purpose is that the loop turns */
+    stream_lane_awake(jetstream->home);
 }
 
 /* ---- opening
@@ -365,7 +297,7 @@ static const struct replica_events meta_events = {
 
 static enum err make_meta(struct jetstream *jetstream)
 {
-    struct raft_config members = {.at = {groups_self(jetstream->groups)}, .count = 1};
+    struct raft_config members = {.at = {groups_self(jetstream->home->groups)}, .count = 1};
     uint8_t incarnation[16];
     struct buf bootstrap;
     enum err err;
@@ -373,7 +305,7 @@ static enum err make_meta(struct jetstream *jetstream)
     io_random(server_io(jetstream->server), incarnation, sizeof incarnation);
     buf_init(&bootstrap, 4096);
     members_bootstrap(&bootstrap, incarnation, jetstream_log_now(jetstream), &members);
-    err = log_prepare(jetstream->store, CATALOGUE_LOG_ID, incarnation, buf_bytes(&bootstrap));
+    err = log_prepare(jetstream->home->store, CATALOGUE_LOG_ID, incarnation, buf_bytes(&bootstrap));
     buf_deinit(&bootstrap);
     return err;
 }
@@ -383,7 +315,7 @@ enum err jetstream_meta_open(struct jetstream *jetstream)
     enum err err;
 
     jetstream->recovering = true;
-    err = replica_open(jetstream->groups, CATALOGUE_LOG_ID, &meta_events, jetstream,
+    err = replica_open(jetstream->home->groups, CATALOGUE_LOG_ID, &meta_events, jetstream,
                        &jetstream->meta);
     jetstream->recovering = false;
     if (err != OK)
@@ -392,9 +324,9 @@ enum err jetstream_meta_open(struct jetstream *jetstream)
         jetstream->time_floor_ns = replica_time_last(jetstream->meta); /* it began with a block */
     jetstream->meta_found = log_appended(replica_log(jetstream->meta));
     jetstream->meta_lacked = !replica_whole(jetstream->meta);
-    store_settle_later(jetstream->store);
+    store_settle_later(jetstream->home->store);
     jetstream_entries_open(jetstream);
-    store_settle(jetstream->store, jetstream_entry_unsettled, jetstream);
+    store_settle(jetstream->home->store, jetstream_entry_unsettled, jetstream);
     return OK;
 }
 
@@ -419,7 +351,7 @@ static void check_log(void *context, uint64_t log_id)
         return;
     logger_warn(server_logger(jetstream->server),
                 "Log %016llx is in no catalogue: moved to quarantine", (unsigned long long)log_id);
-    if (store_quarantine(jetstream->store, log_id) != OK)
+    if (store_quarantine(jetstream->home->store, log_id) != OK)
         logger_error(server_logger(jetstream->server), "Log %016llx could not be moved",
                      (unsigned long long)log_id);
 }
@@ -463,9 +395,9 @@ static void check_logs(struct jetstream *jetstream)
         return;
     jetstream->checked = true;
     if (jetstream->unhealthy == NULL)
-        store_votes_select(jetstream->store, is_known, jetstream);
+        store_votes_select(jetstream->home->store, is_known, jetstream);
     if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
-        store_list(jetstream->store, check_log, jetstream) != OK)
+        store_list(jetstream->home->store, check_log, jetstream) != OK)
         logger_error(server_logger(jetstream->server),
                      "Logs that are in no catalogue could not be looked for");
     jetstream_entries_make(jetstream);
@@ -487,8 +419,9 @@ static void open_groups(struct jetstream *jetstream)
         .report_context = jetstream,
     };
 
-    memcpy(&options.self.incarnation, store_id(jetstream->store), sizeof options.self.incarnation);
-    jetstream->groups = groups_create(jetstream->store, &options);
+    memcpy(&options.self.incarnation, store_id(jetstream->home->store),
+           sizeof options.self.incarnation);
+    jetstream->home->groups = groups_create(jetstream->home->store, &options);
 }
 
 /* As the store takes it. */
@@ -531,8 +464,8 @@ static enum err open_all(struct jetstream *jetstream)
         .report_context = jetstream,
     };
     struct store_error error = {0};
-    enum err err =
-        store_open(server_io(jetstream->server), "millrace", &options, &jetstream->store, &error);
+    enum err err = store_open(server_io(jetstream->server), "millrace", &options,
+                              &jetstream->home->store, &error);
 
     if (err != OK) {
         logger_fatal(logger, "Can't start JetStream in \"%s/millrace\": %s",
@@ -566,12 +499,10 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     enum err err;
 
     jetstream->server = server;
-    jetstream->awake.fire = awake_fired;
-    arena_init(&jetstream->arena, 256u << 20);
-    buf_init(&jetstream->read_buffer, RECORD_SIZE_MAX + 4096);
+    jetstream->home = &jetstream->lanes[0];
+    stream_lane_init(jetstream->home, jetstream, io, server_router(server), server_prng(server),
+                     index_limit(&server_options(server)->jetstream_options));
     buf_init(&jetstream->beginning, 64u << 10);
-    read_cache_init(&jetstream->read_cache);
-    jetstream->index_cache.limit = index_limit(&server_options(server)->jetstream_options);
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
     jetstream->spread_timer.fire = jetstream_spread_fired;
@@ -580,13 +511,12 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream_zones_init(jetstream, prng_next(server_prng(server)));
     jetstream_spaces_make(jetstream);
     logger_info(server_logger(server), "Starting JetStream");
-    log_clock_init(&jetstream->clock, io_now(io), io_wall(io), 0);
     err = open_all(jetstream);
     if (err != OK) {
         jetstream_close(jetstream);
         return err;
     }
-    log_clock_init(&jetstream->clock, io_now(io), io_wall(io), jetstream->time_floor_ns);
+    stream_lane_start_clock(jetstream->home, jetstream->time_floor_ns);
     jetstream->api = api_create(jetstream);
     jetstream_spaces_serve(jetstream);
     jetstream_scrub_begin(jetstream);
@@ -601,7 +531,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
 
 void jetstream_close(struct jetstream *jetstream)
 {
-    jetstream->turning = true; /* nothing arms the loop any more */
+    stream_lane_rest(jetstream->home);
     jetstream_catalogue_free(jetstream);
     jetstream_entries_close(jetstream);
     if (jetstream->cluster != NULL)
@@ -611,12 +541,8 @@ void jetstream_close(struct jetstream *jetstream)
         replica_forget(jetstream->meta);
     if (jetstream->api != NULL)
         api_destroy(jetstream->api);
-    if (jetstream->groups != NULL)
-        groups_destroy(jetstream->groups);
-    if (jetstream->store != NULL)
-        store_forget(jetstream->store); /* an end is like a crash: what was answered is on disk */
+    stream_lane_deinit(jetstream->home);
     jetstream_anew_free(jetstream);
-    timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);
     jetstream_scrub_end(jetstream);
@@ -624,76 +550,31 @@ void jetstream_close(struct jetstream *jetstream)
     catalogue_deinit(&jetstream->catalogue);
     jetstream_spaces_deinit(jetstream);
     jetstream_zones_deinit(jetstream);
-    buf_deinit(&jetstream->read_buffer);
     buf_deinit(&jetstream->beginning);
-    read_cache_deinit(&jetstream->read_cache);
-    assert(jetstream->index_cache.held == 0 && jetstream->index_cache.lent == 0);
-    arena_deinit(&jetstream->arena);
     heap_give(jetstream);
 }
 
 /* ---- the turn
  * ------------------------------------------------------------------------------------------ */
 
-static void streams_turn(struct jetstream *jetstream)
-{
-    for (int round = 0; round < ROUNDS_MAX && jetstream->dirty != NULL; round++) {
-        struct stream *list = jetstream->dirty;
-
-        jetstream->dirty = NULL;
-        while (list != NULL) {
-            struct stream *stream = list;
-
-            list = stream_pop_dirty(stream);
-            stream_turn(stream);
-        }
-    }
-}
-
-unsigned jetstream_copies(struct jetstream *jetstream, uint64_t *turn)
-{
-    unsigned rank;
-
-    if (*turn == jetstream->copies.turn)
-        return 0;
-    *turn = jetstream->copies.turn;
-    rank = jetstream->copies.asking++;
-    if (jetstream->copies.asked > 1 && rank != *turn % jetstream->copies.asked)
-        return 0;
-    return COPIES_PER_TURN;
-}
-
-uint64_t jetstream_turns(const struct jetstream *jetstream)
-{
-    return jetstream->copies.turn;
-}
-
 void jetstream_turn(struct jetstream *jetstream)
 {
-    jetstream->turning = true;
-    jetstream->copies.turn++;
-    jetstream->copies.asked = jetstream->copies.asking;
-    jetstream->copies.asking = 0;
+    stream_lane_begin(jetstream->home);
     jetstream_spaces_look(jetstream);
     jetstream_cluster_turn(jetstream->cluster);
     check_logs(jetstream);
     api_turn(jetstream->api);
     jetstream_catalogue_turn(jetstream);
-    streams_turn(jetstream);
+    stream_lane_turn(jetstream->home);
     jetstream_catalogue_turn(jetstream); /* what the streams finished */
-    if (jetstream->read_buffer.capacity > (1u << 20))
-        buf_release(&jetstream->read_buffer);
-    arena_reset(&jetstream->arena);
-    jetstream->turning = false;
-    if (jetstream->dirty != NULL || jetstream_catalogue_waits(jetstream) ||
-        api_waits(jetstream->api))
+    stream_lane_end(jetstream->home);
+    if (jetstream_catalogue_waits(jetstream) || api_waits(jetstream->api))
         jetstream_awake(jetstream);
 }
 
 void jetstream_flush(struct jetstream *jetstream)
 {
-    groups_flush(jetstream->groups);
-    store_flush(jetstream->store);
+    stream_lane_flush(jetstream->home);
 }
 
 void jetstream_say_shutdown(struct jetstream *jetstream)
@@ -707,9 +588,9 @@ void jetstream_say_shutdown(struct jetstream *jetstream)
 
 bool jetstream_idle(const struct jetstream *jetstream)
 {
-    return jetstream->dirty == NULL && jetstream->preparations == NULL &&
+    return stream_lane_idle(jetstream->home) && jetstream->preparations == NULL &&
            jetstream->preparation_jobs == NULL && jetstream->removals == 0 &&
-           store_idle(jetstream->store) && api_idle(jetstream->api) &&
+           api_idle(jetstream->api) &&
            (jetstream->scrub.step == NULL || !jetstream->scrub.step->reading);
 }
 

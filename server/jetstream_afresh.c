@@ -505,7 +505,7 @@ static void ask(struct jetstream_cluster *cluster, struct catalogue_entry *entry
     (void)encode_u64(encode_u64(encode_u64(memory, number), term), entry->assigned.id);
     cluster_tell_all(cluster, JETSTREAM_SURVEY, bytes_of(memory, sizeof memory));
     own = answer_of(jetstream, entry, number, term);
-    take(cluster, groups_self(jetstream->groups), &own);
+    take(cluster, groups_self(jetstream->home->groups), &own);
 }
 
 static void find(struct jetstream_cluster *cluster)

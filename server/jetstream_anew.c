@@ -47,12 +47,12 @@ void jetstream_prepare_anew(struct jetstream *jetstream, const struct catalogue_
 
     anew->jetstream = jetstream;
     anew->op.log_id = entry->assigned.id;
-    (void)store_vote_found(jetstream->store, anew->op.log_id, &anew->op.vote);
+    (void)store_vote_found(jetstream->home->store, anew->op.log_id, &anew->op.vote);
     anew->op.vote.damaged = RAFT_DAMAGED_ANEW; /* its votes, if it has any, count on */
     anew->op.done = recorded;
     anew->next = jetstream->anew;
     jetstream->anew = anew;
-    store_vote(jetstream->store, &anew->op);
+    store_vote(jetstream->home->store, &anew->op);
 }
 
 void jetstream_anew_free(struct jetstream *jetstream)

@@ -237,7 +237,7 @@ static bool write_assign(struct jetstream *jetstream, struct catalogue_op *op, s
     struct catalogue_assignment assignment = {
         .id = jetstream->catalogue.id_next + jetstream->op_joined,
         .created_ns = jetstream_log_now(jetstream),
-        .members = {.at = {groups_self(jetstream->groups)}, .count = 1},
+        .members = {.at = {groups_self(jetstream->home->groups)}, .count = 1},
         .account = account_name(op->account),
         .json = op->json,
         .restore = op->kind == CATALOGUE_RESTORE,

@@ -16,7 +16,7 @@
 
 uint64_t cluster_self_id(const struct jetstream_cluster *cluster)
 {
-    return groups_self(cluster->jetstream->groups).node;
+    return groups_self(cluster->jetstream->home->groups).node;
 }
 
 void cluster_tell(struct jetstream_cluster *cluster, uint64_t node, enum jetstream_frame kind,
@@ -108,7 +108,7 @@ static void node_up(struct cluster_watcher *watcher, const struct cluster_node *
     if (state == NULL || !node->jetstream)
         return;
     *state = (struct node_state){.id = node->id, .incarnation = node->incarnation};
-    groups_node(cluster->jetstream->groups, node->id, true);
+    groups_node(cluster->jetstream->home->groups, node->id, true);
     form_hello(cluster, node->id);
     tell_leaders(cluster, node->id);
     tell_gone(cluster, node->id);
@@ -126,7 +126,7 @@ static void node_down(struct cluster_watcher *watcher, const struct cluster_node
     if (state != NULL)
         state->heard = false;
     afresh_node(cluster);
-    groups_node(cluster->jetstream->groups, node->id, false);
+    groups_node(cluster->jetstream->home->groups, node->id, false);
     jetstream_awake(cluster->jetstream);
 }
 
@@ -297,7 +297,7 @@ void jetstream_cluster_files_gone(struct jetstream_cluster *cluster, uint64_t id
 
     (void)encode_u64(body, id);
     cluster_tell_all(cluster, JETSTREAM_GONE, bytes_of(body, sizeof body));
-    heard_gone(cluster, groups_self(cluster->jetstream->groups), id);
+    heard_gone(cluster, groups_self(cluster->jetstream->home->groups), id);
 }
 
 void jetstream_cluster_look(struct jetstream_cluster *cluster)
@@ -316,7 +316,7 @@ static void raft_received(void *owner, uint64_t node, enum cluster_class class, 
     struct jetstream_cluster *cluster = owner;
 
     (void)class;
-    groups_received(cluster->jetstream->groups, node, body);
+    groups_received(cluster->jetstream->home->groups, node, body);
 }
 
 static void hello_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
@@ -531,7 +531,7 @@ struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node)
     const struct cluster_node *found =
         jetstream->cluster != NULL ? cluster_node(jetstream->cluster->cluster, node) : NULL;
 
-    if (node == groups_self(jetstream->groups).node)
+    if (node == groups_self(jetstream->home->groups).node)
         return bytes_of_text(server_name(jetstream->server));
     return found != NULL ? found->name : BYTES("Server name unknown at this time");
 }
@@ -541,7 +541,7 @@ uint64_t jetstream_node_named(struct jetstream *jetstream, struct bytes name)
     const struct cluster_node *node;
 
     if (bytes_equal(name, bytes_of_text(server_name(jetstream->server))))
-        return groups_self(jetstream->groups).node;
+        return groups_self(jetstream->home->groups).node;
     if (jetstream->cluster == NULL)
         return 0;
     for (size_t at = 0; (node = cluster_next(jetstream->cluster->cluster, &at)) != NULL;) {

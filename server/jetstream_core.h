@@ -6,9 +6,9 @@
 #define SERVER_JETSTREAM_CORE_H
 
 #include "base/arena.h"
-#include "base/latency.h"
 #include "server/catalogue.h"
 #include "server/jetstream.h"
+#include "server/stream/lane.h"
 #include "server/stream/stream.h"
 
 /* ---- answering
@@ -28,38 +28,24 @@ bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw);
 
 /* How long things took, over all streams. */
 struct jetstream_latencies {
-    struct latency committed; /* a batch, from its proposal here to when it is applied here */
-    struct latency applied;   /* a batch, from its leader's decision to when it is applied here */
-    struct latency delivered; /* a message to whoever waits for it, from decision to sending */
+    struct stream_latencies streams;
+    struct latency durable; /* from the beginning of a write to its batches being on the disk */
 };
-struct jetstream_latencies *jetstream_latencies(struct jetstream *jetstream);
+void jetstream_latencies(const struct jetstream *jetstream, struct jetstream_latencies *latencies);
 
 struct server *jetstream_server(struct jetstream *jetstream);
-struct arena *jetstream_arena(struct jetstream *jetstream); /* emptied at the end of every turn */
-int64_t jetstream_log_now(
-    const struct jetstream *jetstream); /* log time: wall clock that never falls */
+int64_t jetstream_log_now(const struct jetstream *jetstream); /* home's log time */
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
-
-/* What the streams of the shard read into: good until the next call that asks for it. Who gives
- * others a view of it, to a publish above all, says so before and after: until then nobody may ask
- * (asserted). A sink that has to read does so into memory of its own. */
-uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
-struct index_cache;
-struct read_cache *jetstream_read_cache(struct jetstream *jetstream);
-/* What the indexes of streams in files share. */
-struct index_cache *jetstream_index_cache(struct jetstream *jetstream);
-/* When the next may begin that moves messages out of sparse files: all streams share a budget. */
-int64_t *jetstream_space_next(struct jetstream *jetstream);
-void jetstream_read_lent(struct jetstream *jetstream);
-void jetstream_read_back(struct jetstream *jetstream);
+/* What the indexes of streams in files hold. */
+struct index_cache jetstream_index_cache(const struct jetstream *jetstream);
+/* How much of the disk is free. */
+struct store_space jetstream_disk(const struct jetstream *jetstream);
+/* Home's, which others know this node by. */
+struct groups *jetstream_groups(struct jetstream *jetstream);
 
 /* ---- for the shells of streams
  * ----------------------------------------------------------------------- */
 
-struct store;
-struct store *jetstream_store(struct jetstream *jetstream);
-/* Links it into the list of this turn and keeps the loop awake. */
-void jetstream_mark(struct jetstream *jetstream, struct stream *stream);
 /*
  * In a cluster: a message for the leader of that stream, or of the metadata group
  * (CATALOGUE_LOG_ID). True: it has been sent there, or waits until there is a leader, or will be
@@ -76,7 +62,6 @@ struct bytes jetstream_cluster_name(const struct jetstream *jetstream);
 struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node);
 uint64_t jetstream_node_named(struct jetstream *jetstream, struct bytes name);
 struct replica *jetstream_meta(struct jetstream *jetstream);
-struct groups *jetstream_groups(struct jetstream *jetstream);
 /* It leads now: what an interrupted change left undone is done, and the other nodes are told. */
 void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream);
 /* It leads no more: what comes for it here goes to the next leader. */
@@ -99,10 +84,6 @@ bool jetstream_outdated(const struct jetstream *jetstream, uint64_t stream_id);
 /* The time zone of that name; NULL: there is none. Good as long as the server runs. */
 struct zone;
 const struct zone *jetstream_zone(struct jetstream *jetstream, struct bytes name);
-
-/* What all streams here hold of atomic and of fast batches. */
-struct staging_share *jetstream_staging(struct jetstream *jetstream);
-struct fast_share *jetstream_fast(struct jetstream *jetstream);
 
 /* ---- accounts
  * ---------------------------------------------------------------------------------------- */
@@ -209,12 +190,6 @@ void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op);
 uint16_t jetstream_may_expel(struct jetstream *jetstream, struct bytes name, struct bytes id,
                              struct raft_member *member, char *text, size_t text_size);
 
-/* How many messages of another stream a mirror or source may take in this turn; asked when it has
- * some. `turn` is the asker's, which is answered once a turn. They take turns, and what they take
- * together is bounded, so that publishers keep most of a busy server. */
-unsigned jetstream_copies(struct jetstream *jetstream, uint64_t *turn);
-/* Of the loop; within one a stream has several. */
-uint64_t jetstream_turns(const struct jetstream *jetstream);
 /*
  * What several streams' leaders say of them, each as one JSON object: asks those that lead and
  * waits, at most two seconds. `done` runs once, perhaps at once; what did not come is empty.

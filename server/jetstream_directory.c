@@ -122,7 +122,7 @@ static void begin(struct jetstream_directory *directory)
     directory->looking = true;
     directory->look.done = looked;
     directory->look.only = jetstream->cluster != NULL;
-    store_look(jetstream->store, &directory->look);
+    store_look(jetstream->home->store, &directory->look);
 }
 
 static void fired(struct timer *timer)

@@ -40,7 +40,7 @@ static struct logger *logger_of(const struct jetstream_cluster *cluster)
 
 static struct raft_member self_of(const struct jetstream_cluster *cluster)
 {
-    return groups_self(cluster->jetstream->groups);
+    return groups_self(cluster->jetstream->home->groups);
 }
 
 /* ---- hello
@@ -146,7 +146,7 @@ static void begin(struct jetstream_cluster *cluster, struct bytes content,
 
     beginning->work = (struct io_work){.run = begin_run, .done = begin_done};
     beginning->cluster = cluster;
-    beginning->store = cluster->jetstream->store;
+    beginning->store = cluster->jetstream->home->store;
     memcpy(beginning->incarnation, incarnation, sizeof beginning->incarnation);
     buf_init(&beginning->content, 64u << 10);
     (void)buf_add(&beginning->content, content);
@@ -248,7 +248,7 @@ static uint32_t voters(const struct raft_config *config)
 bool jetstream_taken_in(const struct jetstream *jetstream)
 {
     const struct raft_config *members = replica_members(jetstream->meta);
-    struct raft_member self = groups_self(jetstream->groups);
+    struct raft_member self = groups_self(jetstream->home->groups);
     const struct raft_member *found = members_find(members, self.node);
 
     if (found == NULL || !members_equal(*found, self))

@@ -162,7 +162,7 @@ static uint64_t leader_of(struct jetstream_cluster *cluster, uint64_t id)
         leader = entry->leader;
     }
     /* A replica here that has just lost leadership, or not begun it, is no leader. */
-    return leader == cluster_self_id(cluster) || !groups_node_up(jetstream->groups, leader)
+    return leader == cluster_self_id(cluster) || !groups_node_up(jetstream->home->groups, leader)
                ? 0
                : leader;
 }

@@ -52,7 +52,7 @@ bool jetstream_trouble(struct jetstream *jetstream, bool meta_only, struct jetst
     out->why = meta_trouble(jetstream);
     if (out->why != NULL || meta_only)
         return out->why != NULL;
-    self = groups_self(jetstream->groups).node;
+    self = groups_self(jetstream->home->groups).node;
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
         if (entry->removed || members_find(&entry->wished, self) == NULL)

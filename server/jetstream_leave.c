@@ -54,7 +54,7 @@ static bool some_up(const struct jetstream_cluster *cluster, const struct raft_c
     bool up = false;
 
     for (uint32_t i = 0; i < members->count; i++)
-        up = up || groups_node_up(cluster->jetstream->groups, members->at[i].node);
+        up = up || groups_node_up(cluster->jetstream->home->groups, members->at[i].node);
     return up;
 }
 
@@ -64,7 +64,7 @@ static bool has_room(const struct jetstream_cluster *cluster, const struct raft_
     const struct raft_config *nodes = replica_members(cluster->jetstream->meta);
 
     for (uint32_t i = 0; i < nodes->count; i++) {
-        if (groups_node_up(cluster->jetstream->groups, nodes->at[i].node) &&
+        if (groups_node_up(cluster->jetstream->home->groups, nodes->at[i].node) &&
             members_find(wished, nodes->at[i].node) == NULL && !is_expelled(cluster, nodes->at[i]))
             return true;
     }
@@ -157,7 +157,7 @@ static bool has_majority(const struct jetstream_cluster *cluster, const struct r
     for (uint32_t i = 0; i < members->count; i++) {
         voters += !members->at[i].learner;
         up += !members->at[i].learner &&
-              groups_node_up(cluster->jetstream->groups, members->at[i].node);
+              groups_node_up(cluster->jetstream->home->groups, members->at[i].node);
     }
     return up * 2 > voters;
 }
@@ -276,7 +276,7 @@ void leave_heard(struct jetstream_cluster *cluster, const struct node_state *sta
 
 void leave_turn(struct jetstream_cluster *cluster)
 {
-    if (is_expelled(cluster, groups_self(cluster->jetstream->groups)))
+    if (is_expelled(cluster, groups_self(cluster->jetstream->home->groups)))
         leave_told(cluster);
     cluster_forget_gone(cluster);
 }

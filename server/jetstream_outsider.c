@@ -17,7 +17,7 @@
 /* Its replica is wished elsewhere, and nobody leads it as far as is heard here. */
 static bool is_outside(const struct jetstream *jetstream, const struct catalogue_entry *entry)
 {
-    struct raft_member self = groups_self(jetstream->groups);
+    struct raft_member self = groups_self(jetstream->home->groups);
     const struct raft_member *wished = members_find(&entry->wished, self.node);
 
     return !entry->removed && entry->moved && entry->stream != NULL &&

@@ -114,7 +114,7 @@ static void keep_some(struct choosing *choosing, struct raft_config *members)
         add(members, *leader, wish->replicas);
     for (int up = 1; up >= 0; up--) {
         for (uint32_t i = 0; i < wished->count; i++) {
-            struct groups *groups = choosing->cluster->jetstream->groups;
+            struct groups *groups = choosing->cluster->jetstream->home->groups;
 
             if (groups_node_up(groups, wished->at[i].node) == (up == 1) &&
                 allowed(choosing, wished->at[i]))
@@ -131,7 +131,7 @@ static void choose(struct choosing *choosing, struct raft_config *members)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < nodes->count; i++) {
-        if (!groups_node_up(jetstream->groups, nodes->at[i].node))
+        if (!groups_node_up(jetstream->home->groups, nodes->at[i].node))
             choosing->offline = true;
         else if (allowed(choosing, nodes->at[i]))
             candidates[count++] = (struct candidate){.member = nodes->at[i]};
@@ -172,7 +172,7 @@ static void step(struct jetstream *jetstream, struct catalogue_entry *entry)
     struct raft_member to;
 
     switch (membership_next(replica_members(replica), &entry->wished,
-                            groups_self(jetstream->groups), progress, count, &next, &to)) {
+                            groups_self(jetstream->home->groups), progress, count, &next, &to)) {
     case MEMBERSHIP_SETTLED: entry->settled = true; break;
     case MEMBERSHIP_WAITS: break;
     case MEMBERSHIP_CHANGE:
@@ -191,7 +191,7 @@ static void step(struct jetstream *jetstream, struct catalogue_entry *entry)
  * it has not been heard of. */
 static uint64_t disk_of(struct jetstream_cluster *cluster, uint64_t node)
 {
-    struct raft_member self = groups_self(cluster->jetstream->groups);
+    struct raft_member self = groups_self(cluster->jetstream->home->groups);
     const struct node_state *state = cluster_node_state(cluster, node);
 
     if (node == self.node)
@@ -201,7 +201,7 @@ static uint64_t disk_of(struct jetstream_cluster *cluster, uint64_t node)
 
 bool place_is_here(struct jetstream_cluster *cluster, struct raft_member member)
 {
-    return groups_node_up(cluster->jetstream->groups, member.node) &&
+    return groups_node_up(cluster->jetstream->home->groups, member.node) &&
            disk_of(cluster, member.node) == member.incarnation;
 }
 

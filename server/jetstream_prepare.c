@@ -47,7 +47,7 @@ static void end(struct jetstream *jetstream, struct preparation *preparation)
     enum err err = preparation->log.err;
 
     if (jetstream != NULL && preparation->memory)
-        err = log_make_memory(jetstream->store, id, preparation->log.incarnation,
+        err = log_make_memory(jetstream->home->store, id, preparation->log.incarnation,
                               preparation->log.bootstrap);
     buf_deinit(&preparation->bootstrap);
     heap_give(preparation);
@@ -100,7 +100,7 @@ static void begin_job(struct jetstream *jetstream)
 
     job->work = (struct io_work){.run = run, .done = done};
     job->jetstream = jetstream;
-    job->store = jetstream->store;
+    job->store = jetstream->home->store;
     job->first = jetstream->preparations;
     for (unsigned i = 0; i < JOB_MAX && *end != NULL; i++)
         end = &(*end)->next;

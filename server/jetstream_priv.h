@@ -6,10 +6,8 @@
 #include "server/catalogue.h"
 #include "server/jetstream_core.h"
 #include "server/jetstream_flaws.h"
-#include "server/log_clock.h"
-#include "server/stream/read_cache.h"
+#include "server/stream/lane.h"
 #include "server/stream/scrub.h"
-#include "storage/index_cache.h"
 
 struct api;
 struct jetstream_cluster;
@@ -44,10 +42,12 @@ struct jetstream_directory {
     bool failed; /* it is gone and cannot be made anew */
 };
 
+/* One per server, on home's thread: what streams do not share on the path of their data, which is
+ * in their lanes. */
 struct jetstream {
     struct server *server;
-    struct store *store;
-    struct groups *groups;
+    struct stream_lane lanes[1];
+    struct stream_lane *home;          /* the first: it has the metadata group, too */
     struct jetstream_cluster *cluster; /* NULL: this server is alone */
     struct replica *meta;
     struct catalogue catalogue;
@@ -59,12 +59,6 @@ struct jetstream {
     struct table spaces;        /* by account */
     struct account_usage usage; /* of all, as it was at that time */
     int64_t usage_looked_ns;
-    struct index_cache index_cache;
-    struct stream *dirty; /* have something to do this turn */
-    struct {
-        uint64_t turn;
-        unsigned asking, asked; /* followers that have something to take, this turn and the last */
-    } copies;
 
     /* jetstream_catalogue.c */
     struct catalogue_op *op_first, *op_last; /* not begun */
@@ -87,25 +81,14 @@ struct jetstream {
     struct anew *anew;                        /* whose records are under way */
     struct timer again;                       /* some could not be made: another try */
     size_t removals;                          /* of files, under way */
-    struct log_clock clock;
-    struct buf beginning;  /* of the metadata group's log */
-    int64_t time_floor_ns; /* highest log time found at start */
-    struct arena arena;
-    struct buf read_buffer;
-    bool read_lent; /* or the cache: others look at what stands there */
-    struct read_cache read_cache;
-    int64_t space_next_ns; /* stream_space_slot */
-    struct table zones;    /* jetstream_zones.c */
-    struct staging_share staging;
-    struct fast_share fast;
+    struct buf beginning;                     /* of the metadata group's log */
+    int64_t time_floor_ns;                    /* highest log time found at start */
+    struct table zones;                       /* jetstream_zones.c */
     struct api *api;
     struct jetstream_scrub scrub;
     struct jetstream_directory directory;
-    struct timer awake;
-    bool turning;
     const char *unhealthy;
     struct jetstream_stats stats;
-    struct jetstream_latencies latencies;
 };
 
 /* Opens the metadata group's replica, whose log is there, and what its catalogue says. */

@@ -40,7 +40,7 @@ static bool is_here(const struct jetstream *jetstream, const struct catalogue_en
     const struct raft_config *members = &entry->wished;
 
     for (uint32_t i = 0; i < members->count; i++) {
-        if (members->at[i].incarnation == groups_self(jetstream->groups).incarnation)
+        if (members->at[i].incarnation == groups_self(jetstream->home->groups).incarnation)
             return true;
     }
     return false;
@@ -63,7 +63,7 @@ static bool has_config(const struct jetstream *jetstream, const struct catalogue
 static void completed(struct stream_op *op, struct stream *stream);
 static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry);
 static bool may_make(const struct jetstream *jetstream);
-static void close_stream(struct jetstream *jetstream, struct catalogue_entry *entry, bool deleted);
+static void close_stream(struct catalogue_entry *entry, bool deleted);
 static void remove_files(struct jetstream *jetstream, uint64_t id);
 
 /* ---- a stream that is filled from a backup
@@ -164,7 +164,7 @@ void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream)
     struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
 
     assert(entry != NULL && entry->stream == stream); /* no stream is opened without one */
-    entry->leader = groups_self(jetstream->groups).node;
+    entry->leader = groups_self(jetstream->home->groups).node;
     entry->leader_term = stream_term(stream);
     entry->settled = false;
     jetstream_cluster_look(jetstream->cluster);
@@ -180,7 +180,7 @@ void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream)
 {
     struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
 
-    if (entry->leader == groups_self(jetstream->groups).node)
+    if (entry->leader == groups_self(jetstream->home->groups).node)
         entry->leader = 0;
     remote_look(jetstream, entry);
 }
@@ -197,7 +197,7 @@ void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream
 static bool is_member(struct jetstream *jetstream, const struct stream *stream)
 {
     const struct raft_config *members = replica_members(stream_replica(stream));
-    struct raft_member self = groups_self(jetstream->groups);
+    struct raft_member self = groups_self(jetstream->home->groups);
     const struct raft_member *member = members_find(members, self.node);
 
     return member != NULL && members_equal(*member, self);
@@ -220,7 +220,7 @@ void jetstream_entries_leave(struct jetstream *jetstream)
         entry->given_up = true;
         logger_info(logger_of(jetstream), "Stream '%.*s': its replica here is no longer needed",
                     BYTES_ARG(entry->config.name));
-        close_stream(jetstream, entry, true);
+        close_stream(entry, true);
         remove_files(jetstream, entry->assigned.id);
         remote_look(jetstream, entry);
     }
@@ -249,7 +249,8 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
 
     if (account == NULL || !jetstream_serves(jetstream, account))
         return ERR_ACCESS;
-    entry->stream = stream_open(jetstream, account, entry->assigned.id, entry->config.name, &err);
+    entry->stream =
+        stream_open(jetstream->home, account, entry->assigned.id, entry->config.name, &err);
     entry->never_made = entry->never_made && entry->stream == NULL;
     remote_look(jetstream, entry);
     if (entry->stream == NULL)
@@ -323,7 +324,7 @@ void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err)
         return;
     }
     if (err == OK && !in_memory(entry))
-        log_prepared(jetstream->store, id);
+        log_prepared(jetstream->home->store, id);
     entry->never_made = entry->never_made && err != OK && err != ERR_EXISTS;
     if (err == OK || err == ERR_EXISTS)
         err = open_replica(jetstream, entry);
@@ -351,7 +352,7 @@ void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err)
  * log of it ever was has voted in none, and no config has counted on its vote but the beginning. */
 static bool comes_back(const struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    struct raft_member self = groups_self(jetstream->groups);
+    struct raft_member self = groups_self(jetstream->home->groups);
     const struct raft_member *first = members_find(&entry->assigned.members, self.node);
     bool founder = first != NULL && members_equal(*first, self);
     bool known = !in_memory(entry) && !entry->never_made;
@@ -424,15 +425,15 @@ static void remove_files(struct jetstream *jetstream, uint64_t id)
     removal->jetstream = jetstream;
     removal->id = id;
     jetstream->removals++;
-    store_remove(jetstream->store, id, removed, removal);
+    store_remove(jetstream->home->store, id, removed, removal);
 }
 
-static void close_stream(struct jetstream *jetstream, struct catalogue_entry *entry, bool deleted)
+static void close_stream(struct catalogue_entry *entry, bool deleted)
 {
     struct stream *stream = entry->stream;
 
     entry->stream = NULL;
-    stream_unlink_dirty(stream, &jetstream->dirty);
+    stream_unlink_dirty(stream);
     stream_close(stream, deleted);
 }
 
@@ -462,7 +463,7 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
         jetstream_configured(jetstream, entry, entry->version, entry->undo ? 10049 : 10059,
                              entry->undo ? err_text(entry->refusal) : NULL);
         if (entry->stream != NULL)
-            close_stream(jetstream, entry, true);
+            close_stream(entry, true);
         if (has_files && !entry->preparing)
             remove_files(jetstream, entry->assigned.id);
     } else if (entry->stream != NULL) {
@@ -478,7 +479,7 @@ void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *e
 {
     jetstream_configured(jetstream, entry, entry->version, 10059, NULL);
     if (entry->stream != NULL)
-        close_stream(jetstream, entry, true);
+        close_stream(entry, true);
     remote_close(jetstream, entry);
     catalogue_drop(&jetstream->catalogue, entry);
 }
@@ -492,10 +493,10 @@ static enum err make_log(struct jetstream *jetstream, const struct catalogue_ent
 
     write_bootstrap(entry, &bootstrap);
     if (in_memory(entry))
-        err = log_make_memory(jetstream->store, assigned->id, assigned->incarnation,
+        err = log_make_memory(jetstream->home->store, assigned->id, assigned->incarnation,
                               buf_bytes(&bootstrap));
     else
-        err = log_prepare(jetstream->store, assigned->id, assigned->incarnation,
+        err = log_prepare(jetstream->home->store, assigned->id, assigned->incarnation,
                           buf_bytes(&bootstrap));
     buf_deinit(&bootstrap);
     return err;
@@ -537,8 +538,8 @@ void jetstream_entry_unsettled(void *context, uint64_t id, enum err err)
 
     if (entry == NULL || entry->stream == NULL)
         return;
-    close_stream(jetstream, entry, true); /* its log, too: the server goes on */
-    if (entry->leader == groups_self(jetstream->groups).node)
+    close_stream(entry, true); /* its log, too: the server goes on */
+    if (entry->leader == groups_self(jetstream->home->groups).node)
         entry->leader = 0;
     remote_look(jetstream, entry);
     report_offline(jetstream, entry, err);
@@ -590,7 +591,7 @@ void jetstream_entries_open(struct jetstream *jetstream)
             lose(jetstream, entry);
         else
             open_entry(jetstream, entry);
-        arena_reset(&jetstream->arena);
+        arena_reset(&jetstream->home->arena);
     }
 }
 
@@ -600,7 +601,7 @@ void jetstream_entries_close(struct jetstream *jetstream)
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
         if (entry->stream != NULL)
-            close_stream(jetstream, entry, false);
+            close_stream(entry, false);
         remote_close(jetstream, entry);
     }
 }

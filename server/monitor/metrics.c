@@ -73,10 +73,10 @@ static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
     struct jetstream_stats stats;
     struct jetstream_trouble trouble;
     struct account_usage usage;
-    struct store_space space = store_space(jetstream_store(jetstream));
+    struct store_space space = jetstream_disk(jetstream);
 
     struct jetstream_scrubbed scrubbed = jetstream_scrubbed(jetstream);
-    const struct index_cache *index = jetstream_index_cache(jetstream);
+    struct index_cache index = jetstream_index_cache(jetstream);
 
     jetstream_stats(jetstream, &stats);
     jetstream_usage_here(jetstream, &usage);
@@ -100,14 +100,14 @@ static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
                      "1 while publishes are refused for lack of space.", space.scarce);
     metrics_gauge_of(m, "millrace_jetstream_index_cache_limit_bytes",
                      "Of memory that the indexes of streams in files may take (index_cache).",
-                     index->limit);
-    metrics_gauge_of(m, "millrace_jetstream_index_memory_bytes", "That they take.", index->held);
+                     index.limit);
+    metrics_gauge_of(m, "millrace_jetstream_index_memory_bytes", "That they take.", index.held);
     metrics_gauge_of(
         m, "millrace_jetstream_index_excess_bytes",
         "Of these, beyond the limit: what cannot be lent, or the disk has no room for.",
-        index_cache_excess(index));
+        index_cache_excess(&index));
     metrics_gauge_of(m, "millrace_jetstream_index_lent_bytes",
-                     "That are in scratch memory instead, for the limit.", index->lent);
+                     "That are in scratch memory instead, for the limit.", index.lent);
     metrics_counter_of(m, "millrace_jetstream_scrubbed_bytes",
                        "Of messages that the background check has read.", scrubbed.bytes);
     metrics_counter_of(m, "millrace_jetstream_scrub_passes", "How often it has come to the end.",
@@ -121,21 +121,22 @@ static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
 
 static void write_latencies(struct open_metrics *m, struct jetstream *jetstream)
 {
-    const struct jetstream_latencies *latencies = jetstream_latencies(jetstream);
+    struct jetstream_latencies latencies;
 
+    jetstream_latencies(jetstream, &latencies);
     metrics_latency(m, "millrace_sync_seconds",
                     "From the beginning of a write to its batches being on the disk.",
-                    store_durable_latency(jetstream_store(jetstream)));
+                    &latencies.durable);
     metrics_latency(m, "millrace_commit_seconds",
                     "From the proposal of a batch by its leader here to its commit.",
-                    &latencies->committed);
+                    &latencies.streams.committed);
     metrics_latency(m, "millrace_apply_seconds",
                     "From the decision of a batch by its leader, here or not, to its being applied "
                     "here.",
-                    &latencies->applied);
+                    &latencies.streams.applied);
     metrics_latency(m, "millrace_delivery_seconds",
                     "From the decision of a message to its leaving for a consumer that waited.",
-                    &latencies->delivered);
+                    &latencies.streams.delivered);
 }
 
 bool monitor_metrics(const struct server *server, const struct metrics_limits *limits,

@@ -113,7 +113,7 @@ static void advise(struct stream *stream, const struct buf *subject, const struc
     struct outbox_item item = {
         .kind = OUTBOX_MESSAGE, .to = buf_bytes(subject), .body = buf_bytes(body)};
 
-    if (jetstream_listened(stream->jetstream, stream->account, item.to))
+    if (stream_lane_listened(stream->lane, stream->account, item.to))
         stream_send_now(stream, &item);
 }
 

@@ -57,8 +57,7 @@ static bool deliver_live(struct consumer_shell *shell, const struct live *live)
         .headers = live->effect->message.headers,
         .payload = live->effect->message.payload,
     };
-    latency_add(&jetstream_latencies(stream->jetstream)->delivered,
-                live->log_now_ns - live->stored->time_ns);
+    latency_add(&stream->lane->latencies.delivered, live->log_now_ns - live->stored->time_ns);
     (void)router_route_publish(stream_router(stream), &shell->lane->route, &message);
     return true;
 }

@@ -112,8 +112,7 @@ bool delivery_read(struct consumer_shell *shell, uint64_t sequence, struct bytes
 
 void delivery_waited(struct stream *stream, int64_t stored_ns)
 {
-    latency_add(&jetstream_latencies(stream->jetstream)->delivered,
-                stream_log_now(stream) - stored_ns);
+    latency_add(&stream->lane->latencies.delivered, stream_log_now(stream) - stored_ns);
 }
 
 /* Sends the message whose record stands at the start of `bytes`. */
@@ -293,7 +292,7 @@ void delivery_pump(struct consumer_shell *shell)
     while (shell->lane->reader == NULL && budget > 0 && next_stored(shell, &sequence, &first)) {
         struct run run;
         size_t size = run_find(shell, &first, &run);
-        uint8_t *memory = jetstream_read_buffer(shell->stream->jetstream, size);
+        uint8_t *memory = stream_lane_read_buffer(shell->stream->lane, size);
         int64_t got = log_read_now(replica_log(shell->stream->replica), first.place, memory, size);
         size_t sent;
 
@@ -301,9 +300,9 @@ void delivery_pump(struct consumer_shell *shell)
             read_from_disk(shell, sequence, first.place, size);
             return;
         }
-        jetstream_read_lent(shell->stream->jetstream);
+        stream_lane_read_lent(shell->stream->lane);
         sent = send_run(shell, &run, first.place, bytes_of(memory, (size_t)got));
-        jetstream_read_back(shell->stream->jetstream);
+        stream_lane_read_back(shell->stream->lane);
         budget = sent < budget ? budget - sent : 0;
     }
     if (shell->lane->deliveries.count > 0 && shell->lane->reader == NULL)

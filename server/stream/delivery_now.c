@@ -26,7 +26,7 @@ static void window_close(struct consumer_shell *shell)
     if (shell->lane == NULL || shell->lane->window.at == NULL)
         return;
     shell->lane->window.at = NULL;
-    jetstream_read_back(shell->stream->jetstream);
+    stream_lane_read_back(shell->stream->lane);
 }
 
 void delivery_now_end(struct consumer_shell *shell)
@@ -65,14 +65,14 @@ static size_t how_far(const struct consumer_lane *lane, log_place place, size_t 
 /* False: it is not in memory. */
 static bool window_read(struct consumer_shell *shell, log_place place, size_t size)
 {
-    struct jetstream *jetstream = shell->stream->jetstream;
+    struct stream_lane *read = shell->stream->lane;
     struct consumer_lane *lane = shell->lane;
     size_t ahead = how_far(lane, place, size);
     uint8_t *memory;
     int64_t got;
 
     window_close(shell);
-    memory = jetstream_read_buffer(jetstream, ahead);
+    memory = stream_lane_read_buffer(read, ahead);
     got = log_read_now(replica_log(shell->stream->replica), place, memory, ahead);
     if (got < (int64_t)size)
         return false;
@@ -80,7 +80,7 @@ static bool window_read(struct consumer_shell *shell, log_place place, size_t si
     lane->window.place = place;
     lane->window.size = (size_t)got;
     lane->window.ahead = ahead;
-    jetstream_read_lent(jetstream);
+    stream_lane_read_lent(read);
     return true;
 }
 

@@ -41,7 +41,7 @@ void stream_direct_collect(void *owner, const struct message *message)
 
 void direct_answer_status(struct stream *stream, struct bytes to, struct bytes headers)
 {
-    jetstream_answer(stream->jetstream, stream->account, to, headers, bytes_of(NULL, 0));
+    stream_lane_answer(stream->lane, stream->account, to, headers, bytes_of(NULL, 0));
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -150,8 +150,7 @@ void direct_answer_message(struct stream *stream, struct bytes reply, bool no_he
     buf_clear(headers);
     if (!no_headers)
         add_headers(headers, stream, message, progress);
-    jetstream_answer(stream->jetstream, stream->account, reply, buf_bytes(headers),
-                     message->payload);
+    stream_lane_answer(stream->lane, stream->account, reply, buf_bytes(headers), message->payload);
 }
 
 static void read_done(struct stream_read *read, const struct stream_message *message)
@@ -186,9 +185,9 @@ static bool answer_now(struct stream *stream, struct bytes reply, const struct m
 
     if (!stream_read_now(stream, entry, &message))
         return false;
-    jetstream_read_lent(stream->jetstream);
+    stream_lane_read_lent(stream->lane);
     direct_answer_message(stream, reply, get->no_hdr, &message, NULL);
-    jetstream_read_back(stream->jetstream);
+    stream_lane_read_back(stream->lane);
     return true;
 }
 
@@ -206,7 +205,7 @@ static void answer_one(struct stream *stream, struct bytes reply, const struct m
 static bool answer(struct stream *stream, const struct outbox_item *item)
 {
     struct message_get get;
-    struct bytes status = parse(stream, item, jetstream_arena(stream->jetstream), &get);
+    struct bytes status = parse(stream, item, &stream->lane->arena, &get);
 
     if (status.size > 0) {
         direct_answer_status(stream, item->to, status);

@@ -229,9 +229,9 @@ static bool send_next(struct direct_many *many, const struct index_entry *entry)
     struct stream_message message;
 
     if (stream_read_now(many->stream, entry, &message)) {
-        jetstream_read_lent(many->stream->jetstream);
+        stream_lane_read_lent(many->stream->lane);
         send(many, &message);
-        jetstream_read_back(many->stream->jetstream);
+        stream_lane_read_back(many->stream->lane);
         passed(many, entry->sequence);
         return true;
     }
@@ -248,7 +248,7 @@ static bool pump(struct direct_many *many)
     size_t budget = TURN_BYTES;
     struct index_entry entry;
 
-    if (!jetstream_listened(stream->jetstream, stream->account, many->reply)) {
+    if (!stream_lane_listened(stream->lane, stream->account, many->reply)) {
         many->ended = true;
         return true;
     }

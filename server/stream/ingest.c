@@ -119,8 +119,7 @@ static void decide(struct stream *stream, const struct publish *publish, struct 
 /* A full disk is this node's alone: others of the stream's may have room. */
 static void give_way(struct stream *stream)
 {
-    if (stream->state.config.storage == STORAGE_FILE &&
-        store_space(jetstream_store(stream->jetstream)).scarce)
+    if (stream->state.config.storage == STORAGE_FILE && store_space(stream->lane->store).scarce)
         replica_give_way(stream->replica);
 }
 

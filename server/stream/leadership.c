@@ -51,7 +51,7 @@ void stream_leader_elected(struct stream *stream)
         return;
     stream->leader_told = true;
     tell(stream, bytes_of(NULL, 0), true);
-    all = stream_consumers(stream, jetstream_arena(stream->jetstream), &count);
+    all = stream_consumers(stream, &stream->lane->arena, &count);
     for (size_t i = 0; i < count; i++)
         stream_say_leader_of(stream, all[i]);
 }

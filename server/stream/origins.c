@@ -322,7 +322,7 @@ static void ask(struct follower *follower)
 
     hang_up(follower);
     look_who(follower);
-    text_base62(server_prng(jetstream_server(stream->jetstream)), follower->tag, TAG_SIZE);
+    text_base62(stream->lane->prng, follower->tag, TAG_SIZE);
     buf_init(&deliver, SIZE_MAX);
     buf_init(&answer, SIZE_MAX);
     add_deliver_subject(follower, &deliver);
@@ -343,7 +343,7 @@ static void ask(struct follower *follower)
 
 static uint64_t jitter(const struct stream *stream)
 {
-    return prng_next(server_prng(jetstream_server(stream->jetstream)));
+    return prng_next(stream->lane->prng);
 }
 
 /* It goes at once, not when it notices that nobody listens. What another one kept would be lost. */
@@ -615,7 +615,7 @@ static void read_inbox(struct follower *follower)
     follower->held = false;
     if (follower->inbox.count == 0)
         return;
-    left = jetstream_copies(follower->stream->jetstream, &follower->turn);
+    left = stream_lane_copies(follower->stream->lane, &follower->turn);
     while (left > 0 && !stream_operations_busy(follower->stream) &&
            outbox_peek(&follower->inbox, &item)) {
         uint64_t emptied = follower->emptied;

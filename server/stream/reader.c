@@ -46,11 +46,11 @@ static void hand_out(struct stream *stream, struct stream_read *read, uint64_t p
 static void hand_out_lent(struct stream *stream, struct stream_read *read, uint64_t place,
                           struct bytes bytes)
 {
-    struct jetstream *jetstream = stream->jetstream; /* the stream may go meanwhile */
+    struct stream_lane *lane = stream->lane; /* the stream may go meanwhile */
 
-    jetstream_read_lent(jetstream);
+    stream_lane_read_lent(lane);
     hand_out(stream, read, place, bytes);
-    jetstream_read_back(jetstream);
+    stream_lane_read_back(lane);
 }
 
 static void unlink_read(struct stream_read *read)
@@ -81,7 +81,7 @@ static void read_done(struct log_read *log_read, int64_t result)
 /* The record, or nothing when its bytes are not in memory. */
 static struct bytes read_now(struct stream *stream, const struct index_entry *entry)
 {
-    struct read_cache *cache = jetstream_read_cache(stream->jetstream);
+    struct read_cache *cache = stream_lane_read_cache(stream->lane);
     struct log *log = replica_log(stream->replica);
     struct read_cache_room room;
     struct bytes found =
@@ -97,7 +97,7 @@ static struct bytes read_now(struct stream *stream, const struct index_entry *en
         if (got >= (int64_t)(entry->place - room.place + entry->record_size))
             return bytes_of(room.at + (entry->place - room.place), entry->record_size);
     }
-    memory = jetstream_read_buffer(stream->jetstream, entry->record_size);
+    memory = stream_lane_read_buffer(stream->lane, entry->record_size);
     if (log_read_now(log, entry->place, memory, entry->record_size) == (int64_t)entry->record_size)
         return bytes_of(memory, entry->record_size);
     return bytes_of(NULL, 0);

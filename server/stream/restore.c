@@ -370,7 +370,7 @@ static void listen(struct stream_restore *restore)
     struct io *io = stream_io(stream);
     char id[NUID_SIZE + 1] = {0};
 
-    text_base62(server_prng(jetstream_server(stream->jetstream)), id, NUID_SIZE);
+    text_base62(stream->lane->prng, id, NUID_SIZE);
     snprintf(restore->subject, sizeof restore->subject, "$JS.SNAPSHOT.RESTORE.%.*s.%s",
              BYTES_ARG(stream->name), id);
     restore->sink =
@@ -602,7 +602,7 @@ static uint16_t check_consumer(struct stream_op *op, struct stream *stream)
     struct bytes name = restore->item.name;
 
     op->json = restore->consumer(restore->owner, stream, name, restore->item.json,
-                                 jetstream_arena(stream->jetstream), op->error_text);
+                                 &stream->lane->arena, op->error_text);
     if (op->json.size == 0) {
         op->kind = STREAM_OP_READ; /* left out, if that is no error */
     } else if (stream_consumer_shell(stream, name) != NULL) {
@@ -675,7 +675,7 @@ static bool take(struct stream_restore *restore)
         return false;
     case ARCHIVE_PAUSE:
         restore->kept = false;
-        restore->paused = jetstream_turns(restore->stream->jetstream);
+        restore->paused = stream_lane_turns(restore->stream->lane);
         stream_mark(restore->stream); /* others first */
         return false;
     case ARCHIVE_MORE: break;
@@ -690,7 +690,7 @@ void stream_restore_turn(struct stream *stream)
 
     if (restore == NULL || restore->sink == NULL)
         return;
-    if (restore->paused == jetstream_turns(stream->jetstream)) {
+    if (restore->paused == stream_lane_turns(stream->lane)) {
         stream_mark(stream); /* clients first, too */
         return;
     }

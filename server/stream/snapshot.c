@@ -193,7 +193,7 @@ static bool take_consumers(struct stream_snapshot *snapshot)
 {
     struct stream *stream = snapshot->stream;
     size_t count;
-    struct consumer **all = stream_consumers(stream, jetstream_arena(stream->jetstream), &count);
+    struct consumer **all = stream_consumers(stream, &stream->lane->arena, &count);
 
     for (size_t i = 0; i < count && snapshot->tail.limit > 0; i++) {
         const struct consumer_shell *shell = stream_consumer_shell(stream, consumer_name(all[i]));
@@ -466,7 +466,7 @@ void stream_snapshot_end(struct stream *stream, const char *reason)
 static bool has_receiver(struct stream_snapshot *snapshot)
 {
     struct stream *stream = snapshot->stream;
-    bool listened = jetstream_listened(stream->jetstream, stream->account, snapshot->to);
+    bool listened = stream_lane_listened(stream->lane, stream->account, snapshot->to);
     bool late = io_now(stream_io(stream)) >= snapshot->patience_ns;
 
     if (!snapshot->listened && listened &&
@@ -558,7 +558,7 @@ static void listen_for_acks(struct stream_snapshot *snapshot)
     struct stream *stream = snapshot->stream;
     char subject[sizeof snapshot->ack + 4], id[NUID_SIZE + 1] = {0};
 
-    text_base62(server_prng(jetstream_server(stream->jetstream)), id, NUID_SIZE);
+    text_base62(stream->lane->prng, id, NUID_SIZE);
     snprintf(snapshot->ack, sizeof snapshot->ack, "$JS.SNAPSHOT.ACK.%.*s.%s",
              BYTES_ARG(stream->name), id);
     snprintf(subject, sizeof subject, "%s.>", snapshot->ack);

@@ -8,12 +8,12 @@
 
 struct io *stream_io(const struct stream *stream)
 {
-    return server_io(jetstream_server(stream->jetstream));
+    return stream->lane->io;
 }
 
 struct router *stream_router(const struct stream *stream)
 {
-    return server_router(jetstream_server(stream->jetstream));
+    return stream->lane->router;
 }
 
 /* ---- replica events: what is committed comes here, in log order --------------------------------
@@ -77,12 +77,12 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
 /* Not what recovery finds: that took as long as the server was away. */
 static void measure(struct stream *stream, const struct log_batch *batch)
 {
-    struct jetstream_latencies *latencies = jetstream_latencies(stream->jetstream);
+    struct stream_latencies *latencies = &stream->lane->latencies;
     unsigned slot = batch->index % STREAM_PROPOSALS;
 
     if (stream->replica == NULL)
         return;
-    latency_add(&latencies->applied, jetstream_log_now(stream->jetstream) - batch->time_ns);
+    latency_add(&latencies->applied, stream_lane_log_now(stream->lane) - batch->time_ns);
     if (!stream->lead || stream->proposals[slot].index != batch->index)
         return;
     stream->await.commit_ns = io_now(stream_io(stream)) - stream->proposals[slot].time_ns;
@@ -408,18 +408,20 @@ static void use_scratch(struct stream *stream)
     unsigned bits = options->sim.index_bits;
 
     stream->state.flaws = options->sim.stream_flaws;
-    if (!log_made_in_memory(jetstream_store(stream->jetstream), stream->id))
-        stream_state_use(&stream->state, io_scratch(stream_io(stream)),
-                         jetstream_index_cache(stream->jetstream), bits == 0 ? INDEX_BITS : bits);
+    if (!log_made_in_memory(stream->lane->store, stream->id))
+        stream_state_use(&stream->state, io_scratch(stream_io(stream)), &stream->lane->index_cache,
+                         bits == 0 ? INDEX_BITS : bits);
 }
 
-struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
+struct stream *stream_open(struct stream_lane *lane, struct account *account, uint64_t id,
                            struct bytes name, enum err *err)
 {
     struct stream *stream = HEAP_NEW(struct stream);
-    struct prng *prng = server_prng(jetstream_server(jetstream));
+    struct jetstream *jetstream = lane->jetstream;
+    struct prng *prng = lane->prng;
     const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
 
+    stream->lane = lane;
     stream->jetstream = jetstream;
     stream->account = account;
     stream->id = id;
@@ -452,7 +454,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
     buf_init(&stream->direct_headers, SIZE_MAX);
-    stream->read_number = read_cache_log(jetstream_read_cache(jetstream));
+    stream->read_number = read_cache_log(stream_lane_read_cache(lane));
     buf_init(&stream->ack_prefix, 1024);
     (void)BUF_ADD(&stream->ack_prefix, "{\"stream\":\"");
     (void)buf_add(&stream->ack_prefix, name);
@@ -468,8 +470,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->decider.zones.find = find_zone;
     stream->direct_retry.fire = stream_direct_retry;
 
-    *err = replica_open(jetstream_groups(jetstream), id, &replica_events_of_stream, stream,
-                        &stream->replica);
+    *err = replica_open(lane->groups, id, &replica_events_of_stream, stream, &stream->replica);
     if (*err != OK) {
         stream_close(stream, false);
         return NULL;
@@ -548,7 +549,7 @@ void stream_mark(struct stream *stream)
 {
     /* In recovery there is no replica yet, and an open that fails must not leave it in a list. */
     if (!stream->dirty && !stream->closing && stream->replica != NULL)
-        jetstream_mark(stream->jetstream, stream);
+        stream_lane_mark(stream->lane, stream);
 }
 
 void stream_link_dirty(struct stream *stream, struct stream **list)
@@ -558,8 +559,10 @@ void stream_link_dirty(struct stream *stream, struct stream **list)
     *list = stream;
 }
 
-void stream_unlink_dirty(struct stream *stream, struct stream **list)
+void stream_unlink_dirty(struct stream *stream)
 {
+    struct stream **list = &stream->lane->dirty;
+
     while (*list != NULL && *list != stream)
         list = &(*list)->dirty_next;
     if (*list == stream)
@@ -580,7 +583,7 @@ uint64_t stream_tail_index(const struct stream *stream)
 
 int64_t stream_log_now(const struct stream *stream)
 {
-    int64_t now_ns = jetstream_log_now(stream->jetstream);
+    int64_t now_ns = stream_lane_log_now(stream->lane);
 
     if ((stream->decider.flaws & STREAM_FLAW_TIME_FALLS) != 0)
         return io_wall(stream_io(stream));
@@ -638,8 +641,7 @@ static void send_ack(struct stream *stream, const struct outbox_item *item)
         (void)BUF_ADD(&out, ",\"duplicate\": true");
     (void)buf_add(&out, item->body);
     (void)BUF_ADD(&out, "}");
-    jetstream_answer(stream->jetstream, stream->account, item->to, bytes_of(NULL, 0),
-                     buf_bytes(&out));
+    stream_lane_answer(stream->lane, stream->account, item->to, bytes_of(NULL, 0), buf_bytes(&out));
     if (large)
         buf_deinit(&out);
 }
@@ -653,7 +655,7 @@ static void send_error(struct stream *stream, const struct outbox_item *item)
            item->body.size < sizeof text - 1 ? item->body.size : sizeof text - 1);
     buf_init(&out, 4096);
     api_publish_error(&out, stream->name, item->code, text);
-    jetstream_answer(stream->jetstream, stream->account, item->to, item->headers, buf_bytes(&out));
+    stream_lane_answer(stream->lane, stream->account, item->to, item->headers, buf_bytes(&out));
     buf_deinit(&out);
 }
 
@@ -664,7 +666,7 @@ static void send_item(struct stream *stream, const struct outbox_item *item)
     case OUTBOX_DUPLICATE: send_ack(stream, item); break;
     case OUTBOX_ERROR: send_error(stream, item); break;
     case OUTBOX_MESSAGE:
-        jetstream_answer(stream->jetstream, stream->account, item->to, item->headers, item->body);
+        stream_lane_answer(stream->lane, stream->account, item->to, item->headers, item->body);
         break;
     }
 }

@@ -18,6 +18,7 @@
 struct account;
 struct jetstream;
 struct stream;
+struct stream_lane;
 
 /* ---- operations: everything but a publish that changes a stream ------------------------------ */
 
@@ -121,7 +122,7 @@ void stream_read(struct stream *stream, struct stream_read *read);
 
 /* Recovers the stream's log and applies it; it leads from a later turn. Blocking. Errors as
  * replica_open. */
-struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
+struct stream *stream_open(struct stream_lane *lane, struct account *account, uint64_t id,
                            struct bytes name, enum err *err);
 /* Subscriptions of the account have changed: push consumers look again. */
 void stream_interest_changed(struct stream *stream);
@@ -141,7 +142,7 @@ void stream_close(struct stream *stream, bool deleted);
 
 /* The list of streams that have something to do this turn. */
 void stream_link_dirty(struct stream *stream, struct stream **list);
-void stream_unlink_dirty(struct stream *stream, struct stream **list);
+void stream_unlink_dirty(struct stream *stream);        /* from its lane's */
 struct stream *stream_pop_dirty(struct stream *stream); /* unmarks; the rest of the list */
 
 /* ---- looking at it --------------------------------------------------------------------------- */

@@ -714,7 +714,7 @@ void stream_block_forget(struct stream *stream)
     stream->number_logged = 0;
     stream->number_next = 1;
     stream->until_acked = false;
-    stream_state_reset(&stream->state, prng_next(server_prng(jetstream_server(stream->jetstream))));
+    stream_state_reset(&stream->state, prng_next(stream->lane->prng));
     stream_block_open(stream);
 }
 

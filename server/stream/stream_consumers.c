@@ -95,9 +95,8 @@ static struct consumer_shell *make(struct stream *stream, uint64_t number, struc
     stream->consumer_stream.flaws =
         server_options(jetstream_server(stream->jetstream))->sim.consumer_flaws;
     shell->stream = stream;
-    shell->consumer =
-        consumer_create(number, &named, created_ns, &stream->consumer_stream, &consumer_shell_out,
-                        shell, prng_next(server_prng(jetstream_server(stream->jetstream))));
+    shell->consumer = consumer_create(number, &named, created_ns, &stream->consumer_stream,
+                                      &consumer_shell_out, shell, prng_next(stream->lane->prng));
     shell->push = consumer_is_push(shell->consumer);
     stream->push_count += shell->push;
     shell->direct = config->direct;
@@ -346,7 +345,7 @@ struct consumer **stream_consumers(const struct stream *stream, struct arena *ar
 /* The stream ends: it has no turn any more in which something could leave. */
 static void answer_at_once(struct stream *stream, struct outbox_item *item)
 {
-    jetstream_answer(stream->jetstream, stream->account, item->to, item->headers, item->body);
+    stream_lane_answer(stream->lane, stream->account, item->to, item->headers, item->body);
 }
 
 void stream_consumers_say_deleted(struct stream *stream)

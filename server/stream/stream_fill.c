@@ -146,7 +146,7 @@ enum err stream_fill_begin(void *owner, const struct replica_block *block)
     if (!sections.whole)
         return ERR_CORRUPT;
     fill = HEAP_NEW(struct stream_fill);
-    stream_state_init(&fill->next, prng_next(server_prng(jetstream_server(stream->jetstream))));
+    stream_state_init(&fill->next, prng_next(stream->lane->prng));
     stream_state_use(&fill->next, stream->state.scratch, stream->state.index_cache,
                      stream->state.index_bits);
     stream_move_close(stream, true);

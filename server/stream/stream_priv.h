@@ -11,6 +11,7 @@
 #include "server/router.h"
 #include "server/server.h"
 #include "server/stream/consumer_view.h"
+#include "server/stream/lane.h"
 #include "server/stream/outbox.h"
 #include "server/stream/read_cache.h"
 #include "server/stream/restore.h"
@@ -212,7 +213,8 @@ static inline struct bytes shell_name(const struct consumer_shell *shell)
 }
 
 struct stream {
-    struct jetstream *jetstream;
+    struct stream_lane *lane;
+    struct jetstream *jetstream; /* what is not of its lane */
     struct account *account;
     uint64_t id;
     struct bytes name; /* owned */
@@ -353,7 +355,7 @@ struct stream {
 /* What consumers take for now: only who leads has a clock. */
 static inline int64_t stream_leader_now(const struct stream *stream)
 {
-    return stream->lead ? io_now(server_io(jetstream_server(stream->jetstream))) : 0;
+    return stream->lead ? io_now(stream->lane->io) : 0;
 }
 
 /* stream.c */
@@ -665,7 +667,7 @@ void delivery_waited(struct stream *stream, int64_t stored_ns);
 
 /* reader.c */
 /* The message, if it is in memory and sound; good until the next read. It is the caller who says
- * that it is lent (jetstream_read_lent) while it is published. */
+ * that it is lent (stream_lane_read_lent) while it is published. */
 bool stream_read_now(struct stream *stream, const struct index_entry *entry,
                      struct stream_message *message);
 /* So, into memory of the caller's: for who may be called while another message is lent. */

@@ -67,7 +67,7 @@ void stream_space_removed(struct stream *stream, uint64_t bytes)
 
 int64_t stream_space_slot(struct stream *stream, uint64_t bytes)
 {
-    int64_t now = io_now(stream_io(stream)), *next = jetstream_space_next(stream->jetstream);
+    int64_t now = io_now(stream_io(stream)), *next = stream_lane_space_next(stream->lane);
     int64_t at = *next > now ? *next : now;
 
     *next = at + (int64_t)(bytes * SECOND_NS / RATE);

@@ -554,10 +554,11 @@ static const char *whole(struct truth *truth, const struct raft_config *members,
     for (size_t i = 0; i < truth->nodes->count; i++) {
         const struct jetstream *jetstream = nodes_jetstream(truth->nodes, i);
         const struct raft_member *member =
-            jetstream != NULL ? members_find(members, groups_self(jetstream->groups).node) : NULL;
+            jetstream != NULL ? members_find(members, groups_self(jetstream->home->groups).node)
+                              : NULL;
 
         found += member != NULL && !member->learner &&
-                 members_equal(*member, groups_self(jetstream->groups));
+                 members_equal(*member, groups_self(jetstream->home->groups));
     }
     return found == voters && members->count == voters
                ? NULL
@@ -577,7 +578,8 @@ static const char *level_stream(struct truth *truth, const struct catalogue_entr
         const struct jetstream *jetstream = nodes_jetstream(truth->nodes, i);
         const struct catalogue_entry *at = entry_on(truth, i, entry->assigned.id);
 
-        if (jetstream == NULL || members_find(members, groups_self(jetstream->groups).node) == NULL)
+        if (jetstream == NULL ||
+            members_find(members, groups_self(jetstream->home->groups).node) == NULL)
             continue;
         if (at == NULL || at->stream == NULL)
             return missing("n%llu has no replica of group %llx", i + 1, entry->assigned.id);
@@ -662,7 +664,7 @@ struct digest {
 
 static uint64_t consumers_digest(struct jetstream *jetstream, const struct stream *stream)
 {
-    struct arena *arena = jetstream_arena(jetstream);
+    struct arena *arena = &jetstream->home->arena;
     struct consumer **consumers;
     uint64_t hash = 1;
     struct buf state;
@@ -770,7 +772,8 @@ static bool is_in(struct truth *truth, size_t node, const struct raft_config *me
 {
     const struct jetstream *jetstream = nodes_jetstream(truth->nodes, node);
 
-    return jetstream != NULL && members_find(members, groups_self(jetstream->groups).node) != NULL;
+    return jetstream != NULL &&
+           members_find(members, groups_self(jetstream->home->groups).node) != NULL;
 }
 
 static void compare_stream(struct truth *truth, uint64_t id)

@@ -3,6 +3,7 @@
 #include "base/heap.h"
 #include "server/backup/archive.h"
 #include "server/backup/crc32c.h"
+#include "server/jetstream_priv.h"
 #include "tests/unit/server/stream_world.h"
 
 #define FRAMES 32u
@@ -83,10 +84,10 @@ START_TEST(what_expands_to_much_takes_a_turn_of_the_loop_for_each_part)
     peer = start_with_stream(&world, 1, "");
     say_publish(&world, peer, "$JS.API.STREAM.RESTORE.R", "in.api",
                 "{\"config\":{\"name\":\"R\",\"subjects\":[\"r\"]},\"state\":{}}");
-    before = jetstream_turns(world.server->jetstream);
+    before = stream_lane_turns(world.server->jetstream->home);
     say_chunk(buf_bytes(&archive));
     ck_assert(peer_has(peer, "MSG in.chunk 1 0\r\n"));
-    ck_assert_uint_ge(jetstream_turns(world.server->jetstream) - before, FRAMES);
+    ck_assert_uint_ge(stream_lane_turns(world.server->jetstream->home) - before, FRAMES);
     world_deinit(&world);
     buf_deinit(&archive);
 }

@@ -1,0 +1,188 @@
+#include "server/stream/lane.h"
+
+#include "server/router.h"
+#include "server/stream/stream.h"
+#include "storage/record.h"
+
+#define ARENA_MAX       (256u << 20)
+#define READ_KEPT_MAX   (1u << 20) /* of the read buffer, from turn to turn */
+#define COPIES_PER_TURN 8u
+#define ROUNDS_MAX      16 /* of marked streams in one turn; what is left waits for the next */
+
+static void awake_fired(struct timer *timer)
+{
+    (void)timer; /* its only purpose is that the loop turns */
+}
+
+void stream_lane_init(struct stream_lane *lane, struct jetstream *jetstream, struct io *io,
+                      struct router *router, struct prng *prng, uint64_t index_limit)
+{
+    *lane = (struct stream_lane){
+        .jetstream = jetstream,
+        .io = io,
+        .router = router,
+        .prng = prng,
+        .awake.fire = awake_fired,
+        .index_cache.limit = index_limit,
+    };
+    arena_init(&lane->arena, ARENA_MAX);
+    buf_init(&lane->read_buffer, RECORD_SIZE_MAX + 4096);
+    read_cache_init(&lane->read_cache);
+    stream_lane_start_clock(lane, 0);
+}
+
+void stream_lane_deinit(struct stream_lane *lane)
+{
+    if (lane->groups != NULL)
+        groups_destroy(lane->groups);
+    if (lane->store != NULL)
+        store_forget(lane->store); /* an end is like a crash: what was answered is on disk */
+    timers_cancel(io_timers(lane->io), &lane->awake);
+    buf_deinit(&lane->read_buffer);
+    read_cache_deinit(&lane->read_cache);
+    assert(lane->index_cache.held == 0);
+    assert(lane->index_cache.lent == 0);
+    arena_deinit(&lane->arena);
+}
+
+void stream_lane_start_clock(struct stream_lane *lane, int64_t floor_ns)
+{
+    log_clock_init(&lane->clock, io_now(lane->io), io_wall(lane->io), floor_ns);
+}
+
+/* ---- the turn ---------------------------------------------------------------------------------
+ */
+
+void stream_lane_begin(struct stream_lane *lane)
+{
+    lane->turning = true;
+    lane->copies.turn++;
+    lane->copies.asked = lane->copies.asking;
+    lane->copies.asking = 0;
+}
+
+void stream_lane_turn(struct stream_lane *lane)
+{
+    for (int round = 0; round < ROUNDS_MAX && lane->dirty != NULL; round++) {
+        struct stream *list = lane->dirty;
+
+        lane->dirty = NULL;
+        while (list != NULL) {
+            struct stream *stream = list;
+
+            list = stream_pop_dirty(stream);
+            stream_turn(stream);
+        }
+    }
+}
+
+void stream_lane_end(struct stream_lane *lane)
+{
+    if (lane->read_buffer.capacity > READ_KEPT_MAX)
+        buf_release(&lane->read_buffer);
+    arena_reset(&lane->arena);
+    lane->turning = false;
+    if (lane->dirty != NULL)
+        stream_lane_awake(lane);
+}
+
+void stream_lane_flush(struct stream_lane *lane)
+{
+    groups_flush(lane->groups);
+    store_flush(lane->store);
+}
+
+bool stream_lane_idle(const struct stream_lane *lane)
+{
+    return lane->dirty == NULL && store_idle(lane->store);
+}
+
+void stream_lane_mark(struct stream_lane *lane, struct stream *stream)
+{
+    stream_link_dirty(stream, &lane->dirty);
+    stream_lane_awake(lane);
+}
+
+void stream_lane_awake(struct stream_lane *lane)
+{
+    if (!timer_armed(&lane->awake) && !lane->turning)
+        timers_arm(io_timers(lane->io), &lane->awake, io_now(lane->io));
+}
+
+void stream_lane_rest(struct stream_lane *lane)
+{
+    lane->turning = true;
+}
+
+/* ---- for the shells of its streams ------------------------------------------------------------
+ */
+
+void stream_lane_answer(struct stream_lane *lane, struct account *account, struct bytes to,
+                        struct bytes headers, struct bytes payload)
+{
+    struct message message = {.subject = to, .headers = headers, .payload = payload};
+
+    if (to.size > 0)
+        (void)router_publish(lane->router, account, &message);
+}
+
+bool stream_lane_listened(struct stream_lane *lane, struct account *account, struct bytes subject)
+{
+    return router_interest(lane->router, account, subject);
+}
+
+int64_t stream_lane_log_now(const struct stream_lane *lane)
+{
+    /* The clock is a cache of the turn's time: asking twice in a turn changes nothing. */
+    struct log_clock *clock = (struct log_clock *)&lane->clock;
+
+    return log_clock_read(clock, io_now(lane->io), io_wall(lane->io));
+}
+
+uint8_t *stream_lane_read_buffer(struct stream_lane *lane, size_t size)
+{
+    assert(!lane->read_lent);
+    buf_clear(&lane->read_buffer);
+    return buf_reserve(&lane->read_buffer, size);
+}
+
+struct read_cache *stream_lane_read_cache(struct stream_lane *lane)
+{
+    assert(!lane->read_lent);
+    return &lane->read_cache;
+}
+
+void stream_lane_read_lent(struct stream_lane *lane)
+{
+    assert(!lane->read_lent);
+    lane->read_lent = true;
+}
+
+void stream_lane_read_back(struct stream_lane *lane)
+{
+    assert(lane->read_lent);
+    lane->read_lent = false;
+}
+
+int64_t *stream_lane_space_next(struct stream_lane *lane)
+{
+    return &lane->space_next_ns;
+}
+
+unsigned stream_lane_copies(struct stream_lane *lane, uint64_t *turn)
+{
+    unsigned rank;
+
+    if (*turn == lane->copies.turn)
+        return 0;
+    *turn = lane->copies.turn;
+    rank = lane->copies.asking++;
+    if (lane->copies.asked > 1 && rank != *turn % lane->copies.asked)
+        return 0;
+    return COPIES_PER_TURN;
+}
+
+uint64_t stream_lane_turns(const struct stream_lane *lane)
+{
+    return lane->copies.turn;
+}

@@ -1,0 +1,116 @@
+/*
+ * lane: what the streams of one thread's data path share: a store with its journal, the groups of
+ * its logs, the list of who has something to do, memory to read into, caches, a clock. A stream
+ * belongs to one lane as long as its log is on this node; that is nobody else's affair. What there
+ * is one of per server is control's (server/jetstream.c), which has the lanes. docs/shards.md.
+ */
+#ifndef SERVER_STREAM_LANE_H
+#define SERVER_STREAM_LANE_H
+
+#include "base/arena.h"
+#include "base/latency.h"
+#include "base/prng.h"
+#include "base/timers.h"
+#include "raft/groups.h"
+#include "server/log_clock.h"
+#include "server/stream/fast_batches.h"
+#include "server/stream/read_cache.h"
+#include "server/stream/staging.h"
+#include "storage/index_cache.h"
+#include "storage/log.h"
+
+struct account;
+struct jetstream;
+struct router;
+struct server;
+struct stream;
+
+/* How long things took, over all its streams. */
+struct stream_latencies {
+    struct latency committed; /* a batch, from its proposal here to when it is applied here */
+    struct latency applied;   /* a batch, from its leader's decision to when it is applied here */
+    struct latency delivered; /* a message to whoever waits for it, from decision to sending */
+};
+
+/* Its own struct: others look, by the calls below where there is one. */
+struct stream_lane {
+    struct jetstream *jetstream;
+    struct io *io;
+    struct router *router;
+    struct prng *prng;
+    struct store *store;
+    struct groups *groups;
+    struct index_cache index_cache; /* what the indexes of streams in files share */
+    struct stream *dirty;           /* have something to do this turn */
+    struct {
+        uint64_t turn;
+        unsigned asking, asked; /* followers that have something to take, this turn and the last */
+    } copies;
+    struct log_clock clock;
+    struct arena arena; /* emptied at the end of every turn */
+    struct buf read_buffer;
+    bool read_lent; /* or the cache: others look at what stands there */
+    struct read_cache read_cache;
+    int64_t space_next_ns; /* stream_space_slot */
+    struct staging_share staging;
+    struct fast_share fast;
+    struct timer awake;
+    bool turning;
+    struct stream_latencies latencies;
+};
+
+/* Without a store; `index_limit` bounds what its indexes hold in memory. */
+void stream_lane_init(struct stream_lane *lane, struct jetstream *jetstream, struct io *io,
+                      struct router *router, struct prng *prng, uint64_t index_limit);
+/* Its streams are closed and its replicas forgotten. */
+void stream_lane_deinit(struct stream_lane *lane);
+/* Log time goes on from there: the highest that was found in any log. */
+void stream_lane_start_clock(struct stream_lane *lane, int64_t floor_ns);
+
+/* A turn: what is done between the first and the last keeps the loop awake by itself. */
+void stream_lane_begin(struct stream_lane *lane);
+void stream_lane_turn(struct stream_lane *lane); /* its streams */
+void stream_lane_end(struct stream_lane *lane);
+/* Once per turn, last. */
+void stream_lane_flush(struct stream_lane *lane);
+bool stream_lane_idle(const struct stream_lane *lane);
+
+/* Something is to be done in a turn: the loop must not sleep over it. */
+void stream_lane_awake(struct stream_lane *lane);
+/* Nothing keeps the loop awake any more. */
+void stream_lane_rest(struct stream_lane *lane);
+
+/* ---- for the shells of its streams ------------------------------------------------------------
+ */
+
+/* Links it into the list of this turn and keeps the loop awake. */
+void stream_lane_mark(struct stream_lane *lane, struct stream *stream);
+
+/* Publishes to `to` inside the account; nothing when `to` is empty. Not from a sink's deliver. */
+void stream_lane_answer(struct stream_lane *lane, struct account *account, struct bytes to,
+                        struct bytes headers, struct bytes payload);
+/* An advisory or metric, if anybody listens. */
+bool stream_lane_listened(struct stream_lane *lane, struct account *account, struct bytes subject);
+
+/* Log time: wall clock that never falls. */
+int64_t stream_lane_log_now(const struct stream_lane *lane);
+
+/* What its streams read into: good until the next call that asks for it. Who gives others a view of
+ * it, to a publish above all, says so before and after: until then nobody may ask (asserted). A
+ * sink that has to read does so into memory of its own. */
+uint8_t *stream_lane_read_buffer(struct stream_lane *lane, size_t size);
+struct read_cache *stream_lane_read_cache(struct stream_lane *lane);
+void stream_lane_read_lent(struct stream_lane *lane);
+void stream_lane_read_back(struct stream_lane *lane);
+
+/* When the next may begin that moves messages out of sparse files: its streams share a budget. */
+int64_t *stream_lane_space_next(struct stream_lane *lane);
+
+/* How many messages of another stream a mirror or source may take in this turn; asked when it has
+ * some. `turn` is the asker's, which is answered once a turn. They take turns, and what they take
+ * together is bounded, so that publishers keep most of a busy server. */
+unsigned stream_lane_copies(struct stream_lane *lane, uint64_t *turn);
+/* Of the loop; within one a stream has several. */
+uint64_t stream_lane_turns(const struct stream_lane *lane);
+
+#endif
