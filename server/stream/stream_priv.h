@@ -85,7 +85,7 @@ struct stream_filled {
 struct stream_space {
     struct timer timer;
     bool all;             /* files with any dead worth it are moved, not only mostly dead ones */
-    uint64_t removed;     /* bytes that left since space was last given back */
+    uint64_t removed;     /* bytes that left since giving back was last begun */
     uint64_t lately;      /* of them since the last look */
     uint64_t applied;     /* index, at the last look */
     unsigned still;       /* looks since that changed */

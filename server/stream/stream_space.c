@@ -113,14 +113,6 @@ static bool much(const struct stream *stream, uint64_t bytes, const struct measu
 /* ---- when -------------------------------------------------------------------------------------
  */
 
-static void rest(struct stream_space *space)
-{
-    space->all = false;
-    space->removed = 0;
-    space->tries = 0;
-    space->dead = 0;
-}
-
 /* Is it worth what is written for it? Among the dead there may be some that never were messages:
  * what has left decides. */
 static bool pays(const struct stream *stream, const struct measured *measured)
@@ -131,14 +123,31 @@ static bool pays(const struct stream *stream, const struct measured *measured)
            (space->removed >= measured->movable || space->still >= STILL_LOOKS);
 }
 
+/* Tries are counted against the least dead there was. What leaves meanwhile makes more of them, and
+ * less may never come again: as soon as that much has left, the count begins anew. */
+static void begin(struct stream_space *space, const struct measured *measured)
+{
+    space->all = true;
+    space->removed = 0;
+    space->tries = 0;
+    space->dead = measured->dead;
+}
+
 static void note_progress(struct stream *stream, const struct measured *measured)
 {
     struct stream_space *space = &stream->blocks.space;
 
-    if (space->dead == 0 || measured->dead + stream_space_least(stream) < space->dead) {
+    if (measured->dead + stream_space_least(stream) < space->dead) {
         space->dead = measured->dead;
         space->tries = 0;
     }
+}
+
+static bool at_end(const struct stream *stream, const struct measured *measured)
+{
+    const struct stream_space *space = &stream->blocks.space;
+
+    return space->all && (!much(stream, measured->dead, measured) || space->tries >= TRIES_MAX);
 }
 
 static bool busy(const struct stream *stream)
@@ -151,7 +160,6 @@ static bool busy(const struct stream *stream)
 /* Moves what can be; else a block lets files go, or makes them such that can be moved. */
 static void give_back(struct stream *stream)
 {
-    stream->blocks.space.all = true;
     stream->blocks.space.tries++;
     stream_move_begin(stream);
     if (stream->blocks.move == NULL)
@@ -176,19 +184,16 @@ void stream_space_look(struct timer *timer)
 
     count_still(stream);
     space->lately = 0;
+    if (!leaving && pays(stream, &measured))
+        begin(space, &measured);
     note_progress(stream, &measured);
-    if (space->all && (!much(stream, measured.dead, &measured) || space->tries >= TRIES_MAX)) {
-        rest(space);
-        return;
-    }
-    if (!space->all && !pays(stream, &measured)) {
-        if (leaving || (much(stream, space->removed, &measured) && space->still < STILL_LOOKS))
-            look_again(stream);
-        return; /* the next that leaves begins it again */
-    }
-    if (!leaving && !busy(stream))
+    if (at_end(stream, &measured))
+        space->all = false;
+    if (space->all && !leaving && !busy(stream))
         give_back(stream);
-    look_again(stream);
+    if (space->all || leaving ||
+        (much(stream, space->removed, &measured) && space->still < STILL_LOOKS))
+        look_again(stream); /* else the next that leaves begins it again */
 }
 
 /* Whether what left before the start was worth it is not known any more. */
