@@ -6,9 +6,8 @@
 #include "storage/le.h"
 #include "storage/paths.h"
 
-#define VERSION    1u
-#define TABLE_ROW  16u
-#define FRAMES_MAX ((1u << 16) + 1) /* an offset has 32 bits */
+#define VERSION   1u
+#define TABLE_ROW 16u
 
 static const uint8_t magic[8] = {'M', 'R', 'p', 'a', 'c', 'k', '0', '1'};
 
@@ -79,7 +78,7 @@ static enum err decode(const uint8_t at[PACK_HEADER], struct pack_head *head, ui
     *table = le_u64(at + AT_TABLE);
     *table_sum = le_u64(at + AT_TABLE_SUM);
     if ((head->kind != PACK_SEGMENT && head->kind != PACK_KEEP) ||
-        le_u32(at + AT_FRAME) != PACK_FRAME || head->raw_size > (uint64_t)UINT32_MAX + 1)
+        le_u32(at + AT_FRAME) != PACK_FRAME || head->raw_size > PACK_RAW_MAX)
         return ERR_CORRUPT;
     head->frame_count = frames_of(head->raw_size);
     return OK;
@@ -303,14 +302,14 @@ enum err pack_expand(struct bytes file, struct pack_head *head, struct buf *out)
     size = (uint64_t)head->frame_count * TABLE_ROW;
     if (table > file.size || table + 2 * size + PACK_HEADER != file.size)
         return ERR_CORRUPT;
-    to = buf_reserve(out, head->raw_size);
-    if (to == NULL)
-        return ERR_FULL;
     frames = heap_take((head->frame_count + 1) * sizeof frames[0]);
     err = expand_table(file, head, table, sum, frames, &damaged);
-    if (err == OK) {
+    to = err == OK ? buf_reserve(out, head->raw_size) : NULL;
+    if (to != NULL) {
         expand_frames(file, head, frames, to, &damaged);
         buf_commit(out, head->raw_size);
+    } else if (err == OK) {
+        err = ERR_FULL;
     }
     heap_give(frames);
     return err == OK && damaged ? ERR_CORRUPT : err;
@@ -327,7 +326,7 @@ enum err pack_begin(struct pack_writer *writer, struct io *io, const char *dir,
 
     *writer = (struct pack_writer){.head = *head, .dir = dir, .from = from, .end = PACK_HEADER};
     writer->head.frame_count = frames_of(head->raw_size);
-    assert(writer->head.frame_count <= FRAMES_MAX);
+    assert(head->raw_size <= PACK_RAW_MAX);
     err = io_unlink(io, path.text); /* of an earlier life */
     if (err == OK || err == ERR_NOT_FOUND)
         err = io_open(io, path.text, IO_READ | IO_WRITE | IO_CREATE, &writer->to);

@@ -12,6 +12,8 @@
 
 #define PACK_HEADER 4096u
 #define PACK_FRAME  (64u << 10) /* of the original */
+/* Of an original. A file of a log ends at 64 MiB, or with the batch that stands there (80 MiB). */
+#define PACK_RAW_MAX (UINT64_C(256) << 20)
 
 enum pack_kind { PACK_SEGMENT = 1, PACK_KEEP = 2 };
 
@@ -51,7 +53,8 @@ void pack_forget(struct pack *pack);
 /* What a packed file was made of, as its first PACK_HEADER bytes say. ERR_VERSION, ERR_CORRUPT. */
 enum err pack_kind_of(const uint8_t head[PACK_HEADER], enum pack_kind *kind);
 /* All of the original of a packed file that is in memory. ERR_VERSION, ERR_CORRUPT: as above; what
- * could be read of it is in `out`, damaged frames as zeros. */
+ * could be read of it is in `out`, damaged frames as zeros. Nothing is made room for before the
+ * table says where each frame of it stands in the file. */
 enum err pack_expand(struct bytes file, struct pack_head *head, struct buf *out);
 
 /* ---- making ---------------------------------------------------------------------------------- */

@@ -61,6 +61,9 @@ struct stream_restore {
     int64_t last_ns;    /* its time, if it is erased; 0: not known */
     struct buf state;   /* of the consumer whose turn it is */
     struct bytes extra; /* what the archive says of the sources; owned */
+    /* Messages and consumers, those that were damaged and are not among them. */
+    bool told; /* how many there are to be: archives of older servers do not say it */
+    uint64_t messages, messages_told, left_out, consumers, consumers_told;
 };
 
 [[gnu::format(printf, 2, 3)]] static void fail(struct stream_restore *restore, const char *format,
@@ -325,8 +328,10 @@ static void step_done(struct stream_op *op, struct stream *stream)
     }
     if (step == STEP_BEGIN)
         listen(restore);
-    if (step == STEP_CONSUMER)
+    if (step == STEP_CONSUMER) {
         restore->kept = false;
+        restore->consumers++;
+    }
     if (step == STEP_CONFIG) {
         end(restore, NULL);
         jetstream_stream_restored(stream->jetstream, stream, NULL);
@@ -509,6 +514,7 @@ static bool take_message(struct stream_restore *restore)
         return false;
     }
     restore->last = record->sequence > restore->last ? record->sequence : restore->last;
+    restore->messages++;
     restore->kept = false;
     return true;
 }
@@ -540,6 +546,13 @@ static bool take_deleted(struct stream_restore *restore)
     return false;
 }
 
+static void take_totals(struct stream_restore *restore, const struct json *totals)
+{
+    restore->told = totals != NULL &&
+                    json_u64(json_get(totals, BYTES("messages")), &restore->messages_told) &&
+                    json_u64(json_get(totals, BYTES("consumers")), &restore->consumers_told);
+}
+
 static bool take_stream(struct stream_restore *restore)
 {
     struct json_error error;
@@ -551,8 +564,10 @@ static bool take_stream(struct stream_restore *restore)
     json = json_parse(&arena, restore->item.json, &error);
     name = json != NULL ? json_get(json, BYTES("name")) : NULL;
     same = name != NULL && bytes_equal(name->text, restore->stream->name);
-    if (json != NULL)
+    if (json != NULL) {
         restore->created_ns = read_created(json, restore->created_ns);
+        take_totals(restore, json_get(json, BYTES("millrace")));
+    }
     arena_deinit(&arena);
     restore->kept = false;
     if (!same)
@@ -568,19 +583,20 @@ static bool in_stream(void *owner, uint64_t sequence)
     return index_get(stream->state.index, sequence, &entry);
 }
 
-static uint64_t snapshot_last(struct bytes extra)
+/* A number that only we say, or 0. */
+static uint64_t extra_number(struct bytes extra, struct bytes name)
 {
     struct json_error error;
     const struct json *json;
     struct arena arena;
-    uint64_t last = 0;
+    uint64_t number = 0;
 
     arena_init(&arena, ARENA_MAX);
     json = extra.size > 0 ? json_parse(&arena, extra, &error) : NULL;
-    if (json == NULL || !json_u64(json_get(json, BYTES("snapshot_last")), &last))
-        last = 0;
+    if (json == NULL || !json_u64(json_get(json, name), &number))
+        number = 0;
     arena_deinit(&arena);
-    return last;
+    return number;
 }
 
 /* All messages are there: what is pending and is not among them is nothing any more. */
@@ -589,7 +605,7 @@ static bool encode_state(struct stream_restore *restore, uint64_t number)
     struct portable portable;
     bool sound = consumer_file_read(restore->item.state, in_stream, restore->stream, &portable);
 
-    portable.snapshot_last = snapshot_last(restore->item.extra);
+    portable.snapshot_last = extra_number(restore->item.extra, BYTES("snapshot_last"));
     buf_clear(&restore->state);
     sound = sound && portable_encode(&portable, number, &restore->state);
     portable_deinit(&portable);
@@ -651,8 +667,33 @@ static bool take_extra(struct stream_restore *restore)
 {
     heap_give((void *)restore->extra.at);
     restore->extra = heap_copy(restore->item.json);
+    restore->left_out = extra_number(restore->extra, BYTES("left_out"));
     restore->kept = false;
     return true;
+}
+
+/* False: it has failed. Messages that were damaged when the archive was made count as told. */
+static bool holds_what_it_says(struct stream_restore *restore)
+{
+    if (!restore->told || (restore->messages + restore->left_out == restore->messages_told &&
+                           restore->consumers == restore->consumers_told))
+        return true;
+    fail(restore,
+         "the archive is not whole: there are %llu messages and %llu consumers in it, and were "
+         "%llu and %llu when it was made",
+         (unsigned long long)(restore->messages + restore->left_out),
+         (unsigned long long)restore->consumers, (unsigned long long)restore->messages_told,
+         (unsigned long long)restore->consumers_told);
+    return false;
+}
+
+static bool take_end(struct stream_restore *restore)
+{
+    if (!restore->reader.configured)
+        fail(restore, "the archive is empty");
+    else if (read_rest(restore) && holds_what_it_says(restore) && settle(restore))
+        submit(restore, STEP_CONFIG);
+    return false;
 }
 
 static bool take(struct stream_restore *restore)
@@ -663,12 +704,7 @@ static bool take(struct stream_restore *restore)
     case ARCHIVE_DELETED: return take_deleted(restore);
     case ARCHIVE_CONSUMER: return take_consumer(restore);
     case ARCHIVE_EXTRA: return take_extra(restore);
-    case ARCHIVE_END:
-        if (!restore->reader.configured)
-            fail(restore, "the archive is empty");
-        else if (read_rest(restore) && settle(restore))
-            submit(restore, STEP_CONFIG);
-        return false;
+    case ARCHIVE_END: return take_end(restore);
     case ARCHIVE_BAD:
         fail(restore, "%s",
              restore->reader.error[0] != 0 ? restore->reader.error : "chunks came too fast");

@@ -34,8 +34,8 @@ struct removed {
 };
 
 struct stream_snapshot {
-    struct stream *stream; /* NULL: it is over, but for a read */
-    struct bytes to, config;
+    struct stream *stream;   /* NULL: it is over, but for a read */
+    struct bytes to, config; /* the latter with what the archive is to hold */
     uint32_t chunk_size, window;
     bool whole;
     void *owner;
@@ -45,6 +45,7 @@ struct stream_snapshot {
     int64_t last_ns;         /* the time of the stream's last message */
     uint64_t next, last;     /* to be looked at, up to the stream's last when it began */
     uint64_t written;        /* the last that is in a block */
+    uint64_t left_out;       /* damaged ones */
     struct removed *removed; /* a heap, the lowest sequence first */
     size_t removed_count, removed_capacity;
     struct map64 held; /* how many of them a file of the log has */
@@ -56,7 +57,9 @@ struct stream_snapshot {
     uint32_t block_number;
     uint8_t key[HIGHWAY_KEY_SIZE];
     struct buf tail; /* consumers, as they were */
-    struct buf out;  /* framed; `sent` of it have left */
+    size_t consumers;
+    struct buf extra; /* where the sources are; empty: it has none */
+    struct buf out;   /* framed; `sent` of it have left */
     size_t sent;
 
     struct sink *sink;
@@ -183,6 +186,7 @@ static void add_consumer(struct stream_snapshot *snapshot, const struct consumer
     added = added && consumer_file_write(&portable, &text) &&
             archive_add_file(&snapshot->tail, buf_bytes(&path), buf_bytes(&text), 0);
     snapshot->tail.limit = added ? snapshot->tail.limit : 0;
+    snapshot->consumers++;
     portable_deinit(&portable);
     buf_deinit(&text);
     buf_deinit(&path);
@@ -204,15 +208,30 @@ static bool take_consumers(struct stream_snapshot *snapshot)
     return snapshot->tail.limit > 0;
 }
 
+/* From what has gone missing on its way a restore would make less than there was: so the config,
+ * which has a checksum, says how much it is. */
+static struct bytes with_totals(const struct stream_snapshot *snapshot, struct bytes config)
+{
+    struct buf text;
+    struct bytes copy;
+
+    buf_init(&text, config.size + 100);
+    (void)buf_print(&text, "{\"millrace\":{\"messages\":%llu,\"consumers\":%zu},",
+                    (unsigned long long)index_count(snapshot->stream->state.index),
+                    snapshot->consumers);
+    (void)buf_add(&text, bytes_skip(config, 1));
+    copy = heap_copy(buf_bytes(&text));
+    buf_deinit(&text);
+    return copy;
+}
+
 /* What our own restore asks for beside that: where the sources are. */
-static void add_extra(struct stream_snapshot *snapshot)
+static void take_sources(struct stream_snapshot *snapshot)
 {
     struct stream_state *state = &snapshot->stream->state;
     struct json_writer writer;
-    struct buf text;
 
-    buf_init(&text, ARCHIVE_CONFIG_MAX);
-    json_writer_init(&writer, &text);
+    json_writer_init(&writer, &snapshot->extra);
     json_object_begin(&writer);
     JSON_KEY(&writer, "sources");
     json_array_begin(&writer);
@@ -228,8 +247,32 @@ static void add_extra(struct stream_snapshot *snapshot)
     }
     json_array_end(&writer);
     json_object_end(&writer);
-    if (!writer.failed)
-        (void)archive_add_file(&snapshot->out, BYTES("millrace.inf"), buf_bytes(&text), 0);
+    if (writer.failed)
+        buf_clear(&snapshot->extra);
+}
+
+static void add_extra(struct stream_snapshot *snapshot)
+{
+    if (snapshot->stream->state.config.sources.count > 0)
+        take_sources(snapshot);
+    if (snapshot->extra.size > 0)
+        (void)archive_add_file(&snapshot->out, BYTES("millrace.inf"), buf_bytes(&snapshot->extra),
+                               0);
+}
+
+/* The same again, with what the config could not know. */
+static void add_left_out(struct stream_snapshot *snapshot)
+{
+    struct bytes sources = buf_bytes(&snapshot->extra);
+    struct buf text;
+
+    if (sources.size > 0)
+        sources = bytes_skip(sources, 1);
+    buf_init(&text, sources.size + 64);
+    (void)buf_print(&text, "{\"left_out\":%llu%s", (unsigned long long)snapshot->left_out,
+                    sources.size > 0 ? "," : "}");
+    (void)buf_add(&text, sources);
+    (void)archive_add_file(&snapshot->out, BYTES("millrace.inf"), buf_bytes(&text), 0);
     buf_deinit(&text);
 }
 
@@ -283,6 +326,7 @@ static void damaged(struct stream_snapshot *snapshot, uint64_t sequence)
     logger_error(server_logger(jetstream_server(stream->jetstream)),
                  "Stream '%.*s': message %llu is damaged and not in the backup",
                  BYTES_ARG(stream->name), (unsigned long long)sequence);
+    snapshot->left_out++;
     if (snapshot->whole)
         end(snapshot, BYTES("NATS/1.0 500 snapshot check detected bad messages\r\n\r\n"), NULL);
 }
@@ -321,6 +365,7 @@ static bool next_entry(struct stream_snapshot *snapshot, struct index_entry *ent
 /* False: a message is on its way from the disk, or it is over. */
 static bool produce_message(struct stream_snapshot *snapshot)
 {
+    struct stream *stream = snapshot->stream; /* a damaged message may end the snapshot */
     struct index_entry entry;
 
     if (snapshot->removed_count >= REMOVED_MAX) {
@@ -335,8 +380,8 @@ static bool produce_message(struct stream_snapshot *snapshot)
     snapshot->reading = true;
     snapshot->reading_file = (uint32_t)(entry.place >> 32);
     snapshot->read = (struct stream_read){.sequence = entry.sequence, .done = read_done};
-    stream_read_at(snapshot->stream, &snapshot->read, &entry);
-    return snapshot->stream->snapshot == snapshot && !snapshot->reading;
+    stream_read_at(stream, &snapshot->read, &entry);
+    return stream->snapshot == snapshot && !snapshot->reading;
 }
 
 static bool produce(struct stream_snapshot *snapshot)
@@ -346,13 +391,14 @@ static bool produce(struct stream_snapshot *snapshot)
         (void)s2_begin(&snapshot->out);
         (void)archive_add_config(&snapshot->out, snapshot->stream->name, bytes_of(NULL, 0),
                                  snapshot->config, stream_log_now(snapshot->stream));
-        if (snapshot->stream->state.config.sources.count > 0)
-            add_extra(snapshot);
+        add_extra(snapshot);
         snapshot->phase = PHASE_MESSAGES;
         return true;
     case PHASE_MESSAGES: return produce_message(snapshot);
     case PHASE_TAIL:
         (void)buf_add(&snapshot->out, buf_bytes(&snapshot->tail));
+        if (snapshot->left_out > 0)
+            add_left_out(snapshot);
         (void)archive_add_end(&snapshot->out);
         buf_release(&snapshot->tail);
         snapshot->phase = PHASE_DONE;
@@ -416,6 +462,7 @@ static void free_snapshot(struct stream_snapshot *snapshot)
 {
     buf_deinit(&snapshot->block);
     buf_deinit(&snapshot->tail);
+    buf_deinit(&snapshot->extra);
     buf_deinit(&snapshot->out);
     map64_deinit(&snapshot->held);
     heap_give(snapshot->removed);
@@ -578,7 +625,6 @@ bool stream_snapshot_begin(struct stream *stream, const struct snapshot_wish *wi
     *snapshot = (struct stream_snapshot){
         .stream = stream,
         .to = heap_copy(wish->to),
-        .config = heap_copy(wish->config),
         .chunk_size = wish->chunk_size,
         .window = wish->window,
         .limit = wish->window,
@@ -594,6 +640,7 @@ bool stream_snapshot_begin(struct stream *stream, const struct snapshot_wish *wi
     map64_init(&snapshot->held, stream->id);
     buf_init(&snapshot->block, SIZE_MAX);
     buf_init(&snapshot->tail, TAIL_MAX);
+    buf_init(&snapshot->extra, ARCHIVE_CONFIG_MAX);
     buf_init(&snapshot->out, SIZE_MAX);
     end_block(snapshot); /* the first is number 1 */
     if (wish->consumers && !take_consumers(snapshot)) {
@@ -601,6 +648,7 @@ bool stream_snapshot_begin(struct stream *stream, const struct snapshot_wish *wi
         free_snapshot(snapshot);
         return false;
     }
+    snapshot->config = with_totals(snapshot, wish->config);
     listen_for_acks(snapshot);
     stream->snapshot = snapshot;
     stream_mark(stream);

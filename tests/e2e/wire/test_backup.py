@@ -7,8 +7,8 @@ import os
 import time
 import unittest
 
-from wire import ASK_S, READ_S, Requester, Timeout  # finds serverprocess
-from backup import Snapshot, restore, restore_begin, snapshot
+from wire import ASK_S, READ_S, Requester, Timeout, own_promise  # finds serverprocess
+from backup import Snapshot, archive_of, entries_of, restore, restore_begin, snapshot
 from cluster import ClusterCase
 from serverprocess import Server
 
@@ -175,6 +175,38 @@ class Backups(BackupCase):
         other = {"config": {**answer["config"], "name": "T", "subjects": ["t"]}, "state": answer["state"]}
         self.assertIn("names do not match", restore(self.server.port, other, archive)["error"]["description"])
         self.assertNotIn("error", restore(self.server.port, answer, archive))
+
+    @own_promise
+    def test_an_archive_that_something_was_taken_out_of_is_refused(self):
+        before = self.made()
+        client = self.client()
+        for _ in range(700):  # more than one file of messages
+            client.publish(b"s.1", os.urandom(2000))
+        before = info(client), consumer(client), before[2]
+        answer, archive = snapshot(self.server.port, "S")
+        entries = entries_of(archive)
+        names = [name for name, _ in entries]
+        self.delete()
+        self.assertEqual(names, ["meta.inf", "meta.sum", "msgs/1.blk", "msgs/2.blk", "obs/C/meta.inf", "obs/C/meta.sum", "obs/C/o.dat"])
+        for out in ({"msgs/1.blk"}, {"msgs/2.blk"}, {"msgs/1.blk", "msgs/2.blk"}, {"obs/C/o.dat"}, {name for name in names if name.startswith("obs/")}):
+            failed = restore(self.server.port, answer, archive_of([entry for entry in entries if entry[0] not in out]))
+            self.assertEqual(failed["error"]["err_code"], 10062, (out, failed))
+            self.assertIn("the archive is not whole: there are ", failed["error"]["description"])
+            self.gone()
+        self.assertNotIn("error", restore(self.server.port, answer, archive_of(entries)))
+        self.assertEqual((info(self.client()), consumer(self.client()), messages(self.client(), 1, 200)), before)
+
+    @own_promise
+    def test_an_archive_of_before_it_said_how_much_is_in_it_is_restored(self):
+        self.made()
+        answer, archive = snapshot(self.server.port, "S")
+        entries = [(name, content) for name, content in entries_of(archive) if not name.endswith("meta.sum")]
+        self.assertEqual(entries[0][0], "meta.inf")
+        config = json.loads(entries[0][1])
+        self.assertEqual(config.pop("millrace"), {"messages": answer["state"]["messages"], "consumers": 1})
+        entries[0] = ("meta.inf", json.dumps(config).encode())
+        self.delete()
+        self.assertEqual(restore(self.server.port, answer, archive_of(entries))["state"]["messages"], answer["state"]["messages"])
 
     def test_so_many_restores_go_on_at_once_and_no_more(self):
         client = self.client()

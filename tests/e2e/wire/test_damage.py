@@ -11,6 +11,7 @@ import unittest
 import urllib.request
 
 from wire import READ_S, Requester, own_promise  # finds serverprocess
+from backup import Snapshot, archive_of, entries_of, restore, snapshot
 from serverprocess import Server, free_port
 
 MESSAGES = 40
@@ -87,6 +88,24 @@ class Damage(unittest.TestCase):
             self.assertNotIn("lost", client.api("STREAM.INFO.S")["state"])  # only with details
             self.assertEqual(self.served(client), set(range(1, MESSAGES + 1)) - {7})
         self.assertRegex(self.server.log(), "Stream 'S': message 7 is damaged on disk")
+
+    def test_a_backup_says_that_damaged_messages_are_not_in_it_and_is_restored_without_them(self):
+        self.server.restart(signal.SIGTERM)
+        self.assertEqual(rot(self.server.directory, 7), 1)
+        with Snapshot(self.server.port) as client:  # one that is to be whole, or none
+            client.begin("S", jsck=True)
+            client.rest()
+            self.assertEqual(client.status, b"NATS/1.0 500 snapshot check detected bad messages\r\n\r\n")
+        answer, archive = snapshot(self.server.port, "S")
+        entries = entries_of(archive)
+        self.assertEqual(entries[-1], ("millrace.inf", b'{"left_out":1}'))
+        self.assertRegex(self.server.log(), "Stream 'S': message 7 is damaged and not in the backup")
+        with Requester(self.server.port) as client:
+            self.assertTrue(client.api("STREAM.DELETE.S")["success"])
+        self.assertIn("not whole", restore(self.server.port, answer, archive_of(entries[:-1]))["error"]["description"])
+        self.assertNotIn("error", restore(self.server.port, answer, archive))
+        with Requester(self.server.port) as client:
+            self.assertEqual(self.served(client), set(range(1, MESSAGES + 1)) - {7})
 
     def test_the_background_check_goes_on_behind_a_gap_before_what_cannot_be_read(self):
         with Requester(self.server.port) as client:

@@ -5,6 +5,8 @@
 
 #include "base/heap.h"
 #include "base/io_uring.h"
+#include "storage/hash.h"
+#include "storage/le.h"
 #include "storage/pack.h"
 #include "storage/paths.h"
 #include "tests/unit/storage/shard.h"
@@ -86,6 +88,47 @@ START_TEST(any_piece_of_it_reads_as_in_the_original_and_zeros_behind_its_end)
     io_close(s.io, pack->file);
     pack_forget(pack);
     end_pack();
+}
+END_TEST
+
+/* The headers of one that says to be of `raw` bytes, around a table of `frames` rows of zeros. */
+static void claim(struct buf *file, uint64_t raw_size, uint32_t frames)
+{
+    size_t table = (size_t)frames * 16, size = 2 * PACK_HEADER + 2 * table;
+    uint8_t *at = buf_reserve(file, size);
+
+    memset(at, 0, size);
+    memcpy(at + 8, "MRpack01", 8);
+    le_put_u32(at + 16, 1);
+    le_put_u64(at + 24, 7);
+    le_put_u64(at + 48, 9);
+    le_put_u32(at + 56, PACK_SEGMENT);
+    le_put_u32(at + 60, PACK_FRAME);
+    le_put_u64(at + 64, raw_size);
+    le_put_u64(at + 72, PACK_HEADER);
+    le_put_u64(at + 80, hash_64(bytes_of(at + PACK_HEADER, table)));
+    le_put_u64(at, hash_64(bytes_of(at + 8, PACK_HEADER - 8)));
+    memcpy(at + size - PACK_HEADER, at, PACK_HEADER);
+    buf_commit(file, size);
+}
+
+START_TEST(one_that_says_to_be_of_more_than_it_can_is_damaged_and_takes_no_memory)
+{
+    static const uint64_t claims[] = {UINT64_C(4) << 30, PACK_RAW_MAX + 1, PACK_RAW_MAX};
+    struct pack_head head;
+    struct buf file, out;
+
+    for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
+        uint32_t frames = (uint32_t)((claims[i] + PACK_FRAME - 1) / PACK_FRAME);
+
+        buf_init(&file, SIZE_MAX);
+        buf_init(&out, SIZE_MAX);
+        claim(&file, claims[i], frames);
+        ck_assert_int_eq(pack_expand(buf_bytes(&file), &head, &out), ERR_CORRUPT);
+        ck_assert_uint_eq(out.capacity, 0);
+        buf_deinit(&file);
+        buf_deinit(&out);
+    }
 }
 END_TEST
 
@@ -427,6 +470,7 @@ int main(void)
         any_piece_of_it_reads_as_in_the_original_and_zeros_behind_its_end,
         one_flipped_byte_costs_at_most_one_frame_and_never_says_something_else,
         one_that_is_cut_anywhere_is_damaged_and_never_read_beyond,
+        one_that_says_to_be_of_more_than_it_can_is_damaged_and_takes_no_memory,
         files_below_the_floor_become_smaller_and_read_the_same,
         a_crash_that_leaves_both_leaves_what_was_written,
         one_that_cannot_be_read_goes_to_quarantine_and_its_original_counts,
