@@ -7,7 +7,9 @@
 
 #include "base/io_address.h"
 
-#define BACKLOG 4096
+#define BACKLOG       4096
+#define TAKEN_TRIES   300
+#define TAKEN_WAIT_NS 10000000
 
 static enum err err_of_listen(int errnum)
 {
@@ -41,16 +43,17 @@ static int open_socket(const union address *address, int socket_flags)
 
 /*
  * The kernel tears down a killed process's ring after the process is gone, and its sockets with it:
- * for some milliseconds the port of a server that is being restarted is still taken.
+ * for some milliseconds, more than half a second on a machine with six times too much to do, the
+ * port of a server that is being restarted is still taken.
  */
 static int open_socket_patiently(const union address *address, int socket_flags)
 {
-    static const struct timespec pause = {.tv_nsec = 10000000};
+    static const struct timespec pause = {.tv_nsec = TAKEN_WAIT_NS};
 
     for (int tries = 0;; tries++) {
         int fd = open_socket(address, socket_flags);
 
-        if (fd >= 0 || errno != EADDRINUSE || tries == 50)
+        if (fd >= 0 || errno != EADDRINUSE || tries == TAKEN_TRIES)
             return fd;
         nanosleep(&pause, NULL);
         errno = EADDRINUSE;

@@ -1,6 +1,7 @@
 #include "raft/groups_priv.h"
 
 #include "base/heap.h"
+#include "raft/sleepers.h"
 
 #define ELECTION_NS 250000000
 #define BLOCK_BYTES (64u << 20)
@@ -30,6 +31,7 @@ void groups_destroy(struct groups *groups)
         if (groups->peers[i].node != 0)
             buf_deinit(&groups->peers[i].gathered);
     }
+    sleepers_deinit(groups);
     map64_deinit(&groups->replicas);
     heap_give(groups->incoming);
     heap_give(groups);
@@ -93,8 +95,21 @@ void groups_node(struct groups *groups, uint64_t node, bool up)
     buf_clear(&peer->gathered);
     /* A replica may end because of what it is told; the map is then walked on from the same place.
      */
-    for (size_t at = 0; (slot = map64_next(&groups->replicas, &at)) != NULL;)
-        replica_node(slot->value.pointer, node, up);
+    for (size_t at = 0; (slot = map64_next(&groups->replicas, &at)) != NULL;) {
+        if (sleepers_of(groups, slot->value.pointer, node))
+            sleepers_add(groups, slot->value.pointer);
+        else
+            replica_node(slot->value.pointer, node, up);
+    }
+    sleepers_begin(groups);
+}
+
+void groups_want(struct groups *groups, uint64_t group)
+{
+    struct replica *replica = map64_pointer(&groups->replicas, group);
+
+    if (replica != NULL)
+        sleepers_want(groups, replica);
 }
 
 /* ---- sending ------------------------------------------------------------------------------------
@@ -160,6 +175,7 @@ void groups_received(struct groups *groups, uint64_t node, struct bytes frame)
         /* Meant for an earlier life of this disk, or for a replica that is not open (yet). */
         if (replica == NULL || in->message.to.incarnation != groups->options.self.incarnation)
             continue;
+        sleepers_want(groups, replica); /* another one has been told */
         if (in->catch != 0)
             replica_catch_step(replica, in);
         else

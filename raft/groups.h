@@ -20,6 +20,7 @@ struct groups_options {
     int64_t election_ns;               /* 0: 250 ms */
     int64_t heartbeat_ns;              /* 0: a tenth of it */
     uint64_t block_bytes; /* a log grows by up to so many between its state blocks; 0: 64 MiB */
+    uint32_t wakes; /* sleeping groups of a dead node that are told of it each heartbeat; 0: 64 */
     uint64_t seed;
     uint64_t flaws;         /* raft/flaws.h */
     uint64_t replica_flaws; /* raft/replica_flaws.h */
@@ -38,6 +39,9 @@ struct raft_member groups_self(const struct groups *groups);
 void groups_received(struct groups *groups, uint64_t node, struct bytes frame);
 /* That node can be reached now, or cannot. */
 void groups_node(struct groups *groups, uint64_t node, bool up);
+/* Something is wanted of that group: if it sleeps, and its leader's node has died, it does not wait
+ * for its turn to be told so. */
+void groups_want(struct groups *groups, uint64_t group);
 bool groups_node_up(const struct groups *groups, uint64_t node); /* true for itself */
 /* Sends what has gathered. Once per turn, before store_flush. */
 void groups_flush(struct groups *groups);

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/map64.h"
+#include "base/timers.h"
 #include "raft/groups.h"
 #include "raft/wire.h"
 
@@ -18,12 +19,25 @@ struct peer {
 
 struct replica;
 
+struct sleeper {
+    uint64_t group;
+    int64_t since_ns;
+};
+
+/* Who is still to be told that its leader's node has died (sleepers.h); who slept last is last. */
+struct sleepers {
+    struct sleeper *at;
+    size_t count, capacity;
+    struct timer timer;
+};
+
 struct groups {
     struct store *store;
     struct io *io;
     struct groups_options options;
     struct map64 replicas; /* by group id */
     struct peer peers[GROUPS_PEERS_MAX];
+    struct sleepers sleepers;
     struct wire_message *incoming; /* the message being taken; large, so not on the stack */
 };
 

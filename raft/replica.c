@@ -277,8 +277,9 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
             replica->events.removed(replica->owner);
         break;
     case RAFT_ORDER_SLEEP:
-        cache_drop(&replica->cache, replica->applied);
-        break; /* all have all of it */
+        cache_drop(&replica->cache, replica->applied); /* all have all of it */
+        replica->asleep_ns = io_now(replica->io);
+        break;
     case RAFT_ORDER_SNAPSHOT: replica_offer(replica, order->member); break;
     }
 }

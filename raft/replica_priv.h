@@ -107,6 +107,7 @@ struct replica {
     uint64_t lead_index;       /* applied: it leads. 0: nothing to lead for */
     bool leads;                /* between `lead` and `follow` */
     bool elected;              /* the term is to be opened as soon as the log is ready */
+    int64_t asleep_ns;         /* when it last fell asleep */
     bool alone; /* it is the only member: what is durable is committed, nothing is cached */
 
     struct cache cache;

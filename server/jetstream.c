@@ -412,6 +412,7 @@ static void open_groups(struct jetstream *jetstream)
         .transport = jetstream_cluster_transport(jetstream->cluster),
         .election_ns = ELECTION_NS,
         .block_bytes = server_options(jetstream->server)->sim.block_bytes,
+        .wakes = server_options(jetstream->server)->sim.wakes,
         .seed = prng_next(server_prng(jetstream->server)),
         .flaws = server_options(jetstream->server)->sim.raft_flaws,
         .replica_flaws = server_options(jetstream->server)->sim.replica_flaws,

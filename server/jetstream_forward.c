@@ -162,9 +162,10 @@ static uint64_t leader_of(struct jetstream_cluster *cluster, uint64_t id)
         leader = entry->leader;
     }
     /* A replica here that has just lost leadership, or not begun it, is no leader. */
-    return leader == cluster_self_id(cluster) || !groups_node_up(jetstream->home->groups, leader)
-               ? 0
-               : leader;
+    if (leader != cluster_self_id(cluster) && groups_node_up(jetstream->home->groups, leader))
+        return leader;
+    groups_want(jetstream->home->groups, id);
+    return 0;
 }
 
 struct bytes forward_name(struct jetstream_cluster *cluster, uint64_t id, uint64_t *connection,

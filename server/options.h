@@ -120,6 +120,7 @@ struct options {
         /* 0: the store's default */
         uint32_t segment_size, journal_file_size, journal_batch_max, ahead_min;
         uint64_t block_bytes;  /* raft/groups.h; 0: its default */
+        uint32_t wakes;        /* the same */
         int64_t space_look_ns; /* server/stream/stream_space.c; 0: its default */
         unsigned index_bits;   /* storage/index.h; 0: its default */
         uint64_t count_part;   /* server/stream/op_count.c; 0: its default */

@@ -62,6 +62,7 @@ static void draw_sizes(struct node *node)
     node->options.sim.index_bits = 1 + (unsigned)prng_below(prng, INDEX_BITS);
     node->options.jetstream_options.index_cache = index_cache_of(node->options.sim.index_bits);
     node->options.sim.space_look_ns = SPACE_LOOK_NS;
+    node->options.sim.wakes = 1;
     node->options.sim.count_part = 3; /* what is counted takes several turns */
 }
 

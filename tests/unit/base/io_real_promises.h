@@ -702,6 +702,42 @@ START_TEST(a_closed_listener_frees_its_port_and_accepts_no_more)
 }
 END_TEST
 
+/* As the port of a killed server, whose sockets the kernel closes a while after it. */
+static void *give_port_back(void *fd)
+{
+    static const struct timespec a_while = {.tv_nsec = 800000000};
+
+    nanosleep(&a_while, NULL);
+    close(*(int *)fd);
+    return NULL;
+}
+
+START_TEST(a_port_that_is_soon_free_is_waited_for)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct io_listener *listener;
+    struct host host;
+    pthread_t thread;
+    uint16_t bound;
+
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, size), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    host_begin(&host);
+    ck_assert_int_eq(pthread_create(&thread, NULL, give_port_back, &fd), 0);
+    ck_assert_int_eq(io_listen(host.io, "127.0.0.1", ntohs(address.sin_port), host_accepted, &host,
+                               &listener, &bound),
+                     OK);
+    ck_assert_int_eq(bound, ntohs(address.sin_port));
+    pthread_join(thread, NULL);
+    io_listener_close(host.io, listener);
+    settle(host.io);
+    host_end(&host);
+}
+END_TEST
+
 START_TEST(hosts_are_numbers_localhost_or_any)
 {
     static const char *const good[] = {"", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"};
@@ -1101,7 +1137,8 @@ END_TEST
         draining_lets_the_send_finish_and_a_second_close_does_not_wait,                            \
         a_failed_send_is_told_once_as_the_end, what_came_before_a_failed_send_is_received,         \
         an_owner_may_close_from_inside_any_of_its_calls, slow_work_delays_no_operation_on_a_file,  \
-        a_closed_listener_frees_its_port_and_accepts_no_more, hosts_are_numbers_localhost_or_any,  \
+        a_closed_listener_frees_its_port_and_accepts_no_more,                                      \
+        a_port_that_is_soon_free_is_waited_for, hosts_are_numbers_localhost_or_any,                \
         a_connection_that_hangs_is_closed_at_once_and_destroyed_without_a_call,                    \
         an_address_that_no_way_leads_to_is_told_as_the_end,                                        \
         last_words_to_a_peer_that_is_gone_hold_no_close_back,                                      \
