@@ -220,7 +220,7 @@ static void check_store(struct checkup *c, const struct options *options)
 
     if (!options->jetstream)
         return;
-    if (!options->store_dir_given)
+    if (options->store_dir_place == NULL)
         checkup_find(c, FINDING_WARNING,
                      cli_print(cli,
                                "store_dir is not set: data goes to %s, where a reboot may "

@@ -112,6 +112,31 @@ struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct acco
     return catalogue_named(&jetstream->catalogue, account_name(account), name);
 }
 
+struct catalogue_entry *jetstream_entry_of(const struct jetstream *jetstream, uint64_t id)
+{
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, id);
+
+    return entry != NULL && !entry->removed ? entry : NULL;
+}
+
+uint64_t *jetstream_entry_ids(const struct jetstream *jetstream, struct bytes account,
+                              struct arena *arena, size_t *count)
+{
+    const struct catalogue_entry *first = jetstream->catalogue.first;
+    size_t all = 0;
+    uint64_t *ids;
+
+    *count = 0;
+    for (const struct catalogue_entry *entry = first; entry != NULL; entry = entry->next)
+        all++;
+    ids = ARENA_ARRAY(arena, uint64_t, all + 1);
+    for (const struct catalogue_entry *entry = first; ids != NULL && entry != NULL;
+         entry = entry->next)
+        if (!entry->removed && bytes_equal(entry->assigned.account, account))
+            ids[(*count)++] = entry->assigned.id;
+    return ids;
+}
+
 struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account,
                                 struct bytes name)
 {

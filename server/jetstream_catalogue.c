@@ -280,6 +280,12 @@ static bool write_move(struct jetstream *jetstream, struct catalogue_op *op,
     return false;
 }
 
+static struct catalogue_entry *entry_of(struct jetstream *jetstream, const struct catalogue_op *op)
+{
+    return op->account != NULL ? jetstream_entry(jetstream, op->account, op->name)
+                               : jetstream_entry_of(jetstream, op->id);
+}
+
 static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
 {
     struct buf *out = replica_gather(jetstream->meta);
@@ -289,7 +295,7 @@ static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
         return catalogue_write_expel(out, op->member);
     if (op->kind == CATALOGUE_CREATE || op->kind == CATALOGUE_RESTORE)
         return write_assign(jetstream, op, out);
-    entry = jetstream_entry(jetstream, op->account, op->name);
+    entry = entry_of(jetstream, op);
     assert(entry != NULL); /* `check` refuses what is not there */
     op->id = entry->assigned.id;
     if (op->kind == CATALOGUE_DELETE)
@@ -299,12 +305,14 @@ static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
     return write_update(jetstream, op, entry, out);
 }
 
-/* A stream that could not be opened still is one: nothing may take its name. */
+/* A stream that could not be opened still is one: nothing may take its name. It goes with all of
+ * its account. */
 static bool refuse_offline(struct jetstream *jetstream, struct catalogue_op *op)
 {
-    struct catalogue_entry *entry = jetstream_entry(jetstream, op->account, op->name);
+    struct catalogue_entry *entry = entry_of(jetstream, op);
 
-    if (entry == NULL || !entry->offline || entry->leader != 0) /* others may have it */
+    if (op->account == NULL || entry == NULL || !entry->offline ||
+        entry->leader != 0) /* others may have it */
         return false;
     fail(jetstream, op, 10194,
          "stream is offline: its log could not be opened when the server started");

@@ -133,6 +133,11 @@ struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct a
  * none yet. */
 struct catalogue_entry **jetstream_mirrors(struct jetstream *jetstream, struct account *account,
                                            struct bytes name, struct arena *arena, size_t *count);
+/* Those of an account that may not be there any more, in `arena`: their numbers; NULL: no room. */
+uint64_t *jetstream_entry_ids(const struct jetstream *jetstream, struct bytes account,
+                              struct arena *arena, size_t *count);
+/* NULL: it is removed. */
+struct catalogue_entry *jetstream_entry_of(const struct jetstream *jetstream, uint64_t id);
 /* The replica on this node, if it is configured; NULL: none here. */
 struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account,
                                 struct bytes name);
@@ -159,7 +164,7 @@ enum catalogue_op_kind {
 
 struct catalogue_op {
     enum catalogue_op_kind kind;
-    struct account *account;
+    struct account *account; /* NULL, of a DELETE: `id` says which stream, of whatever account */
     struct bytes name;
     struct bytes json; /* normalised StreamConfig; owned by the op's owner until done */
     const struct stream_config *config; /* CREATE: what `json` says; NULL: it comes alone */
@@ -176,8 +181,8 @@ struct catalogue_op {
     uint16_t error;
     char error_text[160];
     bool created;
+    uint64_t id; /* of the stream */
     /* private to jetstream_catalogue.c */
-    uint64_t id;      /* of the stream */
     uint64_t version; /* waited for */
     uint32_t records; /* of its intent */
     uint64_t index;   /* that the other nodes shall have applied */

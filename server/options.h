@@ -69,7 +69,7 @@ struct options {
     struct text_map server_metadata;
     bool jetstream;
     char store_dir[1024]; /* default: <tmp>/nats/jetstream as the reference has it */
-    bool store_dir_given;
+    const struct config_place *store_dir_place; /* NULL: the file does not say it */
     struct jetstream_options jetstream_options;
     bool debug;
     bool trace;

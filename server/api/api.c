@@ -35,8 +35,10 @@ static const char *const subjects[] = {
 
 #define SUBJECT_COUNT (sizeof subjects / sizeof subjects[0])
 
-/* The system account has no streams; it says what the cluster shall do. */
-static const char *const system_subjects[] = {"$JS.API.META.>", "$JS.API.SERVER.REMOVE"};
+/* The system account has no streams; it says what the cluster shall do, and ends those of others.
+ */
+static const char *const system_subjects[] = {"$JS.API.META.>", "$JS.API.SERVER.REMOVE",
+                                              "$JS.API.ACCOUNT.PURGE.*"};
 
 #define SYSTEM_SUBJECT_COUNT (sizeof system_subjects / sizeof system_subjects[0])
 
@@ -194,9 +196,10 @@ static void run_unknown(struct api_request *request)
 static const struct api_endpoint unknown = {"", "system_response", run_unknown, NULL};
 
 static const struct api_endpoint *const tables[] = {
-    api_account_endpoints,  api_leader_endpoints,          api_server_endpoints,
-    api_stream_endpoints,   api_stream_query_endpoints,    api_message_endpoints,
-    api_consumer_endpoints, api_consumer_manage_endpoints, api_backup_endpoints,
+    api_account_endpoints,       api_leader_endpoints,          api_server_endpoints,
+    api_stream_endpoints,        api_stream_query_endpoints,    api_message_endpoints,
+    api_consumer_endpoints,      api_consumer_manage_endpoints, api_backup_endpoints,
+    api_account_purge_endpoints,
 };
 
 static const struct api_endpoint *find_endpoint(struct bytes subject)

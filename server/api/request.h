@@ -169,6 +169,7 @@ extern const struct api_endpoint api_account_endpoints[];
 extern const struct api_endpoint api_backup_endpoints[];
 extern const struct api_endpoint api_leader_endpoints[];
 extern const struct api_endpoint api_server_endpoints[];
+extern const struct api_endpoint api_account_purge_endpoints[];
 extern const struct api_endpoint api_message_endpoints[];
 extern const struct api_endpoint api_stream_endpoints[];
 extern const struct api_endpoint api_stream_query_endpoints[];

@@ -110,6 +110,7 @@ struct account_claims {
 struct operator_options {
     struct bytes keys[OPERATOR_KEYS_MAX]; /* that sign for them */
     size_t count;                         /* 0: there are none, users are configured */
+    bool keys_only;                       /* and not what they say of themselves */
 };
 
 struct account_options {

@@ -91,12 +91,10 @@ void config_store_dir(struct config_reader *reader, const struct config_value *v
 {
     struct options *options = to;
 
-    if (options->store_dir_given) {
+    if (options->store_dir_place != NULL)
         config_error(reader, value, "Duplicate 'store_dir' configuration");
-        return;
-    }
-    options->store_dir_given =
-        config_chars(reader, value, options->store_dir, sizeof(options->store_dir));
+    else if (config_chars(reader, value, options->store_dir, sizeof(options->store_dir)))
+        options->store_dir_place = &value->place;
 }
 
 /* What is acknowledged is on disk: any interval is kept. */

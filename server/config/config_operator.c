@@ -7,6 +7,7 @@
 #include "server/auth/nkey.h"
 #include "server/config/blocks.h"
 #include "server/config/parser.h"
+#include "server/share.h"
 
 /* The token that the value is, or that stands in the file it names. False: said. */
 static bool read_token(struct config_reader *reader, const struct config_value *value,
@@ -64,6 +65,7 @@ void config_trusted_keys(struct config_reader *reader, const struct config_value
 
     if (first == NULL || !begin(reader, value, auth))
         return;
+    auth->operators->keys_only = true;
     for (const struct config_value *e = first; e != NULL; e = config_element_next(value, e)) {
         if (config_is(reader, e, CONFIG_STRING) &&
             !jwt_operator_add(reader->arena, e->text, auth->operators))
@@ -120,6 +122,30 @@ static void place_shares(struct account_options *account, const struct config_va
         account->imports.at[i].place = &value->place;
 }
 
+/* Whatever account serves it: what is requested under a subject is requested of one. */
+static void check_requests(struct config_reader *reader, const struct config_value *value,
+                           const struct import_list *imports)
+{
+    struct bytes *requested = config_take(reader, (imports->count + 1) * sizeof(*requested));
+    size_t count = 0;
+
+    for (size_t i = 0; i < imports->count; i++) {
+        struct bytes subject;
+
+        if (imports->at[i].kind != SHARE_SERVICE)
+            continue;
+        subject = share_local(&imports->at[i], reader->arena);
+        for (size_t n = 0; n < count; n++) {
+            if (subject_covers(requested[n], subject) || subject_covers(subject, requested[n]))
+                config_error(reader, value,
+                             "account JWT: overlapping subject namespace for \"%.*s\" and "
+                             "\"%.*s\"",
+                             BYTES_ARG(subject), BYTES_ARG(requested[n]));
+        }
+        requested[count++] = subject;
+    }
+}
+
 static void read_account(struct config_reader *reader, const struct config_value *value,
                          struct auth_options *auth)
 {
@@ -146,6 +172,7 @@ static void read_account(struct config_reader *reader, const struct config_value
     place_shares(account, value);
     for (size_t i = 0; i < account->mappings.count; i++)
         config_mapping_check(reader, value, &account->mappings.at[i]);
+    check_requests(reader, value, &account->imports);
     auth->accounts[auth->accounts_count++] = account;
 }
 
@@ -210,8 +237,12 @@ static bool check(struct config_reader *reader, const struct auth_options *auth)
 {
     unsigned errors = reader->error_count;
 
-    if (!auth->resolver)
+    if (!auth->resolver && !auth->operators->keys_only)
         config_error(reader, NULL, "operators require an account resolver to be configured");
+    else if (!auth->resolver)
+        config_notice(reader, NULL,
+                      "\"trusted_keys\" without a resolver: there are no accounts, and nobody is "
+                      "let in");
     if (auth->accounts_count > 0)
         config_error(reader, NULL, "operators do not allow Accounts to be configured directly");
     if (auth->users_count > 0 || auth->user.size > 0 || auth->token.size > 0)
@@ -224,7 +255,7 @@ void config_operator_finish(struct config_reader *reader, struct auth_options *a
     size_t count = 0;
 
     if (auth->operators == NULL && (auth->resolver || auth->preload != NULL)) {
-        config_error(reader, auth->preload, "a resolver needs an operator");
+        config_notice(reader, auth->preload, "\"resolver\" has no effect without an operator");
         return;
     }
     if (auth->operators == NULL || !check(reader, auth) || auth->preload == NULL)

@@ -1,6 +1,7 @@
 #include "server/program/configured.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/heap.h"
 #include "server/flags.h"
@@ -34,6 +35,23 @@ static void load_certificates(struct config *config)
     options->cluster.tls_context = certificates_of(config, options->cluster.tls);
 }
 
+/* The flags over what the file says. Where the data is, only one of both may say: the other may
+ * hold data, too. */
+static void read_flags(int argc, char *const *argv, struct config *config, struct flags *flags)
+{
+    const struct config_place *place = config->options.store_dir_place;
+    struct options base = config->options;
+
+    if (place != NULL)
+        base.store_dir[0] = 0;
+    flags_parse(argc, argv, &base, &config->made, flags);
+    if (place != NULL && flags->options.store_dir[0] != 0)
+        config_error(&config->reader, &(struct config_value){.place = *place},
+                     "Duplicate 'store_dir' configuration");
+    else if (place != NULL)
+        memcpy(flags->options.store_dir, config->options.store_dir, sizeof(base.store_dir));
+}
+
 struct configured *configured_read(int argc, char *const *argv, const char *file)
 {
     struct configured *configured = HEAP_NEW(struct configured);
@@ -45,7 +63,7 @@ struct configured *configured_read(int argc, char *const *argv, const char *file
     config_init(config, &usual);
     if (file != NULL && !config_load(config, &program_source, file))
         return configured;
-    flags_parse(argc, argv, &config->options, &config->made, &flags);
+    read_flags(argc, argv, config, &flags);
     config->options = flags.options;
     config_digest(config, configured->digest);
     config->options.config_file = file;

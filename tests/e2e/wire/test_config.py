@@ -118,6 +118,18 @@ class Check(Directory):
         self.refuses(f"cluster {{ name: c, {routes} }}", "solicited routes require cluster capabilities")
         self.accepts(f"cluster {{ name: c, port: -1, {routes} }}")
 
+    def test_where_the_data_is_stands_in_the_file_or_in_a_flag_and_not_in_both(self):
+        for text, place in (('jetstream { store_dir: "a" }', "1:12"), ('jetstream: true\nstore_dir: "a"', "2:1")):
+            path = self.write(text)
+            for flags in (("-sd", "a"), ("-js", "--store_dir=b")):
+                with self.subTest(text, flags=flags):
+                    result = self.run_server("-t", "-c", path, *flags)
+                    self.assertEqual(result.returncode, 1, result.stderr)
+                    self.assertIn(f"{path}:{place}: Duplicate 'store_dir' configuration", result.stderr)
+            self.accepts(text)
+        path = self.write("jetstream: true")
+        self.assertEqual(self.run_server("-t", "-c", path, "-sd", "a").returncode, 0)
+
     def test_t_wants_a_file(self):
         result = self.run_server("-t")
         self.assertEqual(result.returncode, 1)

@@ -258,6 +258,27 @@ class Configured(OperatorCase):
                 self.let_in(self.token())
                 self.refused(self.token(by=Key("A")))
 
+    def test_a_key_of_an_operator_without_a_resolver_lets_nobody_in(self):
+        path = os.path.join(self.directory, "c.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"trusted_keys: {self.operator.text}\n")
+        with Server(("-c", path), jetstream=False) as self.server:
+            self.refused(self.token())
+            client = Connection(self.server.port)
+            self.addCleanup(client.__exit__)
+            client.connect(pedantic=False, user="u", **{"pass": "p"})
+            self.assertIn(REFUSED, client.until_end())
+
+    def test_a_resolver_without_an_operator_has_no_effect(self):
+        path = self.write()
+        with open(path, encoding="utf-8") as file:
+            rest = file.read().split("\n", 1)[1]
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(rest)
+        with Server(("-c", path), jetstream=False) as server, Connection(server.port) as client:
+            client.connect(pedantic=False)
+            self.assertNotIn(b"-ERR", client.flush())
+
     @own_promise
     def test_what_is_no_key_of_an_operator_is_refused(self):
         path = self.write()
@@ -376,6 +397,19 @@ class Shares(OperatorCase):
             signing_keys=[self.signer.text],
         )
         self.helped(home, guest, b"help.me", b"help.me")
+
+    def test_an_account_that_imports_two_services_under_one_subject_is_not_taken(self):
+        exports = [{"subject": "help.>", "type": "service"}]
+        for one, other in (({}, {}), ({}, {"subject": "help.>"}), ({"local_subject": "a.>", "subject": "help.>"}, {"local_subject": "a.b"})):
+            with self.subTest(one, other=other):
+                imports = [{"subject": "help.me", "type": "service", **kinds} for kinds in (one, other)]
+                try:  # here it is said at the start; the reference lets none of its users in
+                    with self.assertRaises(AssertionError):
+                        self.start_both(exports, imports)
+                except StartError as error:
+                    self.assertIn("overlapping subject namespace for ", str(error))
+        home, guest = self.start_both(exports, [{"subject": s, "type": "service"} for s in ("help.me", "help.you")])
+        self.helped(home, guest, b"help.you", b"help.you")
 
     @own_promise  # the reference starts without such an import
     def test_no_other_activation_counts(self):
