@@ -460,6 +460,7 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     opened->timer.fire = timer_fired;
     opened->ballot_again.fire = replica_ballot_fired;
     opened->forgive.fire = forgive_fired;
+    opened->mend.fire = replica_mend_fired;
     opened->warm.done = replica_warmed;
     replica_catch_init(opened);
     replica_heal_init(opened);
@@ -472,6 +473,7 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     }
     *replica = opened;
     groups_join(groups, log_id, opened);
+    replica_mend_begin(opened);
     if (opened->repair_from != 0) {
         replica_repair(opened);
         return OK;
@@ -490,6 +492,7 @@ void replica_close(struct replica *replica)
     timers_cancel(io_timers(replica->io), &replica->timer);
     timers_cancel(io_timers(replica->io), &replica->ballot_again);
     timers_cancel(io_timers(replica->io), &replica->forgive);
+    timers_cancel(io_timers(replica->io), &replica->mend);
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
     replica_catch_close(replica);
@@ -505,6 +508,7 @@ void replica_forget(struct replica *replica)
     timers_cancel(io_timers(replica->io), &replica->timer);
     timers_cancel(io_timers(replica->io), &replica->ballot_again);
     timers_cancel(io_timers(replica->io), &replica->forgive);
+    timers_cancel(io_timers(replica->io), &replica->mend);
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
     replica_catch_close(replica);

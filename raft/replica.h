@@ -139,6 +139,8 @@ bool replica_ready_ahead(const struct replica *replica);
 /* False: this disk has lost entries, and has not got them again: what is applied may be less than
  * it once was. */
 bool replica_whole(const struct replica *replica);
+/* False: what was wrong with its log may be over, but the next start would find it again. */
+bool replica_mended(const struct replica *replica);
 /* Is it a voter, by the newest config that it knows? */
 bool replica_votes(const struct replica *replica);
 /* It has a leader, all that it ever had, and nearly all that is committed. */

@@ -21,7 +21,8 @@
     X(CATCH_PIECES_ANYHOW, "pieces of a body are put together as they come")                       \
     X(CATCH_ANY_BLOCK, "pieces of whatever block count")                                           \
     X(DIFFERS_ON, "a replica whose state differs goes on with it")                                 \
-    X(BLOCK_TRUSTED, "a leader offers a block that cannot be read again and again")
+    X(BLOCK_TRUSTED, "a leader offers a block that cannot be read again and again")                \
+    X(END_UNSAID, "a log that is whole again is doubted at each start all the same")
 
 #define REPLICA_FLAW_NUMBER(name, text) REPLICA_FLAW_NUMBER_##name,
 enum replica_flaw_number { REPLICA_FLAW_TABLE(REPLICA_FLAW_NUMBER) REPLICA_FLAW_COUNT };

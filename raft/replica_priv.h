@@ -1,7 +1,8 @@
 /*
  * replica_priv: struct replica, for replica.c (its life, its owner's calls, what the core wants
- * done), replica_vote.c (what it has promised), replica_send.c (entries to other nodes),
- * replica_block.c (state blocks) and replica_recover.c (what was found on disk).
+ * done), replica_vote.c (what it has promised), replica_mend.c (what was wrong with its log),
+ * replica_send.c (entries to other nodes), replica_block.c (state blocks) and replica_recover.c
+ * (what was found on disk).
  */
 #ifndef RAFT_REPLICA_PRIV_H
 #define RAFT_REPLICA_PRIV_H
@@ -169,6 +170,8 @@ struct replica {
     uint64_t repair_to; /* highest index that this disk had */
     bool forgets;       /* its log is in memory, and was lost with the life before */
     bool anew;          /* and may have been given up then */
+    bool unmended;      /* its disk still says that something is wrong (replica_mend.c) */
+    struct timer mend;
     int64_t forgive_looked_ns;
     int64_t forgive_looks; /* without a long pause between them */
     struct timer forgive;  /* no leader all the time: it votes and stands for what it has */
@@ -194,6 +197,11 @@ void replica_look_at_members(struct replica *replica);
 void replica_vote(struct replica *replica, const struct raft_order *order);
 void replica_repair(struct replica *replica);
 void replica_ballot_fired(struct timer *timer);
+
+/* replica_mend.c */
+void replica_mend_begin(struct replica *replica); /* it is recovered */
+void replica_mend_look(struct replica *replica);  /* a vote record is durable */
+void replica_mend_fired(struct timer *timer);
 
 /* replica_send.c */
 void replica_send(struct replica *replica, const struct raft_message *message);

@@ -77,6 +77,8 @@ static void voted(struct store_vote_op *op, enum err err)
         raft_core_voted(replica->core, io_now(replica->io), replica->ballot_number);
         vote_next(replica);
         replica_drain(replica);
+        if (!replica->closed)
+            replica_mend_look(replica);
     }
     replica_let_go(replica);
 }

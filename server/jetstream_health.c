@@ -1,7 +1,7 @@
 /*
  * jetstream_health: may this server be relied on. A server that is well is counted on: its replicas
- * vote. So when all are well, any minority of them may go, and whoever restarts one server after
- * the other waits for that.
+ * vote, and will after the next start. So when all are well, any minority of them may go, and
+ * whoever restarts one server after the other waits for that.
  */
 #include "raft/members.h"
 #include "raft/replica.h"
@@ -17,7 +17,7 @@ static const char *meta_trouble(struct jetstream *jetstream)
         return "JetStream meta layer is not running";
     if (replica_leader(meta).node == 0)
         return "JetStream has not established contact with a meta leader";
-    if (!replica_whole(meta))
+    if (!replica_whole(meta) || !replica_mended(meta))
         return "JetStream is still recovering meta layer";
     return replica_current(meta) && (jetstream_taken_in(jetstream) ||
                                      jetstream_flawed(jetstream, JETSTREAM_FLAW_WELL_EARLY))
@@ -37,7 +37,8 @@ static const char *entry_trouble(const struct jetstream *jetstream,
         return "group node unhealthy";
     if (!replica_current(replica))
         return "stream catching up";
-    return replica_votes(replica) || jetstream_flawed(jetstream, JETSTREAM_FLAW_WELL_EARLY)
+    return (replica_votes(replica) && replica_mended(replica)) ||
+                   jetstream_flawed(jetstream, JETSTREAM_FLAW_WELL_EARLY)
                ? NULL
                : "stream catching up";
 }

@@ -24,6 +24,7 @@ static void take_file(struct log *log, const struct segment_make *make)
     file->ended = log->durable < make->header.last_index;
     if (!file->ended)
         log->cut_unnamed = false;
+    log->ends_short = false;
     if (make->trim != NULL)
         log->active->allocated = make->trim_size;
     log_add_file(log, file);

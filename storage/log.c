@@ -283,6 +283,21 @@ void log_cut(struct log *log, uint64_t index)
     log_check(log);
 }
 
+bool log_end_unsaid(const struct log *log)
+{
+    return !log->memory && (log->cut_unnamed || log->ends_short);
+}
+
+void log_end_say(struct log *log)
+{
+    assert(!log->closed);
+    if (!log_end_unsaid(log))
+        return;
+    log->renew = true;
+    if (log->phase == LOG_IDLE)
+        log_renew(log);
+}
+
 void log_skip(struct log *log, struct log_skip_op *op)
 {
     assert(!log->closed);

@@ -206,8 +206,8 @@ struct log_recovery {
      * before what is above it in theirs: they are not read now. NULL: all is read. */
     void (*unread)(void *context, uint64_t first, uint64_t last);
     /* Its newest file is shorter than it ever was made: batches behind the last one told, nobody
-     * knows how many, are gone, durable ones maybe among them. After all others. NULL: all the same
-     * to this owner. */
+     * knows how many, are gone, durable ones maybe among them. After all others, and at each start
+     * until another file follows (log_end_say). NULL: all the same to this owner. */
     void (*cut_short)(void *context);
     /* No block can be read, and what it began with was removed. True: others have it, and all
      * before the first index that is there is told as lost. False, or NULL: log_open says
@@ -359,6 +359,16 @@ struct log_content *log_content_of(struct log *log, uint64_t index);
  * their places while the log is open. What is gathered is the owner's affair (log_gather_drop).
  */
 void log_cut(struct log *log, uint64_t index);
+
+/*
+ * Does a start find another end than the log has now? It finds again what was cut, as long as no
+ * batch followed, and that the newest file was cut short (log_recovery.cut_short), as long as no
+ * other file follows that one. log_end_say begins such a file, which says where the log ends; a
+ * crash leaves what was before or that. Whether it is there, log_end_unsaid tells: a disk that
+ * fails or is full has to be asked again.
+ */
+bool log_end_unsaid(const struct log *log);
+void log_end_say(struct log *log);
 
 /* ---- state blocks, the floor, space ---------------------------------------------------------- */
 

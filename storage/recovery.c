@@ -916,6 +916,7 @@ static enum err walk_all(struct walk *walk)
         before_is_block(walk); /* should it be cut there */
     if (cut_short(walk)) {
         walk->ends_clean = false;
+        walk->log->ends_short = true;
         if (walk->recovery->cut_short != NULL)
             walk->recovery->cut_short(walk->recovery->context);
     }

@@ -4,26 +4,11 @@
  * counted on yet does not call itself well. Dies another before that, it may be needed, and when it
  * is back all is as it was.
  */
-#include "server/jetstream_core.h"
 #include "tests/sim/cluster_stage.h"
 
 #define BACK_NS   (20 * SECOND)
 #define LOOK_NS   MILLISECOND
 #define CHOOSE_NS (5 * SECOND) /* a leader for what has lost one */
-
-static const char *not_well(const struct stage *stage)
-{
-    for (size_t i = 0; i < stage->nodes->count; i++) {
-        struct jetstream *jetstream = nodes_jetstream(stage->nodes, i);
-        struct jetstream_trouble trouble;
-
-        if (jetstream == NULL)
-            return "a server does not run";
-        if (jetstream_trouble(jetstream, false, &trouble))
-            return trouble.why;
-    }
-    return NULL;
-}
 
 static bool comes_back_empty(const struct stage *stage, size_t node)
 {
@@ -42,15 +27,16 @@ static bool all_come_to_be_well(const struct stage *stage, struct user *user)
 {
     int64_t until = stage_now(stage) + BACK_NS;
 
-    while (not_well(stage) != NULL && stage_now(stage) < until && report_good(stage->report)) {
+    while (stage_not_well(stage) != NULL && stage_now(stage) < until &&
+           report_good(stage->report)) {
         if (user_connected(user) && user->open < 5)
             user_publish(user, 0);
         stage->pass(stage->context, LOOK_NS);
         user_look_at_time(user);
     }
-    if (not_well(stage) != NULL && report_good(stage->report))
+    if (stage_not_well(stage) != NULL && report_good(stage->report))
         report_violate(stage->report, "a disk was lost, and %lld s later: %s",
-                       (long long)(BACK_NS / SECOND), not_well(stage));
+                       (long long)(BACK_NS / SECOND), stage_not_well(stage));
     return report_good(stage->report);
 }
 

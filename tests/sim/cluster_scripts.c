@@ -9,7 +9,7 @@
 
 static const char *const names[SCRIPT_COUNT] = {
     "none", "stale", "heir",   "change", "late", "differs", "rot",  "short", "scale",
-    "gone", "erase", "ranges", "move",   "",     "forget",  "left", "empty"};
+    "gone", "erase", "ranges", "move",   "",     "forget",  "left", "again", "empty"};
 
 const char *script_name(enum script script)
 {
@@ -36,7 +36,7 @@ void script_prepare(enum script script, struct nodes *nodes)
          i++)
         nodes->at[i].options.sim.block_bytes = 4 << 10; /* blocks come often */
     /* Without blocks: what is lost below one is a message that cannot be read. */
-    for (size_t i = 0; script == SCRIPT_SHORT && i < nodes->count; i++)
+    for (size_t i = 0; (script == SCRIPT_SHORT || script == SCRIPT_AGAIN) && i < nodes->count; i++)
         nodes->at[i].options.sim.block_bytes = 0;
     if (script == SCRIPT_MOVE || script == SCRIPT_FORGET)
         move_prepare(nodes);
@@ -414,6 +414,7 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_DIFFERS: play_differs(stage); break;
         case SCRIPT_ROT: play_rot(stage); break;
         case SCRIPT_SHORT: play_short(stage); break;
+        case SCRIPT_AGAIN: play_again(stage); break;
         case SCRIPT_SCALE: play_scale(stage); break;
         case SCRIPT_LEFT: play_left(stage); break;
         case SCRIPT_GONE: play_gone(stage); break;

@@ -28,6 +28,7 @@ enum script {
     SCRIPT_DRAWN,   /* those before it are; those behind it are variants */
     SCRIPT_FORGET,  /* of MOVE: streams in memory lose what they had */
     SCRIPT_LEFT,    /* of SCALE: who was to be a replica is away until it is none any more */
+    SCRIPT_AGAIN,   /* of SHORT: of a majority, one after the other, and then all start anew */
     SCRIPT_EMPTY,   /* of GONE: a disk is lost, and another node dies as soon as all are well */
     SCRIPT_COUNT,
 };

@@ -1,5 +1,7 @@
 #include "tests/sim/cluster_stage.h"
 
+#include "server/jetstream_core.h"
+
 /* ---- what users do meanwhile
  * ---------------------------------------------------------------------------- */
 
@@ -85,6 +87,20 @@ void stage_must_serve(const struct stage *stage, struct user *user)
     if (history->stored == stored)
         report_violate(stage->report, "S0: nothing is stored by way of n%zu, and nothing is wrong",
                        user->server + 1);
+}
+
+const char *stage_not_well(const struct stage *stage)
+{
+    for (size_t i = 0; i < stage->nodes->count; i++) {
+        struct jetstream *jetstream = nodes_jetstream(stage->nodes, i);
+        struct jetstream_trouble trouble;
+
+        if (jetstream == NULL)
+            return "a server does not run";
+        if (jetstream_trouble(jetstream, false, &trouble))
+            return trouble.why;
+    }
+    return NULL;
 }
 
 bool stage_is_level(const struct stage *stage, int64_t most_ns)

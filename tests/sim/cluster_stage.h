@@ -36,6 +36,8 @@ size_t stage_other_than(const struct stage *stage, size_t node);
 void stage_cut_off(const struct stage *stage, size_t node, bool off);
 /* Nothing is wrong with network, disks and nodes: whoever is asked has to see to it. */
 void stage_must_serve(const struct stage *stage, struct user *user);
+/* What a server says is wrong with it; NULL: all are there, and call themselves well. */
+const char *stage_not_well(const struct stage *stage);
 /* Everybody has everything, and all voters are there. */
 bool stage_is_level(const struct stage *stage, int64_t most_ns);
 
@@ -48,6 +50,8 @@ void forged_by(const struct stage *stage, size_t node);
 void play_left(const struct stage *stage);
 /* cluster_empty.c */
 void play_empty(const struct stage *stage);
+/* cluster_short.c */
+void play_again(const struct stage *stage);
 /* cluster_erase.c */
 void play_erase(const struct stage *stage);
 /* cluster_ranges.c */

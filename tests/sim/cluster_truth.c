@@ -450,13 +450,19 @@ bool truth_same(struct truth *truth, const char *stream, size_t node, size_t oth
            stream_state_messages(stream_applied(a)) == stream_state_messages(stream_applied(b));
 }
 
+/* Also after the next start. */
+static bool whole_on_disk(const struct replica *replica)
+{
+    return replica_whole(replica) && replica_mended(replica);
+}
+
 bool truth_whole(struct truth *truth, const char *stream, size_t node)
 {
     const struct jetstream *jetstream = nodes_jetstream(truth->nodes, node);
     const struct stream *at = stream_on(truth, node, stream);
 
-    return jetstream != NULL && jetstream->meta != NULL && replica_whole(jetstream->meta) &&
-           at != NULL && replica_whole(stream_replica(at));
+    return jetstream != NULL && jetstream->meta != NULL && whole_on_disk(jetstream->meta) &&
+           at != NULL && whole_on_disk(stream_replica(at));
 }
 
 void truth_transfer(struct truth *truth, const char *stream, size_t node)
@@ -585,7 +591,7 @@ static const char *level_stream(struct truth *truth, const struct catalogue_entr
             return missing("n%llu has no replica of group %llx", i + 1, entry->assigned.id);
         if (replica_applied(stream_replica(at->stream)) < applied)
             return missing("n%llu is behind in group %llx", i + 1, entry->assigned.id);
-        if (!replica_whole(stream_replica(at->stream)))
+        if (!whole_on_disk(stream_replica(at->stream)))
             return missing("n%llu lacks something of group %llx", i + 1, entry->assigned.id);
         if (!schema_equal(&stream_config_schema, &entry->config, stream_config(at->stream)))
             return missing("n%llu has another config of group %llx", i + 1, entry->assigned.id);
@@ -608,7 +614,7 @@ const char *truth_level(struct truth *truth)
             return missing("n%llu has no metadata log", i + 1, 0);
         if (replica_applied(at->meta) < replica_applied(jetstream->meta))
             return missing("n%llu is behind in the metadata group", i + 1, 0);
-        if (!replica_whole(at->meta))
+        if (!whole_on_disk(at->meta))
             return missing("n%llu lacks something of the metadata group", i + 1, 0);
     }
     if (whole(truth, replica_members(jetstream->meta), truth->nodes->count, CATALOGUE_LOG_ID) !=
