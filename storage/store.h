@@ -210,6 +210,7 @@ struct log {
     bool renew;                /* a new file is made, also without a batch */
     bool taking;               /* another replica's block is being written: no file is begun */
     bool cut_unnamed;          /* `durable` was cut, no file says so yet: what was may come back */
+    bool remains;              /* log_remains */
     struct log_erasing *erasing; /* under way, or NULL */
     struct log_skip_op *skip;    /* the next file is for it */
     enum log_phase phase;        /* of `flight` */

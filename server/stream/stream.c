@@ -475,6 +475,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
         return NULL;
     }
     stream_block_recovered(stream);
+    stream_erase_remains(stream);
     if (stream->erasing.count > 0)
         stream_mark(stream);
     if (stream->state.configured)
