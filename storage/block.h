@@ -21,8 +21,10 @@
 struct block_file {
     uint64_t id;
     uint64_t first,
-        last;     /* last: UINT64_MAX: it goes on above the block's index; 0: nothing counts */
-    uint64_t end; /* of what counts; of one that goes on: what is above begins there, or 0 */
+        last; /* last: UINT64_MAX: it goes on above the block's index; 0: nothing counts */
+    /* Of what counts, or 0: something that was cut may stand behind it. Of one that goes on: what
+     * is above begins there, or 0: not known. */
+    uint64_t end;
 };
 
 struct block {

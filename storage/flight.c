@@ -265,6 +265,7 @@ static void flight_retry(struct log *log, enum err err)
         return;
     }
     file->ended = true; /* what it has may be synced, unless that is what failed */
+    log->remains = true;
     if (log->closed || (counts && log->retried)) {
         flight_failed(log, err);
         return;

@@ -268,6 +268,7 @@ void log_cut(struct log *log, uint64_t index)
     flight_cut(log, index);
     cut_tail(log, index);
     log->appended = index;
+    log->remains = true;
     if (index < log->durable) {
         log->durable = index;
         log->cut_unnamed = true;

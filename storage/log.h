@@ -356,7 +356,8 @@ struct log_content *log_content_of(struct log *log, uint64_t index);
  * LOG_CUT_MAX below appended. A log that has lost something may be cut right before the first lost
  * index, wherever that is above the newest block, to take everything from there on anew. Takes
  * effect on the disk with the next batch. Batches that were read above `index` stay readable at
- * their places while the log is open. What is gathered is the owner's affair (log_gather_drop).
+ * their places while the log is open, until log_erase is called. What is gathered is the owner's
+ * affair (log_gather_drop).
  */
 void log_cut(struct log *log, uint64_t index);
 
@@ -493,11 +494,14 @@ struct log_erase_op {
 };
 /*
  * Erases records that are durable and that nobody will read any more from the log's files and from
- * the journal. One at a time. Their batches stay, by the hash that they had, but log_batch_read_now
- * does not find them any more: what a follower may still need is not erased. What was read before
- * may still be in memory. Not for a log in memory.
+ * the journal, and all that was cut. One at a time. Their batches stay, by the hash that they had,
+ * but log_batch_read_now does not find them any more: what a follower may still need is not erased.
+ * What was read before may still be in memory. Not for a log in memory.
  */
 void log_erase(struct log *log, struct log_erase_op *op);
+/* Bytes of batches that were cut, or that failed, may stand in its files or in the journal:
+ * log_erase takes them out, also if it is asked for nothing else. */
+bool log_remains(const struct log *log);
 
 /* The next batch goes to a new file, so that this one can be dropped one day. */
 void log_roll(struct log *log);

@@ -8,15 +8,19 @@
  *
  * The file that is being written is ended first, so that it does not change any more.
  *
- * Behind the end of a file stands what never happened: batches that were cut while they were
- * written, or whose write or sync failed and which stand in the next file, too. Before the journal,
- * out of which a start could write them there again, all of that is cut off.
+ * Behind the end of a file stands what never happened: batches that were cut, or whose write or
+ * sync failed and which stand in the next file, too. All of that is cut off before anything else,
+ * since a packed file would keep it, and before the journal, out of which a start could write it
+ * there again. What was durable when it was cut goes only when the disk says that it was: a crash
+ * before would tell it as lost. So a file is made first if no later one names the cut, and if there
+ * is no later one at all: the newest never ends within a block (recovery.c, cut_short).
  */
 #include <stdlib.h>
 
 #include "base/heap.h"
 #include "base/owner.h"
 #include "storage/batch.h"
+#include "storage/file_end.h"
 #include "storage/log.h"
 #include "storage/pack.h"
 #include "storage/record.h"
@@ -32,6 +36,12 @@
 struct log_erasing {
     struct io_work work;
     struct io_work ending;
+    struct { /* of the file that is ended */
+        bool cut;
+        uint64_t from, last; /* file_end_find */
+        uint64_t end;
+        enum err found;
+    } at_end;
     struct timer timer;
     int64_t wait; /* ns, of the timer when it was last armed; 0: not since the last file */
     struct journal_clean clean;
@@ -200,7 +210,14 @@ static void ending_run(struct io_work *work, struct io *io)
     struct log_erasing *erasing = owner_of(work, struct log_erasing, ending);
     const struct log_file *file = erasing->file;
 
-    erasing->err = io_truncate(io, file->file, file->end);
+    erasing->err = OK;
+    erasing->at_end.found = OK;
+    if (erasing->at_end.cut)
+        erasing->at_end.found = file_end_find(io, file->file, file->id, erasing->at_end.from,
+                                              erasing->at_end.last, &erasing->at_end.end);
+    if (erasing->at_end.found != OK)
+        return;
+    erasing->err = io_truncate(io, file->file, erasing->at_end.end);
     if (erasing->err == OK)
         erasing->err = io_sync(io, file->file);
 }
@@ -226,6 +243,7 @@ static void erasing_ended(struct log_erasing *erasing)
     struct log_erase_op *op = erasing->op;
     enum err err = erasing->err;
 
+    log->remains = log->remains || err != OK;
     erasing_free(erasing);
     if (!log->closed)
         op->done(op, err);
@@ -311,14 +329,19 @@ static struct log_file *file_at(const struct log *log, uint32_t ordinal)
     return ordinal < log->file_count ? log->files[ordinal] : NULL;
 }
 
+static void renew(struct log *log)
+{
+    log->renew = true;
+    if (log->phase == LOG_IDLE)
+        log_renew(log);
+}
+
 /* It ends, and the log goes on in a new one, before it is written anew. */
 static bool is_ended(struct log *log, const struct log_file *file)
 {
     if (file != log->active)
         return true;
-    log->renew = true;
-    if (log->phase == LOG_IDLE)
-        log_renew(log);
+    renew(log);
     return false;
 }
 
@@ -340,6 +363,15 @@ static void find_end(struct log_erasing *erasing)
         erasing->end++;
 }
 
+/* A batch that counts is damaged, and nobody knows where the last of them ends. */
+static void tell_unknown_end(const struct log_erasing *erasing, const struct log_file *file)
+{
+    store_report(erasing->log->store,
+                 "log %016llx, segment %016llx: it is damaged, and where it was cut is not found: "
+                 "what was cut stays in it until it is removed",
+                 (unsigned long long)erasing->log->id, (unsigned long long)file->id);
+}
+
 static void ending_done(struct io_work *work)
 {
     struct log_erasing *erasing = owner_of(work, struct log_erasing, ending);
@@ -348,11 +380,16 @@ static void ending_done(struct io_work *work)
     erasing->busy = false;
     file->packing = false;
     erasing->file = NULL;
-    if (erasing->err != OK) {
+    if (erasing->err == OK && erasing->at_end.found == ERR_CORRUPT) {
+        tell_unknown_end(erasing, file);
+    } else if (erasing->err != OK || erasing->at_end.found != OK) {
+        file->cut = file->cut || erasing->at_end.cut;
+        erasing->err = erasing->err != OK ? erasing->err : erasing->at_end.found;
         erasing_ended(erasing);
         return;
+    } else {
+        file->allocated = file->placed = file->end = erasing->at_end.end;
     }
-    file->allocated = file->placed = file->end;
     erasing->wait = 0;
     erasing_look(erasing);
 }
@@ -363,21 +400,45 @@ static struct log_file *find_ending(const struct log *log)
     for (uint32_t i = 0; i < log->file_count; i++) {
         struct log_file *file = log->files[i];
 
-        if (file != NULL && file->pack == NULL && file->placed > file->end &&
+        if (file != NULL && file->pack == NULL && (file->cut || file->placed > file->end) &&
             (file != log->active || file->ended))
             return file;
     }
     return NULL;
 }
 
+/* A later file is there and says what counts in it. */
+static bool end_is_named(struct log *log, const struct log_file *file)
+{
+    if (file != log->files[log->file_count - 1] && !log->cut_unnamed)
+        return true;
+    renew(log);
+    return false;
+}
+
+/* Its end is known, or where to look for it: later cuts do not change that. */
+static void prepare_end(struct log_erasing *erasing, struct log_file *file)
+{
+    const struct places_mark *mark = places_find(&erasing->log->places, file->last);
+    bool marked = mark != NULL && mark->place > PLACES_GONE &&
+                  file_at(erasing->log, (uint32_t)(mark->place >> 32)) == file;
+
+    erasing->at_end.cut = file->cut;
+    erasing->at_end.end = file->end;
+    erasing->at_end.last = file->last;
+    erasing->at_end.from = marked ? mark->place & UINT32_MAX : SEGMENT_HEADER;
+    file->cut = false;
+}
+
 /* A file that is condemned is synced all the same: it is about its length. */
 static void end_file(struct log_erasing *erasing, struct log_file *file)
 {
-    if (file->packing || file->syncing || !is_ended(erasing->log, file) ||
+    if (file->packing || file->syncing || !end_is_named(erasing->log, file) ||
         (!file->condemned && !log_file_settled(file))) {
         later(erasing);
         return;
     }
+    prepare_end(erasing, file);
     erasing->file = file;
     file->packing = true;
     erasing->busy = true;
@@ -387,8 +448,13 @@ static void end_file(struct log_erasing *erasing, struct log_file *file)
 static void erasing_look(struct log_erasing *erasing)
 {
     struct log *log = erasing->log;
-    struct log_file *ending;
+    struct log_file *ending = find_ending(log);
 
+    if (ending != NULL) {
+        if (!log->closed) /* else log_erase_done frees it */
+            end_file(erasing, ending);
+        return;
+    }
     while (erasing->next < erasing->count) {
         struct log_file *file = file_at(log, ordinal_of(&erasing->at[erasing->next]));
 
@@ -413,12 +479,6 @@ static void erasing_look(struct log_erasing *erasing)
             return;
         }
         begin_file(erasing, file);
-        return;
-    }
-    ending = find_ending(log);
-    if (ending != NULL) {
-        if (!log->closed) /* else log_erase_done frees it */
-            end_file(erasing, ending);
         return;
     }
     erasing->cleaning = true;
@@ -470,7 +530,13 @@ void log_erase(struct log *log, struct log_erase_op *op)
         qsort(erasing->at, op->count, sizeof erasing->at[0], compare_places);
     }
     log->erasing = erasing;
+    log->remains = false;
     later(erasing); /* `done` never comes from inside this call */
+}
+
+bool log_remains(const struct log *log)
+{
+    return log->remains;
 }
 
 bool log_erase_done(struct log *log)

@@ -86,10 +86,13 @@ void log_file_extend(struct log_file *file, uint64_t index)
 
 void log_file_cut(struct log_file *file, uint64_t index)
 {
+    if (file->last <= index)
+        return;
+    file->cut = file->file != NULL;
     if (file->first > index) {
         file->first = 0;
         file->last = 0;
-    } else if (file->last > index) {
+    } else {
         file->last = index;
     }
 }

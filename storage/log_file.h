@@ -40,6 +40,7 @@ struct log_file {
     bool packing;    /* it is read for a packed one in its place */
     bool unpackable; /* that does not pay, or does not work, in this life */
     bool condemned;
+    bool cut;   /* its last batches were, and `end` is behind them: file_end.h */
     bool ended; /* a file after it has been begun, which may name this end even if its making failed
                  */
 };

@@ -206,10 +206,17 @@ static void packing_fired(struct timer *timer)
 /* ---- which ------------------------------------------------------------------------------------
  */
 
+/* What does not count goes first, with the next erasing: in a packed file it would stay. */
+static bool has_remains(const struct log_file *file)
+{
+    return file->cut || (file->placed > file->end && file->allocated > file->end);
+}
+
 static bool wanted(const struct log_file *file)
 {
     return file != NULL && file->file != NULL && file->pack == NULL && !file->unpackable &&
-           !file->packing && !file->condemned && !file->syncing && !file->cover.failed;
+           !file->packing && !file->condemned && !file->syncing && !file->cover.failed &&
+           !has_remains(file);
 }
 
 /* LOG_FILE_NONE: there is none. */

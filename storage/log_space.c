@@ -94,6 +94,8 @@ static bool goes_on(const struct log *log, const struct log_file *file, uint64_t
 static uint64_t block_file_end(const struct log *log, uint32_t ordinal,
                                const struct log_block_op *op, bool more)
 {
+    if (!more && log->files[ordinal]->cut)
+        return 0;
     if (!more || store_flaw(log->store, FLAW_LIST_FILES_END))
         return log->files[ordinal]->end;
     return op->behind >> 32 == ordinal ? op->behind & UINT32_MAX : 0;

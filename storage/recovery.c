@@ -29,6 +29,7 @@ struct part {
     uint64_t first;    /* what counts of it; 0: nothing */
     uint64_t last;
     uint64_t end; /* behind the batch at which later files say that it ends; 0: not known */
+    bool cut;     /* something stands behind its end, or may, and a block says so */
 };
 
 /* Where a file ends: what the files after it say, or the block's list. */
@@ -611,12 +612,14 @@ static enum err walk_part(struct walk *walk, unsigned number)
 
     const struct block_file *listed = block_find_file(&walk->block, part->id);
 
-    if (is_void(walk, part))
+    if (is_void(walk, part) ||
+        (part->header_known && limit.known && limit.index <= part->header.base)) {
+        part->cut = part->size > SEGMENT_HEADER; /* all that it had was */
         return OK;
-    if (part->header_known && limit.known && limit.index <= part->header.base)
-        return OK; /* all that it had was cut */
+    }
     if (is_settled(walk, listed)) {
         pass_over(walk, part, listed);
+        part->cut = listed->end == 0 && part->last == listed->last;
         return OK;
     }
     window_forget(walk);
@@ -693,6 +696,8 @@ static void take_files(struct walk *walk)
         file->placed = part->size;
         if (part->end > 0 && file->pack == NULL && i + 1 < walk->part_count)
             file->end = part->end; /* what stands behind it is void */
+        file->cut = part->cut && file->pack == NULL;
+        log->remains = log->remains || file->cut || file->placed > file->end;
         log_add_file(log, file);
     }
     if (walk->ends_clean && file->pack == NULL && walk->parts[walk->part_count - 1].header_sound) {

@@ -211,6 +211,7 @@ struct log {
     bool taking;               /* another replica's block is being written: no file is begun */
     bool cut_unnamed;          /* `durable` was cut, no file says so yet: what was may come back */
     bool ends_short;           /* its newest file is one that recovery found cut short */
+    bool remains;              /* log_remains */
     struct log_erasing *erasing; /* under way, or NULL */
     struct log_skip_op *skip;    /* the next file is for it */
     enum log_phase phase;        /* of `flight` */

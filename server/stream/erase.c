@@ -5,7 +5,9 @@
  *
  * In a cluster another replica may still need the entry as it was: there it is erased when its file
  * is below the floor, and the answer does not wait. Nor does a state block, which says therefore
- * what is still to go.
+ * what is still to go. What a cut has left of entries in files and journal goes with whatever is
+ * erased next; and at once when another replica's block was taken, as nobody says what was deleted
+ * meanwhile.
  */
 #include <stdio.h>
 
@@ -84,6 +86,14 @@ bool stream_erase_first(const struct stream *stream)
     return stream->erasing.count > 0 && !answers_at_once(stream);
 }
 
+void stream_erase_remains(struct stream *stream)
+{
+    stream->erasing.remains =
+        jetstream_clustered(stream->jetstream) && log_remains(replica_log(stream->replica));
+    if (stream->erasing.remains)
+        stream_mark(stream);
+}
+
 /* ---- in state blocks --------------------------------------------------------------------------
  */
 
@@ -160,7 +170,7 @@ static bool looks_again(struct stream *stream)
     }
     erasing->floor = log_floor(log);
     erasing->block = log_block_newest(log);
-    return erasing->looked < erasing->count || erasing->waiting != NULL;
+    return erasing->looked < erasing->count || erasing->waiting != NULL || erasing->remains;
 }
 
 /* Those that may go come first; returns how many. */
@@ -226,10 +236,12 @@ void stream_erase_turn(struct stream *stream)
     struct log *log = replica_log(stream->replica);
 
     if (erasing->busy || stream->closing || stream_move_holds(stream) ||
-        stream_repair_holds(stream) || (erasing->count == 0 && erasing->waiting == NULL))
+        stream_repair_holds(stream) ||
+        (erasing->count == 0 && erasing->waiting == NULL && !erasing->remains))
         return;
     if (log_in_memory(log)) {
         erasing->count = erasing->looked = 0;
+        erasing->remains = false;
         return;
     }
     if (!looks_again(stream))
@@ -237,10 +249,11 @@ void stream_erase_turn(struct stream *stream)
     erasing->flying = select_those(stream);
     if (erasing->flying < erasing->count && erasing->waiting != NULL)
         return; /* it is tried again when what holds them has gone on */
-    if (erasing->flying == 0 && erasing->waiting == NULL)
+    if (erasing->flying == 0 && erasing->waiting == NULL && !erasing->remains)
         return;
     erasing->answered = erasing->waiting;
     erasing->waiting = NULL;
+    erasing->remains = false;
     erasing->busy = true;
     erasing->op = (struct log_erase_op){
         .at = erasing->at, .count = erasing->flying, .erase = effect_erase, .done = erase_done};

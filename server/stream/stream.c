@@ -476,6 +476,7 @@ struct stream *stream_open(struct stream_lane *lane, struct account *account, ui
         return NULL;
     }
     stream_block_recovered(stream);
+    stream_erase_remains(stream);
     if (stream->erasing.count > 0)
         stream_mark(stream);
     if (stream->state.configured)

@@ -632,6 +632,7 @@ void stream_fill_taken(void *owner)
 
     stream_block_noted(stream);
     note_found(stream);
+    stream_erase_remains(stream);
     stream->taken_ns = io_now(stream_io(stream));
     if (stream->state.configured)
         stream_subscribe(stream);

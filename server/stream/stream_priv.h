@@ -204,6 +204,7 @@ struct stream_erasing {
     bool held;     /* some of those for a backup alone */
     struct stream_op *waiting, *answered; /* answered: with those under way */
     uint64_t floor, block;                /* the log's, when it was last seen which may go */
+    bool remains;                         /* what was cut is to go, too (log_remains) */
     bool busy;
 };
 
@@ -698,6 +699,8 @@ bool stream_erase_takes(struct stream *stream, struct stream_op *op);
 void stream_erase_moved(struct stream *stream, log_place from, log_place to, uint32_t size);
 /* A record of the log's files that nobody knows of any more. */
 void stream_erase_also(struct stream *stream, log_place place, uint32_t size);
+/* Entries were cut that nobody may name any more: their bytes go. */
+void stream_erase_remains(struct stream *stream);
 void stream_erase_turn(struct stream *stream);
 /* Something must be gone before a state block says that it is. */
 bool stream_erase_first(const struct stream *stream);
