@@ -15,19 +15,23 @@ static void string(struct json_writer *writer, struct bytes key, const char *val
     json_string(writer, bytes_of_text(value));
 }
 
-/* The others of the cluster are reached by their ports for clients. */
-static void write_cluster(struct json_writer *w, const struct info *info, bool urls)
+/* The others of the cluster are reached by the ports of the same kind. */
+static void write_cluster(struct json_writer *w, const struct info *info,
+                          const struct info_door *door)
 {
+    const struct bytes *urls = door != NULL ? info->websocket_urls : info->connect_urls;
+    size_t count = door != NULL ? info->websocket_urls_count : info->connect_urls_count;
+
     if (info->cluster.size > 0)
         JSON_KEY(w, "cluster"), json_string(w, info->cluster);
     if (info->cluster_dynamic)
         JSON_KEY(w, "cluster_dynamic"), json_bool(w, true);
-    if (!urls || info->connect_urls_count == 0)
+    if (count == 0)
         return;
     JSON_KEY(w, "connect_urls");
     json_array_begin(w);
-    for (size_t i = 0; i < info->connect_urls_count; i++)
-        json_string(w, info->connect_urls[i]);
+    for (size_t i = 0; i < count; i++)
+        json_string(w, urls[i]);
     json_array_end(w);
 }
 
@@ -78,7 +82,7 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
         string(&w, BYTES("nonce"), client->nonce);
     if (info->lame_duck)
         JSON_KEY(&w, "ldm"), json_bool(&w, true);
-    write_cluster(&w, info, client->door == NULL);
+    write_cluster(&w, info, client->door);
     if (client->account.size > 0) {
         JSON_KEY(&w, "connect_info"), json_bool(&w, true);
         JSON_KEY(&w, "remote_account"), json_string(&w, client->account);

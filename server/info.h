@@ -26,9 +26,11 @@ struct info {
     bool cluster_dynamic;
     const struct bytes *connect_urls; /* of all nodes, while there are others */
     size_t connect_urls_count;
+    const struct bytes *websocket_urls; /* the same for clients over WebSocket */
+    size_t websocket_urls_count;
 };
 
-/* The port that a client came by, where that is not the usual one. */
+/* The port for WebSocket, of a client that came by it. */
 struct info_door {
     const char *host;
     uint16_t port;

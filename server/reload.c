@@ -66,6 +66,7 @@ static const struct field fields[] = {
     FIXED("JetStreamUniqueTag", TEXT, jetstream_options.unique_tag),
     FIXED("Websocket: field \"Host\"", CHARS, websocket.host),
     FIXED("Websocket: field \"Port\"", INT, websocket.port),
+    FIXED("Websocket: field \"Advertise\"", TEXT, websocket.advertise),
     FIXED("Websocket: field \"NoTLS\"", BOOL, websocket.no_tls),
     FIXED("Websocket: field \"NoAuthUser\"", BYTES, websocket.door.no_auth_user),
     FIXED("Websocket: field \"JWTCookie\"", BYTES, websocket.jwt_cookie),

@@ -12,11 +12,16 @@ static bool host_is_wildcard(const char *host)
     return host[0] == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 }
 
+struct place {
+    struct urls *urls;
+    uint16_t port;
+};
+
 static void add_interface(void *context, const char *text)
 {
-    struct server *server = context;
+    struct place *place = context;
 
-    urls_add_address(&server->own_urls, text, server->clients_listener.port);
+    urls_add_address(place->urls, text, place->port);
 }
 
 /* Where clients that are elsewhere reach this server, if that is not where it listens. */
@@ -36,16 +41,43 @@ void server_advertise(struct server *server)
     server->info.port = port;
 }
 
+static void find_urls(struct server *server, struct urls *urls, const char *host, uint16_t port)
+{
+    struct place place = {urls, port};
+
+    if (host_is_wildcard(host))
+        io_addresses(server->io, add_interface, &place);
+    else
+        urls_add_address(urls, host, port);
+}
+
+static void find_websocket_urls(struct server *server)
+{
+    const struct websocket_options *options = &server->options.websocket;
+    const char *host = options->host[0] != 0 ? options->host : server->options.host;
+    uint16_t port = server->websocket_listener.port;
+    char *advertised;
+
+    if (options->port == 0)
+        return;
+    if (options->advertise == NULL || options->advertise[0] == 0) {
+        find_urls(server, &server->websocket_reach.own, host, port);
+        return;
+    }
+    advertised = heap_text(address_split(bytes_of_text(options->advertise), &port));
+    urls_add_address(&server->websocket_reach.own, advertised, port);
+    heap_give(advertised);
+}
+
 static void find_own_urls(struct server *server)
 {
     const char *host = server->options.host;
 
     if (server->advertised_host != NULL)
-        urls_add_address(&server->own_urls, server->advertised_host, server->info.port);
-    else if (host_is_wildcard(host))
-        io_addresses(server->io, add_interface, server);
+        urls_add_address(&server->reach.own, server->advertised_host, server->info.port);
     else
-        urls_add_address(&server->own_urls, host, server->clients_listener.port);
+        find_urls(server, &server->reach.own, host, server->clients_listener.port);
+    find_websocket_urls(server);
 }
 
 static void add_all(struct urls *urls, const struct bytes *at, size_t count)
@@ -54,8 +86,16 @@ static void add_all(struct urls *urls, const struct bytes *at, size_t count)
         urls_add(urls, at[i]);
 }
 
-/* Our own first. While there is no other to go to the list is empty. */
-static struct urls gather_urls(const struct server *server)
+/* Those of one node. */
+static struct cluster_urls urls_of(const struct cluster_node *node, bool websocket)
+{
+    return websocket ? (struct cluster_urls){node->websocket_urls, node->websocket_urls_count}
+                     : (struct cluster_urls){node->client_urls, node->client_urls_count};
+}
+
+/* Our own first, unless we are about to go. While there is no other to go to the list is empty. */
+static struct urls gather_urls(const struct server *server, const struct reach *reach,
+                               bool websocket)
 {
     const struct cluster_node *node;
     struct urls urls = {0};
@@ -63,14 +103,17 @@ static struct urls gather_urls(const struct server *server)
 
     if (server->options.cluster.no_advertise)
         return urls;
-    add_all(&urls, server->own_urls.at, server->own_urls.count);
+    if (!server->info.lame_duck)
+        add_all(&urls, reach->own.at, reach->own.count);
     for (size_t at = 0; (node = cluster_next(server->cluster, &at)) != NULL;) {
+        struct cluster_urls theirs = urls_of(node, websocket);
+
         if (!node->up)
             continue;
-        others = others || node->client_urls_count > 0;
-        add_all(&urls, node->client_urls, node->client_urls_count);
+        others = others || theirs.count > 0;
+        add_all(&urls, theirs.at, theirs.count);
     }
-    if (!others && !server->had_urls)
+    if (!others && !reach->told)
         urls_clear(&urls);
     return urls;
 }
@@ -102,35 +145,51 @@ static void inform(struct server *server)
         connections_inform(connections);
 }
 
-/* All shards read the info. */
-static void update_info(struct server *server)
+static bool update_urls(struct server *server, struct reach *reach, bool websocket)
 {
-    struct urls urls = gather_urls(server);
-    bool changed;
+    struct urls urls = gather_urls(server, reach, websocket), old = reach->all;
+    bool changed = !urls_equal(&urls, &old);
 
-    server_shards_halt(server);
-    changed = update_name(server);
-
-    if (!urls_equal(&urls, &server->connect_urls)) {
-        struct urls old = server->connect_urls;
-
-        server->connect_urls = urls;
+    if (changed) {
+        reach->all = urls;
+        reach->told = true;
         urls = old;
-        server->had_urls = true;
-        server->info.connect_urls = server->connect_urls.at;
-        server->info.connect_urls_count = server->connect_urls.count;
-        changed = true;
     }
     urls_clear(&urls);
-    if (changed)
-        inform(server);
-    server_shards_go_on(server);
+    return changed;
+}
+
+/* All shards read the info. */
+static bool update_info(struct server *server)
+{
+    struct info *info = &server->info;
+    bool changed;
+
+    changed = update_name(server);
+    changed = update_urls(server, &server->reach, false) || changed;
+    changed = update_urls(server, &server->websocket_reach, true) || changed;
+    info->connect_urls = server->reach.all.at;
+    info->connect_urls_count = server->reach.all.count;
+    info->websocket_urls = server->websocket_reach.all.at;
+    info->websocket_urls_count = server->websocket_reach.all.count;
+    return changed;
+}
+
+void server_cluster_lame_duck(struct server *server)
+{
+    if (server->cluster != NULL)
+        (void)update_info(server);
 }
 
 static void node_changed(struct cluster_watcher *watcher, const struct cluster_node *node)
 {
+    struct server *server = owner_of(watcher, struct server, watcher);
+
     (void)node;
-    update_info(owner_of(watcher, struct server, watcher));
+    server_shards_halt(server);
+    if (update_info(server))
+        inform(server);
+    server_shards_go_on(server);
 }
 
 /* ---- life -------------------------------------------------------------------------------------
@@ -174,6 +233,7 @@ void server_cluster_create(struct server *server)
 enum err server_cluster_start(struct server *server)
 {
     bool advertise = !server->options.cluster.no_advertise;
+    struct cluster_urls clients, websocket;
     uint64_t incarnation = 0; /* of no disk */
 
     if (server->cluster == NULL)
@@ -181,8 +241,17 @@ enum err server_cluster_start(struct server *server)
     if (server->jetstream != NULL)
         incarnation = jetstream_incarnation(server->jetstream);
     find_own_urls(server);
-    return cluster_start(server->cluster, incarnation, server->own_urls.at,
-                         advertise ? server->own_urls.count : 0);
+    clients = (struct cluster_urls){server->reach.own.at, server->reach.own.count};
+    websocket =
+        (struct cluster_urls){server->websocket_reach.own.at, server->websocket_reach.own.count};
+    return cluster_start(server->cluster, incarnation, advertise ? &clients : NULL,
+                         advertise ? &websocket : NULL);
+}
+
+static void reach_clear(struct reach *reach)
+{
+    urls_clear(&reach->own);
+    urls_clear(&reach->all);
 }
 
 void server_cluster_destroy(struct server *server)
@@ -193,8 +262,8 @@ void server_cluster_destroy(struct server *server)
         return;
     core_destroy(server->core);
     cluster_destroy(server->cluster);
-    urls_clear(&server->own_urls);
-    urls_clear(&server->connect_urls);
+    reach_clear(&server->reach);
+    reach_clear(&server->websocket_reach);
 }
 
 uint16_t server_cluster_port(const struct server *server)

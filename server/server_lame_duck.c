@@ -60,11 +60,13 @@ void server_lame_duck(struct server *server, int64_t deadline_ns)
     server->lame_duck_stop_ns = deadline_ns;
     server->lame_duck_end_ns = now_ns + options->lame_duck_ns;
     listener_close(&server->clients_listener, server->io);
+    listener_close(&server->websocket_listener, server->io);
     if (server_connections_count(server) == 0) {
         server_stop(server, deadline_ns);
         return;
     }
     server_shards_halt(server);
+    server_cluster_lame_duck(server);
     for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
         connections_inform(connections);
     server_shards_go_on(server);

@@ -21,6 +21,13 @@ enum server_state {
     SERVER_STOPPED,
 };
 
+/* Where clients reach servers. */
+struct reach {
+    struct urls own; /* this one */
+    struct urls all; /* and the others, as INFO has it */
+    bool told;       /* clients have been told of others */
+};
+
 struct server {
     struct io *io;
     struct options options;
@@ -38,12 +45,11 @@ struct server {
     struct cluster *cluster; /* NULL: this server stands alone */
     struct core *core;       /* with the cluster: core messages between nodes */
     struct cluster_watcher watcher;
-    char *cluster_name;          /* as INFO has it; owned */
-    char *advertised_host;       /* owned; NULL: as listened on */
-    bool had_urls;               /* clients have been told of others */
-    struct urls own_urls;        /* where clients reach this server */
-    struct urls connect_urls;    /* and all servers, as INFO has it */
-    struct jetstream *jetstream; /* NULL: off */
+    char *cluster_name;           /* as INFO has it; owned */
+    char *advertised_host;        /* owned; NULL: as listened on */
+    struct reach reach;           /* of clients */
+    struct reach websocket_reach; /* the same over WebSocket */
+    struct jetstream *jetstream;  /* NULL: off */
     struct listener clients_listener;
     struct listener http_listener;
     struct listener https_listener;
@@ -80,6 +86,8 @@ bool server_https_renew(struct server *server, char reason[TLS_REASON_SIZE]);
 void server_websocket_door(struct server *server);
 
 /* server_cluster.c: the server as a node. Each is fine when there is no cluster. */
+/* While all shards stand still: clients are told of the other servers only. */
+void server_cluster_lame_duck(struct server *server);
 void server_advertise(struct server *server); /* after the client listener was opened */
 void server_cluster_create(struct server *server);
 enum err server_cluster_start(struct server *server);

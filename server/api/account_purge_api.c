@@ -46,8 +46,7 @@ static void purge_next(struct api_request *request);
 static uint16_t purge_check(struct catalogue_op *op, bool *satisfied)
 {
     struct api_request *request = op->owner;
-    const struct catalogue_entry *entry =
-        jetstream_entry_of(api_jetstream(request), op->id);
+    const struct catalogue_entry *entry = jetstream_entry_of(api_jetstream(request), op->id);
 
     (void)satisfied;
     if (entry == NULL)
@@ -110,8 +109,8 @@ static void run_purge(struct api_request *request)
         api_refuse(request, 10051, "account name can not contain path separators");
         return;
     }
-    purge->ids = jetstream_entry_ids(api_jetstream(request), purge->account, &request->arena,
-                                     &purge->count);
+    purge->ids =
+        jetstream_entry_ids(api_jetstream(request), purge->account, &request->arena, &purge->count);
     if (purge->ids == NULL) {
         api_refuse(request, 10023, NULL);
         return;

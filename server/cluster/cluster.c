@@ -237,8 +237,10 @@ void cluster_hello(const struct cluster *cluster, struct hello *hello)
         .server_name = self->name,
         .host = self->host,
         .urls_count = self->client_urls_count,
+        .websocket_urls_count = self->websocket_urls_count,
     };
     memcpy(hello->urls, self->client_urls, sizeof(self->client_urls));
+    memcpy(hello->websocket_urls, self->websocket_urls, sizeof(self->websocket_urls));
 }
 
 /* Peers that know us by the old name meet us again by the new one. */
@@ -391,27 +393,44 @@ static void place_self(struct cluster *cluster)
     self->port = port;
 }
 
-static void keep_urls(struct cluster *cluster, const struct bytes *urls, size_t count)
+/* The bytes are in `all` when everything is there. */
+static size_t size_urls(const struct cluster_urls *urls, struct bytes to[static CLUSTER_URLS_MAX],
+                        struct buf *all)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; urls != NULL && i < urls->count && count < CLUSTER_URLS_MAX; i++)
+        if (urls->at[i].size <= HELLO_TEXT_MAX && buf_add(all, urls->at[i]))
+            to[count++].size = urls->at[i].size;
+    return count;
+}
+
+static struct bytes place_urls(struct bytes *urls, size_t count, struct bytes from)
+{
+    for (size_t i = 0; i < count; i++) {
+        urls[i].at = from.at;
+        from = bytes_skip(from, urls[i].size);
+    }
+    return from;
+}
+
+static void keep_urls(struct cluster *cluster, const struct cluster_urls *clients,
+                      const struct cluster_urls *websocket)
 {
     struct cluster_node *self = &cluster->self;
-    struct bytes whole;
+    struct bytes rest;
     struct buf all;
 
     buf_init(&all, SIZE_MAX / 2);
-    count = count < CLUSTER_URLS_MAX ? count : CLUSTER_URLS_MAX;
-    for (size_t i = 0; i < count; i++)
-        if (urls[i].size <= HELLO_TEXT_MAX && buf_add(&all, urls[i]))
-            self->client_urls[self->client_urls_count++].size = urls[i].size;
+    self->client_urls_count = size_urls(clients, self->client_urls, &all);
+    self->websocket_urls_count = size_urls(websocket, self->websocket_urls, &all);
     cluster->self_urls = all.at;
-    whole = buf_bytes(&all);
-    for (size_t i = 0; i < self->client_urls_count; i++) {
-        self->client_urls[i].at = whole.at;
-        whole = bytes_skip(whole, self->client_urls[i].size);
-    }
+    rest = place_urls(self->client_urls, self->client_urls_count, buf_bytes(&all));
+    (void)place_urls(self->websocket_urls, self->websocket_urls_count, rest);
 }
 
 enum err cluster_start(struct cluster *cluster, uint64_t incarnation,
-                       const struct bytes *client_urls, size_t client_urls_count)
+                       const struct cluster_urls *clients, const struct cluster_urls *websocket)
 {
     enum err err;
 
@@ -426,7 +445,7 @@ enum err cluster_start(struct cluster *cluster, uint64_t incarnation,
     cluster->started = true;
     cluster->self.incarnation = incarnation;
     place_self(cluster);
-    keep_urls(cluster, client_urls, client_urls_count);
+    keep_urls(cluster, clients, websocket);
     cluster->beat.fire = beat;
     cluster->beat_due_ns = io_now(cluster->io) + cluster->heartbeat_ns;
     cluster->gossip_due_ns = io_now(cluster->io) + GOSSIP_NS;

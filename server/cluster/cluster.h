@@ -71,6 +71,8 @@ struct cluster_node {
     bool up;
     struct bytes client_urls[CLUSTER_URLS_MAX]; /* host:port */
     size_t client_urls_count;
+    struct bytes websocket_urls[CLUSTER_URLS_MAX]; /* the same, for clients over WebSocket */
+    size_t websocket_urls_count;
     int64_t rtt_ns; /* of the last heartbeat; 0: none yet */
 };
 
@@ -96,10 +98,15 @@ void cluster_set_tls(struct cluster *cluster, const struct tls_options *tls,
 
 /* Nothing is opened yet; handlers and watchers can be added. */
 struct cluster *cluster_create(const struct cluster_setup *setup);
-/* Listens and begins to dial. `client_urls` are told to the others, copied. On failure one clear
+/* Where clients reach this server. */
+struct cluster_urls {
+    const struct bytes *at;
+    size_t count;
+};
+/* Listens and begins to dial. URLs are told to the others, copied; NULL: none. On failure one clear
  * line was logged (FTL) and the cluster can only be destroyed. */
 enum err cluster_start(struct cluster *cluster, uint64_t incarnation,
-                       const struct bytes *client_urls, size_t client_urls_count);
+                       const struct cluster_urls *clients, const struct cluster_urls *websocket);
 /* No new links; those that are get what is queued for them and end. */
 void cluster_stop(struct cluster *cluster);
 bool cluster_stopped(const struct cluster *cluster); /* all connections are closed */

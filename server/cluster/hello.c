@@ -32,6 +32,14 @@ static void put_text(struct buf *out, struct bytes text)
     assert(fits);
 }
 
+static void put_urls(struct buf *out, const struct bytes *urls, size_t count)
+{
+    assert(count <= HELLO_URLS_MAX);
+    put_u16(out, (uint16_t)count);
+    for (size_t i = 0; i < count; i++)
+        put_text(out, urls[i]);
+}
+
 void hello_encode(struct buf *out, const struct hello *hello)
 {
     uint8_t flags = (hello->jetstream ? FLAG_JETSTREAM : 0) |
@@ -51,10 +59,8 @@ void hello_encode(struct buf *out, const struct hello *hello)
     put_text(out, hello->host);
     put_text(out, hello->user);
     put_text(out, hello->password);
-    assert(hello->urls_count <= HELLO_URLS_MAX);
-    put_u16(out, (uint16_t)hello->urls_count);
-    for (size_t i = 0; i < hello->urls_count; i++)
-        put_text(out, hello->urls[i]);
+    put_urls(out, hello->urls, hello->urls_count);
+    put_urls(out, hello->websocket_urls, hello->websocket_urls_count);
 }
 
 /* ---- decoding ---------------------------------------------------------------------------------
@@ -69,13 +75,15 @@ static struct bytes take_text(struct decoder *in)
     return decode_bytes(in, size);
 }
 
-static void take_urls(struct decoder *in, struct hello *hello)
+static size_t take_urls(struct decoder *in, struct bytes urls[static HELLO_URLS_MAX])
 {
-    hello->urls_count = decode_u16(in);
-    if (hello->urls_count > HELLO_URLS_MAX)
+    size_t count = decode_u16(in);
+
+    if (count > HELLO_URLS_MAX)
         in->failed = true;
-    for (size_t i = 0; i < hello->urls_count && !in->failed; i++)
-        hello->urls[i] = take_text(in);
+    for (size_t i = 0; i < count && !in->failed; i++)
+        urls[i] = take_text(in);
+    return count;
 }
 
 /* Names go into logs, INFO and subjects of monitoring: no control characters. */
@@ -91,6 +99,9 @@ static bool texts_good(const struct hello *hello)
 {
     for (size_t i = 0; i < hello->urls_count; i++)
         if (!printable(hello->urls[i]))
+            return false;
+    for (size_t i = 0; i < hello->websocket_urls_count; i++)
+        if (!printable(hello->websocket_urls[i]))
             return false;
     return hello->cluster_name.size > 0 && hello->server_id.size > 0 &&
            hello->server_name.size > 0 && printable(hello->cluster_name) &&
@@ -122,7 +133,9 @@ bool hello_decode(struct bytes body, struct hello *hello)
     hello->host = take_text(&in);
     hello->user = take_text(&in);
     hello->password = take_text(&in);
-    take_urls(&in, hello);
+    hello->urls_count = take_urls(&in, hello->urls);
+    if (!in.failed && in.rest.size > 0)
+        hello->websocket_urls_count = take_urls(&in, hello->websocket_urls);
     return !in.failed && texts_good(hello);
 }
 

@@ -15,7 +15,8 @@
  *     24  u64  node         id
  *     32  u64  incarnation
  *     40       texts, each behind a u16 size: cluster name, server id, server name, host (empty: as
- *              the peer sees it), user, password; then a u16 count of client URLs, and those
+ *              the peer sees it), user, password; then a u16 count of client URLs, and those; then
+ *              the same of URLs for clients over WebSocket, which the first servers did not say
  *
  * REFUSED is a u16 reason (enum hello_reason) and a text. What follows in either body is ignored:
  * that is how a later version adds fields.
@@ -43,6 +44,8 @@ struct hello {
     struct bytes cluster_name, server_id, server_name, host, user, password;
     struct bytes urls[HELLO_URLS_MAX];
     size_t urls_count;
+    struct bytes websocket_urls[HELLO_URLS_MAX];
+    size_t websocket_urls_count;
 };
 
 /* In the order they are found. The numbers travel: new ones are added at the end. */

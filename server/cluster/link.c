@@ -335,8 +335,10 @@ static void peer_learn(struct peer *peer, struct link *link)
         .jetstream = hello->jetstream,
         .up = true,
         .client_urls_count = hello->urls_count,
+        .websocket_urls_count = hello->websocket_urls_count,
     };
     memcpy(node->client_urls, hello->urls, sizeof(hello->urls));
+    memcpy(node->websocket_urls, hello->websocket_urls, sizeof(hello->websocket_urls));
     if (node->host.size == 0)
         node->host = bytes_of_text(link->lanes[CLUSTER_CONTROL]->peer.text);
 }

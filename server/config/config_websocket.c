@@ -35,7 +35,7 @@ static void read_origins(struct config_reader *reader, const struct config_value
         if (!upgrade_read_origin(text, &origins[options->origins_count]))
             config_error(reader, e, "unable to parse allowed origin: \"%.*s\"", BYTES_ARG(text));
         else
-            options->origins_count++;
+            origins[options->origins_count++].text = text;
     }
 }
 
@@ -183,7 +183,7 @@ static const struct config_option options_of_websocket[] = {
     CONFIG_READ("listen", read_listen),
     WEBSOCKET("host net", CHARS, host),
     WEBSOCKET("port", INT, port),
-    CONFIG_NOTICED("advertise", "other servers are not told of this port"),
+    WEBSOCKET("advertise", TEXT, advertise),
     WEBSOCKET("no_tls", BOOL, no_tls),
     CONFIG_READ("tls", read_tls),
     WEBSOCKET("same_origin", BOOL, same_origin),

@@ -59,6 +59,7 @@ void monitor_varz_limits(struct json_writer *w, const struct server *server);
 void monitor_jetstream_config(struct json_writer *w, const struct server *server, bool with_place);
 void monitor_varz_tls(struct json_writer *w, const struct server *server);
 void monitor_varz_config(struct json_writer *w, const struct server *server);
+void monitor_varz_websocket(struct json_writer *w, const struct server *server);
 void monitor_system_account(struct json_writer *w, const struct server *server);
 
 /* routez.c: fine without a cluster. */

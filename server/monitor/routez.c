@@ -8,15 +8,21 @@
 /* ---- /varz ------------------------------------------------------------------------------------
  */
 
+static void connect_urls(struct json_writer *w, struct bytes key, const struct urls *urls)
+{
+    if (urls->count == 0)
+        return;
+    json_key(w, key);
+    json_array_begin(w);
+    for (size_t i = 0; i < urls->count; i++)
+        json_string(w, urls->at[i]);
+    json_array_end(w);
+}
+
 void monitor_connect_urls(struct json_writer *w, const struct server *server)
 {
-    if (server->connect_urls.count == 0)
-        return;
-    json_key(w, BYTES("connect_urls"));
-    json_array_begin(w);
-    for (size_t i = 0; i < server->connect_urls.count; i++)
-        json_string(w, server->connect_urls.at[i]);
-    json_array_end(w);
+    connect_urls(w, BYTES("connect_urls"), &server->reach.all);
+    connect_urls(w, BYTES("ws_connect_urls"), &server->websocket_reach.all);
 }
 
 static void route_urls(struct json_writer *w, const struct cluster_options *options)

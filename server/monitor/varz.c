@@ -46,7 +46,7 @@ static void varz_modules(struct json_writer *w, const struct server *server)
     monitor_empty(w, BYTES("gateway"));
     monitor_empty(w, BYTES("leaf"));
     monitor_empty(w, BYTES("mqtt"));
-    monitor_empty(w, BYTES("websocket"));
+    monitor_varz_websocket(w, server);
     monitor_varz_jetstream(w, server, true);
 }
 

@@ -100,3 +100,55 @@ void monitor_varz_tls(struct json_writer *w, const struct server *server)
 
     monitor_seconds(w, BYTES("tls_timeout"), tls != NULL ? tls->timeout_ns : TLS_TIMEOUT_NS);
 }
+
+static void flag_if(struct json_writer *w, struct bytes key, bool value)
+{
+    if (value)
+        monitor_flag(w, key, true);
+}
+
+static void origins(struct json_writer *w, const struct websocket_options *options)
+{
+    if (options->origins_count == 0)
+        return;
+    json_key(w, BYTES("allowed_origins"));
+    json_array_begin(w);
+    for (size_t i = 0; i < options->origins_count; i++)
+        json_string(w, options->origins[i].text);
+    json_array_end(w);
+}
+
+static void websocket_times(struct json_writer *w, const struct websocket_options *options)
+{
+    if (options->handshake_timeout_ns > 0)
+        monitor_number(w, BYTES("handshake_timeout"), options->handshake_timeout_ns);
+    if (options->door.timeout_ns > 0)
+        monitor_seconds(w, BYTES("auth_timeout"), options->door.timeout_ns);
+}
+
+/* What is as it is by itself is left out. */
+void monitor_varz_websocket(struct json_writer *w, const struct server *server)
+{
+    const struct websocket_options *options = &server->options.websocket;
+
+    json_key(w, BYTES("websocket"));
+    json_object_begin(w);
+    if (options->port != 0) {
+        monitor_text(w, BYTES("host"),
+                     options->host[0] != 0 ? options->host : server->options.host);
+        monitor_number(w, BYTES("port"), server->websocket_listener.port);
+        if (options->advertise != NULL)
+            monitor_text(w, BYTES("advertise"), options->advertise);
+        if (options->door.no_auth_user.size > 0)
+            monitor_bytes(w, BYTES("no_auth_user"), options->door.no_auth_user);
+        if (options->jwt_cookie.size > 0)
+            monitor_bytes(w, BYTES("jwt_cookie"), options->jwt_cookie);
+        websocket_times(w, options);
+        flag_if(w, BYTES("no_tls"), options->no_tls);
+        flag_if(w, BYTES("tls_map"), options->tls != NULL && options->tls->map);
+        flag_if(w, BYTES("same_origin"), options->same_origin);
+        origins(w, options);
+        flag_if(w, BYTES("compression"), options->compression);
+    }
+    json_object_end(w);
+}

@@ -17,13 +17,15 @@ struct websocket_header {
 
 /* A scheme, a host and a port that a page may come from. */
 struct websocket_origin {
+    struct bytes text; /* as configured */
     struct bytes scheme, host;
     uint16_t port;
 };
 
 struct websocket_options {
-    char host[64]; /* empty: as for clients */
-    int port;      /* 0: there is none; -1: any free */
+    char host[64];         /* empty: as for clients */
+    int port;              /* 0: there is none; -1: any free */
+    const char *advertise; /* host or host:port; NULL: what is listened on */
     bool no_tls;
     bool compression;                       /* of messages, where the client offers it */
     const struct tls_options *tls;          /* NULL: none */

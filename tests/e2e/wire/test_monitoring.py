@@ -163,6 +163,25 @@ class Guarded(unittest.TestCase):
 
 
 class Encrypted(TlsCase):
+    def test_the_port_for_websockets_is_shown_as_it_was_configured(self):
+        with tempfile.TemporaryDirectory(prefix="millrace-monitoring-") as directory:
+            path, monitor, port = os.path.join(directory, "c.conf"), free_port(), free_port()
+            for block, shown in (
+                ("no_tls: true", {"no_tls": True}),
+                (
+                    'no_tls: true, same_origin: true, allowed_origins: ["http://a.example:80", "https://b.example"], compression: true, '
+                    'handshake_timeout: "3s", advertise: "x.example:99", no_auth_user: u, authorization { timeout: 1.5 }',
+                    {"advertise": "x.example:99", "no_auth_user": "u", "handshake_timeout": 3000000000, "auth_timeout": 1.5, "no_tls": True,
+                     "same_origin": True, "allowed_origins": ["http://a.example:80", "https://b.example"], "compression": True},
+                ),
+            ):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(f'websocket {{ listen: "127.0.0.1:{port}", {block} }}\n')
+                    file.write("authorization { users [ {user: u, password: p} ] }\n")
+                with Server(("-c", path, "-m", str(monitor)), jetstream=False):
+                    varz = json.loads(get(monitor, "/varz")[1])
+                self.assertEqual(varz["websocket"], {"host": "127.0.0.1", "port": port, **shown})
+
     def test_https_serves_the_same_and_asks_for_no_certificate(self):
         port = free_port()
         server = self.start('ca_file: "DIR/ca.pem", verify: true', f"https: 127.0.0.1:{port}")

@@ -123,7 +123,7 @@ static inline void rig_start(struct rig_node *node)
     node->watcher = (struct cluster_watcher){.up = rig_up, .down = rig_down};
     cluster_watch(node->cluster, &node->watcher);
     cluster_subscribe(node->cluster, RIG_KIND, rig_got, node);
-    ck_assert_int_eq(cluster_start(node->cluster, node->index + 1, NULL, 0), OK);
+    ck_assert_int_eq(cluster_start(node->cluster, node->index + 1, NULL, NULL), OK);
     io_set_flush(io, rig_flush, node);
 }
 

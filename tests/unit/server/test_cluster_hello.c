@@ -20,6 +20,8 @@ static struct hello hello_named(const char *name)
         .password = BYTES("p"),
         .urls = {BYTES("a:1"), BYTES("b:2")},
         .urls_count = 2,
+        .websocket_urls = {BYTES("c:3")},
+        .websocket_urls_count = 1,
     };
 
     hello.node = bytes_hash(hello.server_name, 0);
@@ -58,18 +60,24 @@ START_TEST(everything_that_is_said_is_heard)
     ck_assert_uint_eq(heard.urls_count, 2);
     ck_assert(bytes_equal(heard.urls[0], BYTES("a:1")));
     ck_assert(bytes_equal(heard.urls[1], BYTES("b:2")));
+    ck_assert_uint_eq(heard.websocket_urls_count, 1);
+    ck_assert(bytes_equal(heard.websocket_urls[0], BYTES("c:3")));
     buf_deinit(&out);
 }
 END_TEST
 
+/* The URLs for WebSocket came later. */
 START_TEST(a_hello_cut_anywhere_is_malformed_and_one_with_more_is_not)
 {
     struct hello said = hello_named("n1"), heard;
+    size_t without = 2 + 2 + sizeof("c:3") - 1;
     struct buf out;
 
     encode(&out, &said);
     for (size_t cut = 0; cut < out.size; cut++)
-        ck_assert(!hello_decode(bytes_of(out.at, cut), &heard));
+        ck_assert_int_eq(hello_decode(bytes_of(out.at, cut), &heard), cut == out.size - without);
+    ck_assert(hello_decode(bytes_of(out.at, out.size - without), &heard));
+    ck_assert_uint_eq(heard.websocket_urls_count, 0);
     ck_assert(BUF_ADD(&out, "fields of a later version"));
     ck_assert(hello_decode(buf_bytes(&out), &heard));
     buf_deinit(&out);

@@ -93,6 +93,8 @@ END_TEST
 START_TEST(a_node_says_what_it_is_and_how_far_away)
 {
     struct bytes urls[] = {BYTES("10.0.0.1:4222"), BYTES("a.example:4222")};
+    struct bytes websocket_urls[] = {BYTES("10.0.0.1:8080")};
+    struct cluster_urls clients = {urls, 2}, websocket = {websocket_urls, 1};
     const struct cluster_node *node;
     struct cluster_setup setup;
     struct rig rig;
@@ -112,7 +114,7 @@ START_TEST(a_node_says_what_it_is_and_how_far_away)
     };
     rig.nodes[0].cluster = cluster_create(&setup);
     io_set_flush(setup.io, rig_flush, &rig.nodes[0]);
-    ck_assert_int_eq(cluster_start(rig.nodes[0].cluster, 77, urls, 2), OK);
+    ck_assert_int_eq(cluster_start(rig.nodes[0].cluster, 77, &clients, &websocket), OK);
     sim_run(rig.sim, 5 * SECOND_NS);
     node = cluster_node(rig.nodes[1].cluster, cluster_node_id(BYTES("n0")));
     ck_assert_ptr_nonnull(node);
@@ -125,6 +127,8 @@ START_TEST(a_node_says_what_it_is_and_how_far_away)
     ck_assert_uint_eq(node->port, RIG_PORT);
     ck_assert_uint_eq(node->client_urls_count, 2);
     ck_assert(bytes_equal(node->client_urls[1], urls[1]));
+    ck_assert_uint_eq(node->websocket_urls_count, 1);
+    ck_assert(bytes_equal(node->websocket_urls[0], websocket_urls[0]));
     ck_assert_int_gt(node->rtt_ns, 0);
     ck_assert_int_lt(node->rtt_ns, SECOND_NS);
     rig_end(&rig);
