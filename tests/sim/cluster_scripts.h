@@ -29,6 +29,7 @@ enum script {
     SCRIPT_FORGET,  /* of MOVE: streams in memory lose what they had */
     SCRIPT_LEFT,    /* of SCALE: who was to be a replica is away until it is none any more */
     SCRIPT_EMPTY,   /* of GONE: a disk is lost, and another node dies as soon as all are well */
+    SCRIPT_SWAPPED, /* of GONE: two nodes come back with each other's disks, then with their own */
     SCRIPT_COUNT,
 };
 

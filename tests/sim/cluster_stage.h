@@ -48,6 +48,8 @@ void forged_by(const struct stage *stage, size_t node);
 void play_left(const struct stage *stage);
 /* cluster_empty.c */
 void play_empty(const struct stage *stage);
+/* cluster_swapped.c */
+void play_swapped(const struct stage *stage);
 /* cluster_erase.c */
 void play_erase(const struct stage *stage);
 /* cluster_ranges.c */
