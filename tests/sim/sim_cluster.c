@@ -214,7 +214,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
         run->script = SCRIPT_LEFT;
     if (settings->script == SCRIPT_NONE && run->script == SCRIPT_GONE &&
         prng_chance(&run->prng, 1, 2))
-        run->script = SCRIPT_EMPTY;
+        run->script = prng_chance(&run->prng, 1, 3) ? SCRIPT_SWAPPED : SCRIPT_EMPTY;
     if (settings->script == SCRIPT_NONE && run->script == SCRIPT_SHORT && seed % 3 == 0)
         run->script = SCRIPT_AGAIN; /* not drawn: what other seeds do stays what it was */
     if (settings->limits.at[LIMIT_SCRIPT] == 0)
