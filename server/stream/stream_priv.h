@@ -658,9 +658,9 @@ bool delivery_behind(struct consumer_shell *shell);
 bool delivery_now(struct consumer_shell *shell, const struct consumer_delivery *delivery);
 /* Who listens to its deliver subject: lane->route. False: publish it. There is a lane. */
 bool delivery_route(struct consumer_shell *shell);
-/* The message of a record that was read; false: it is damaged, which was said. */
-bool delivery_read(struct consumer_shell *shell, uint64_t sequence, struct bytes bytes,
-                   struct effect *effect);
+/* The message of a record that was read at that place; false: it is damaged, which was noted. */
+bool delivery_read(struct consumer_shell *shell, uint64_t sequence, log_place place,
+                   struct bytes bytes, struct effect *effect);
 /* One that waits for its message has waited so long. */
 void delivery_waited(struct stream *stream, int64_t stored_ns);
 
@@ -680,6 +680,8 @@ void stream_read_at(struct stream *stream, struct stream_read *read,
 /* So, into memory of its own and never at once: `done` runs from a later turn. */
 void stream_read_later(struct stream *stream, struct stream_read *read,
                        const struct index_entry *entry);
+/* What was read there is not that message: it is damaged, if it is still the stream's and there. */
+void stream_read_damaged(struct stream *stream, uint64_t sequence, log_place place);
 
 /* origins.c */
 void stream_origins_turn(struct stream *stream); /* while it leads */
