@@ -115,6 +115,8 @@ struct stream_blocks {
     struct timer fill_timer;
     struct stream_filled filled;
     struct lost found;            /* damage that was found while it was filled */
+    struct lost lacking;          /* what nobody gave, and may have left the stream */
+    uint64_t lacking_until;       /* what it lacks still when that index is applied is lost here */
     struct stream_repair *repair; /* stream_repair.c; NULL: none */
     struct timer repair_timer;
     int64_t repair_wait_ns; /* before the last round; 0: at once */
@@ -559,7 +561,8 @@ struct block_sections {
 struct block_sections stream_block_sections(struct bytes body);
 /* stream_fill.c: events of the replica */
 enum err stream_fill_begin(void *owner, const struct replica_block *block);
-void stream_fill_told(void *owner, struct bytes answer);
+void stream_fill_told(void *owner, struct bytes answer, uint64_t applied);
+void stream_fill_applied(struct stream *stream, uint64_t index); /* that index is */
 void stream_fill_drop(void *owner);
 void stream_fill_forget(void *owner);
 void stream_fill_taken(void *owner);
