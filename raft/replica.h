@@ -81,9 +81,9 @@ struct replica_events {
      * until drop. ERR_CORRUPT: it makes no sense here, and nothing has come of it.
      */
     enum err (*fill)(void *owner, const struct replica_block *block);
-    /* To a question that was asked, in any order, perhaps twice, perhaps when it is asked no more.
-     */
-    void (*told)(void *owner, struct bytes answer);
+    /* To a question that was asked, in any order, perhaps twice, perhaps when it is asked no more;
+     * `applied`: by whoever answers, not below the block's index. */
+    void (*told)(void *owner, struct bytes answer, uint64_t applied);
     /* It will not be taken, or has been: what was decoded beside goes. */
     void (*fill_drop)(void *owner);
     /* The block is on the disk: the state is to be as that of a new machine; `restore` follows at

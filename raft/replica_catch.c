@@ -409,7 +409,7 @@ static void told(struct replica *replica, const struct wire_message *in)
     if (catch->phase != CATCH_FILL || in->message.previous != catch->index ||
         in->message.last < catch->index)
         return;
-    replica->events.told(replica->owner, in->payload);
+    replica->events.told(replica->owner, in->payload, in->message.last);
 }
 
 void replica_catch_step(struct replica *replica, const struct wire_message *in)

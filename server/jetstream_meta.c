@@ -127,10 +127,11 @@ void jetstream_meta_forget(void *owner)
     (void)owner;
 }
 
-void jetstream_meta_told(void *owner, struct bytes answer)
+void jetstream_meta_told(void *owner, struct bytes answer, uint64_t applied)
 {
     (void)owner;
     (void)answer;
+    (void)applied;
 }
 
 void jetstream_meta_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question)

@@ -182,7 +182,7 @@ enum err jetstream_meta_restore(void *owner, const struct replica_block *block);
 enum err jetstream_meta_fill(void *owner, const struct replica_block *block);
 void jetstream_meta_forget(void *owner);
 void jetstream_meta_taken(void *owner);
-void jetstream_meta_told(void *owner, struct bytes answer);
+void jetstream_meta_told(void *owner, struct bytes answer, uint64_t applied);
 void jetstream_meta_asked(void *owner, struct raft_member by, uint64_t index,
                           struct bytes question);
 

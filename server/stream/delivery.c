@@ -17,6 +17,7 @@ struct stream_reader {
     struct log_read read;
     struct consumer_shell *shell; /* NULL: the consumer went away meanwhile */
     uint64_t first_sequence;
+    size_t first_size;
     log_place place;
     size_t size;
     uint8_t *memory;
@@ -95,18 +96,15 @@ static void send_along(struct consumer_shell *shell, struct way *way, const stru
         (void)router_publish(router, account, message);
 }
 
-bool delivery_read(struct consumer_shell *shell, uint64_t sequence, struct bytes bytes,
-                   struct effect *effect)
+bool delivery_read(struct consumer_shell *shell, uint64_t sequence, log_place place,
+                   struct bytes bytes, struct effect *effect)
 {
-    struct stream *stream = shell->stream;
     struct record record;
 
     if (record_read(bytes, &record) == OK && effect_read(&record, effect) == OK &&
         effect->type == EFFECT_MESSAGE && effect->message.sequence == sequence)
         return true;
-    logger_error(server_logger(jetstream_server(stream->jetstream)),
-                 "Stream '%.*s': message %llu is damaged on disk", BYTES_ARG(stream->name),
-                 (unsigned long long)sequence);
+    stream_read_damaged(shell->stream, sequence, place);
     return false;
 }
 
@@ -115,14 +113,14 @@ void delivery_waited(struct stream *stream, int64_t stored_ns)
     latency_add(&stream->lane->latencies.delivered, stream_log_now(stream) - stored_ns);
 }
 
-/* Sends the message whose record stands at the start of `bytes`. */
+/* Sends the message whose record stands at the start of `bytes`, and at that place. */
 static void send_message(struct consumer_shell *shell, struct way *way,
-                         const struct outbox_item *item, struct bytes bytes)
+                         const struct outbox_item *item, log_place place, struct bytes bytes)
 {
     struct effect effect;
     struct message message;
 
-    if (!delivery_read(shell, item->sequence, bytes, &effect))
+    if (!delivery_read(shell, item->sequence, place, bytes, &effect))
         return;
     message = (struct message){
         .subject = effect.message.subject,
@@ -203,7 +201,8 @@ static size_t send_run(struct consumer_shell *shell, const struct run *run, log_
         } else if (at->size > 0) {
             if (at->place < place || at->place + at->size > place + bytes.size)
                 break;
-            send_message(shell, &way, &item, bytes_skip(bytes, (size_t)(at->place - place)));
+            send_message(shell, &way, &item, at->place,
+                         bytes_skip(bytes, (size_t)(at->place - place)));
             sent += at->size;
         }
         outbox_pop(&shell->lane->deliveries);
@@ -233,12 +232,9 @@ static void read_done(struct log_read *read, int64_t result)
         if (result > 0)
             send_read(shell, reader->place, bytes_of(reader->memory, (size_t)result));
         /* A message that cannot be read must not stop those behind it. */
-        if ((result <= 0 || (size_t)result < reader->size) &&
-            outbox_peek(&shell->lane->deliveries, &item) &&
+        if (result < (int64_t)reader->first_size && outbox_peek(&shell->lane->deliveries, &item) &&
             item.sequence == reader->first_sequence && item.kind == OUTBOX_STORED) {
-            logger_error(server_logger(jetstream_server(shell->stream->jetstream)),
-                         "Stream '%.*s': message %llu could not be read",
-                         BYTES_ARG(shell->stream->name), (unsigned long long)item.sequence);
+            stream_read_damaged(shell->stream, item.sequence, reader->place);
             outbox_pop(&shell->lane->deliveries);
         }
         stream_consumer_mark(shell);
@@ -247,15 +243,16 @@ static void read_done(struct log_read *read, int64_t result)
     heap_give(reader);
 }
 
-static void read_from_disk(struct consumer_shell *shell, uint64_t sequence, log_place place,
-                           size_t size)
+static void read_from_disk(struct consumer_shell *shell, uint64_t sequence,
+                           const struct location *first, size_t size)
 {
     struct stream_reader *reader = HEAP_NEW(struct stream_reader);
 
     reader->read.done = read_done;
     reader->shell = shell;
     reader->first_sequence = sequence;
-    reader->place = place;
+    reader->first_size = first->size;
+    reader->place = first->place;
     reader->size = size;
     reader->memory = heap_take(size);
     shell->lane->reader = reader;
@@ -297,7 +294,7 @@ void delivery_pump(struct consumer_shell *shell)
         size_t sent;
 
         if (got < (int64_t)first.size) {
-            read_from_disk(shell, sequence, first.place, size);
+            read_from_disk(shell, sequence, &first, size);
             return;
         }
         stream_lane_read_lent(shell->stream->lane);

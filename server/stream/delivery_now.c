@@ -131,7 +131,7 @@ bool delivery_now(struct consumer_shell *shell, const struct consumer_delivery *
             return false;
         bytes = window_find(shell->lane, delivery->place, delivery->place_size);
     }
-    if (!delivery_read(shell, delivery->sequence, bytes, &effect))
+    if (!delivery_read(shell, delivery->sequence, delivery->place, bytes, &effect))
         return true; /* nor would it be found later */
     message = (struct message){
         .subject = effect.message.subject,

@@ -22,12 +22,12 @@ static bool to_message(struct bytes bytes, uint64_t sequence, struct stream_mess
     return true;
 }
 
-/* What is not what it should be is damaged, if it is still the stream's and still there. */
-static void look_at_damage(struct stream *stream, uint64_t sequence, uint64_t place)
+void stream_read_damaged(struct stream *stream, uint64_t sequence, log_place place)
 {
     struct index_entry entry;
 
-    if (index_get(stream->state.index, sequence, &entry) && entry.place == place)
+    if (index_get(stream->state.index, sequence, &entry) && entry.place == place &&
+        place >> 32 != LOG_FILE_NONE)
         stream_damaged(stream, sequence, entry.stored_size, "found by a read");
 }
 
@@ -38,7 +38,7 @@ static void hand_out(struct stream *stream, struct stream_read *read, uint64_t p
     bool sound = to_message(bytes, read->sequence, &message);
 
     if (!sound)
-        look_at_damage(stream, read->sequence, place);
+        stream_read_damaged(stream, read->sequence, place);
     read->done(read, sound ? &message : NULL);
 }
 
@@ -71,6 +71,8 @@ static void read_done(struct log_read *log_read, int64_t result)
     struct stream *stream = read->stream;
 
     unlink_read(read);
+    if (stream != NULL && result != (int64_t)read->size)
+        stream_read_damaged(stream, read->sequence, read->place);
     if (stream != NULL && result == (int64_t)read->size)
         hand_out(stream, read, read->place, bytes_of(memory, read->size));
     else

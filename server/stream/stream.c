@@ -133,6 +133,8 @@ static void apply(void *owner, const struct log_batch *batch)
     }
     decider_applied(&stream->decider, batch->index);
     measure(stream, batch);
+    if (stream->blocks.lacking.count > 0)
+        stream_fill_applied(stream, batch->index);
     stream_expiry_applied(stream);
     stream_schedules_applied(stream);
     stream_mark(stream);

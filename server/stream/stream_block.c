@@ -513,6 +513,7 @@ void stream_block_close(struct stream *stream, bool deleted)
     stream_serve_close(stream, deleted);
     filled_drop(&blocks->filled);
     lost_deinit(&blocks->found);
+    lost_deinit(&blocks->lacking);
     stream_places_deinit(&blocks->places);
     heap_give(blocks->stale);
     *blocks = (struct stream_blocks){0};

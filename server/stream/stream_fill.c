@@ -56,7 +56,8 @@ struct stream_fill {
     bool asked_all;
     struct index_restoring *decoding; /* NULL: it is decoded */
     struct bytes state;               /* its section of the body: decoded last */
-    struct ending *ending;            /* NULL: something is still lacking */
+    uint64_t answered;     /* the highest index that whoever answered had applied by then */
+    struct ending *ending; /* NULL: something is still lacking */
 };
 
 static void filling_clear(struct filling *filling)
@@ -319,7 +320,7 @@ static void settle(struct stream_fill *fill, struct fill_range *range, uint64_t 
     replica_ask(fill->stream->replica, (uint32_t)(range - fill->asked), (struct bytes){0});
 }
 
-void stream_fill_told(void *owner, struct bytes answer)
+void stream_fill_told(void *owner, struct bytes answer, uint64_t applied)
 {
     struct stream *stream = owner;
     struct stream_fill *fill = stream->blocks.fill;
@@ -335,6 +336,8 @@ void stream_fill_told(void *owner, struct bytes answer)
     range = range_from(fill, first);
     if (range == NULL || last < first || last > range->last)
         return;
+    if (applied > fill->answered)
+        fill->answered = applied;
     take_records(fill, range, in.rest);
     settle(fill, range, last);
     go_on(fill);
@@ -402,6 +405,7 @@ struct ending {
     bool left_known;
     struct log_erased *left; /* what this replica has and the next state has not */
     size_t left_count, left_capacity;
+    struct lost lacking; /* not among the answers */
     struct stream_places places;
     struct index_capture *capture; /* NULL: not begun, or ended */
     struct buf pieces;             /* which nobody needs */
@@ -413,6 +417,7 @@ static void ending_free(struct ending *ending)
         index_capture_end(ending->capture);
     buf_deinit(&ending->pieces);
     stream_places_deinit(&ending->places);
+    lost_deinit(&ending->lacking);
     heap_give(ending->left);
     heap_give(ending);
 }
@@ -426,6 +431,8 @@ static bool mark_some(const struct index *index, struct ending *ending)
         if (!index_next(index, NULL, ending->cursor, &entry))
             return true;
         ending->cursor = entry.sequence + 1;
+        if (ordinal_of(&entry) == LOG_FILE_NONE)
+            (void)lost_add(&ending->lacking, entry.sequence, entry.stored_size);
         stream_places_add(&ending->places, &entry);
     }
     return false;
@@ -600,17 +607,42 @@ void stream_fill_forget(void *owner)
 
     struct stream_fill *fill = stream->blocks.fill;
     struct stream_filled filled = {.index = fill->next.index, .places = fill->ending->places};
-    struct lost found = found_since(fill);
+    struct lost found = found_since(fill), lacking = fill->ending->lacking;
+    uint64_t answered = fill->answered;
 
     for (size_t i = 0; i < fill->ending->left_count; i++)
         stream_erase_also(stream, fill->ending->left[i].place, fill->ending->left[i].size);
     fill->next.index = NULL;
     fill->ending->places = (struct stream_places){0};
+    fill->ending->lacking = (struct lost){0};
     stream_fill_drop(stream);
     stream_direct_drop(stream);
     stream_block_forget(stream);
     stream->blocks.filled = filled;
     stream->blocks.found = found;
+    stream->blocks.lacking = lacking;
+    stream->blocks.lacking_until = answered;
+}
+
+/*
+ * A message that was not among the answers has left the stream before the one who answered had
+ * applied as much: then the log takes it out here, too. If it does not, that one's disk has lost it
+ * and another one may have it.
+ */
+void stream_fill_applied(struct stream *stream, uint64_t index)
+{
+    struct lost *lacking = &stream->blocks.lacking;
+    struct index_entry entry;
+
+    if (index < stream->blocks.lacking_until)
+        return;
+    for (size_t i = 0; i < lacking->count; i++) {
+        if (index_get(stream->state.index, lacking->at[i], &entry) &&
+            ordinal_of(&entry) == LOG_FILE_NONE)
+            stream_damaged(stream, entry.sequence, entry.stored_size,
+                           "nor did the server have it whose state was taken");
+    }
+    lost_deinit(lacking);
 }
 
 static void note_found(struct stream *stream)
@@ -632,6 +664,7 @@ void stream_fill_taken(void *owner)
 
     stream_block_noted(stream);
     note_found(stream);
+    stream_fill_applied(stream, replica_applied(stream->replica));
     stream_erase_remains(stream);
     stream->taken_ns = io_now(stream_io(stream));
     if (stream->state.configured)

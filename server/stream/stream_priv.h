@@ -116,6 +116,8 @@ struct stream_blocks {
     struct timer fill_timer;
     struct stream_filled filled;
     struct lost found;            /* damage that was found while it was filled */
+    struct lost lacking;          /* what nobody gave, and may have left the stream */
+    uint64_t lacking_until;       /* what it lacks still when that index is applied is lost here */
     struct stream_repair *repair; /* stream_repair.c; NULL: none */
     struct timer repair_timer;
     int64_t repair_wait_ns; /* before the last round; 0: at once */
@@ -561,7 +563,8 @@ struct block_sections {
 struct block_sections stream_block_sections(struct bytes body);
 /* stream_fill.c: events of the replica */
 enum err stream_fill_begin(void *owner, const struct replica_block *block);
-void stream_fill_told(void *owner, struct bytes answer);
+void stream_fill_told(void *owner, struct bytes answer, uint64_t applied);
+void stream_fill_applied(struct stream *stream, uint64_t index); /* that index is */
 void stream_fill_drop(void *owner);
 void stream_fill_forget(void *owner);
 void stream_fill_taken(void *owner);
@@ -660,9 +663,9 @@ bool delivery_behind(struct consumer_shell *shell);
 bool delivery_now(struct consumer_shell *shell, const struct consumer_delivery *delivery);
 /* Who listens to its deliver subject: lane->route. False: publish it. There is a lane. */
 bool delivery_route(struct consumer_shell *shell);
-/* The message of a record that was read; false: it is damaged, which was said. */
-bool delivery_read(struct consumer_shell *shell, uint64_t sequence, struct bytes bytes,
-                   struct effect *effect);
+/* The message of a record that was read at that place; false: it is damaged, which was noted. */
+bool delivery_read(struct consumer_shell *shell, uint64_t sequence, log_place place,
+                   struct bytes bytes, struct effect *effect);
 /* One that waits for its message has waited so long. */
 void delivery_waited(struct stream *stream, int64_t stored_ns);
 
@@ -682,6 +685,8 @@ void stream_read_at(struct stream *stream, struct stream_read *read,
 /* So, into memory of its own and never at once: `done` runs from a later turn. */
 void stream_read_later(struct stream *stream, struct stream_read *read,
                        const struct index_entry *entry);
+/* What was read there is not that message: it is damaged, if it is still the stream's and there. */
+void stream_read_damaged(struct stream *stream, uint64_t sequence, log_place place);
 
 /* origins.c */
 void stream_origins_turn(struct stream *stream); /* while it leads */

@@ -162,10 +162,11 @@ static enum err on_fill(void *owner, const struct replica_block *block)
 }
 
 /* To the second it has another question at once, to the first none. */
-static void on_told(void *owner, struct bytes answer)
+static void on_told(void *owner, struct bytes answer, uint64_t applied)
 {
     struct machine *m = owner;
 
+    (void)applied;
     if (bytes_equal(answer, BYTES("second"))) {
         replica_ask(m->replica, 1, answer);
         return;

@@ -27,11 +27,13 @@ static struct {
     struct sim_client client;
     char reply[64], text[200000];
     bool told;
+    unsigned delivered;
 } s;
 
 static void on_message(void *context, const struct client_message *message)
 {
     (void)context;
+    s.delivered += bytes_equal(message->subject, BYTES("s.a"));
     if (!bytes_equal(message->subject, bytes_of_text(s.reply)))
         return;
     ck_assert_uint_lt(message->payload.size, sizeof s.text);
@@ -247,11 +249,85 @@ START_TEST(what_recovery_has_lost_is_told_when_a_block_is_above_it)
 }
 END_TEST
 
+/* ---- consumers ------------------------------------------------------------------------------- */
+
+/* The background check stays away; message 40 has rotted, or its file ends before it. */
+static void begin_rotten(uint64_t seed, bool cut)
+{
+    struct io_file *file;
+    struct spot spot;
+
+    begin(seed);
+    spot = spot_of(40);
+    stop();
+    s.options.jetstream_options.scrub_rate = 0;
+    if (!cut)
+        rot(&spot);
+    start();
+    if (cut) {
+        ck_assert_int_eq(
+            io_open(sim_node_io(s.sim, s.node), spot.path.text, IO_READ | IO_WRITE, &file), OK);
+        ck_assert_int_eq(io_truncate(sim_node_io(s.sim, s.node), file, spot.offset), OK);
+        io_close(sim_node_io(s.sim, s.node), file);
+    }
+    run_ms(4000);
+    ck_assert_ptr_null(lost());
+}
+
+static void consume(const char *config)
+{
+    ck_assert_ptr_nonnull(strstr(ask("$JS.API.CONSUMER.CREATE.S.C", config), "\"name\":\"C\""));
+    sim_client_publish(&s.client, "$JS.API.CONSUMER.MSG.NEXT.S.C", "_R.deliver", "",
+                       BYTES("{\"batch\":60,\"expires\":1000000000}"));
+    run_ms(2000);
+}
+
+#define PULLED                                                                                     \
+    "{\"stream_name\":\"S\",\"config\":{\"name\":\"C\",\"ack_policy\":\"%s\",\"mem_storage\":"     \
+    "true}}"
+#define PUSHED                                                                                     \
+    "{\"stream_name\":\"S\",\"config\":{\"name\":\"C\",\"ack_policy\":\"%s\",\"mem_storage\":"     \
+    "true,"                                                                                        \
+    "\"deliver_subject\":\"_R.deliver\"}}"
+
+static void found_by(uint64_t seed, bool cut, const char *format, const char *policy,
+                     unsigned delivered)
+{
+    char config[300];
+
+    begin_rotten(seed, cut);
+    snprintf(config, sizeof config, format, policy);
+    consume(config);
+    if (!cut)
+        ck_assert_uint_ge(s.delivered, delivered);
+    ck_assert_ptr_nonnull(lost());
+    ck_assert_ptr_nonnull(strstr(lost(), cut ? "\"msgs\":[40" : "\"msgs\":[40],"));
+    end();
+}
+
+START_TEST(what_a_consumer_comes_upon_is_noted)
+{
+    found_by(4, false, PULLED, "explicit", 59);
+    found_by(5, false, PULLED, "none", 59);
+    found_by(6, false, PUSHED, "explicit", MESSAGES - 1);
+    found_by(7, false, PUSHED, "none", MESSAGES - 1); /* each leaves as it is found */
+}
+END_TEST
+
+START_TEST(what_a_consumer_cannot_read_is_noted)
+{
+    found_by(8, true, PULLED, "explicit", 0);
+    found_by(9, true, PUSHED, "none", 0);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {what_was_found_is_told_after_a_start_that_does_not_read_it,
                             what_leaves_the_stream_is_lost_no_more,
-                            what_recovery_has_lost_is_told_when_a_block_is_above_it};
+                            what_recovery_has_lost_is_told_when_a_block_is_above_it,
+                            what_a_consumer_comes_upon_is_noted,
+                            what_a_consumer_cannot_read_is_noted};
 
     return UNIT_RUN_PLAIN("damage", tests);
 }

@@ -1,0 +1,143 @@
+/*
+ * A replica that takes another one's state, and what that one leaves out of its answers: what it
+ * has just found damaged itself is fetched from a third, what has left the stream is not missed.
+ */
+#include "server/jetstream_priv.h"
+#include "server/stream/stream_priv.h"
+#include "storage/paths.h"
+#include "tests/unit/server/cluster_world.h"
+
+#define EARLY  40u
+#define LATE   900u
+#define ROTTEN (EARLY + 200u)
+
+static struct world world;
+static struct talker *t;
+static size_t leader, away;
+
+static struct stream *stream_at(size_t i)
+{
+    return catalogue_named(&world.servers[i].server->jetstream->catalogue, BYTES("$G"), BYTES("S"))
+        ->stream;
+}
+
+static void publish(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        say(t, "PUB s.a 40\r\nan example of a message of the usual kin\r\n");
+        if (i % 4 == 3)
+            sim_run(world.sim, 5 * MS);
+    }
+    sim_run(world.sim, 500 * MS);
+}
+
+static void ask(const char *subject, const char *body, const char *answer)
+{
+    sayf(t, "PUB %s _R.0 %zu\r\n%s\r\n", subject, strlen(body), body);
+    await(&world, t, answer);
+}
+
+/* One of the others has missed so much that it needs a block. The background check stays away. */
+static void begin(uint64_t seed)
+{
+    world_init(&world, seed, 3);
+    for (size_t i = 0; i < 3; i++) {
+        struct options *options = &world.servers[i].options;
+
+        options->jetstream = true;
+        options->jetstream_options.scrub_rate = 0;
+        options->sim.block_bytes = 8 << 10;
+        options->sim.segment_size = 32 << 10;
+        world_start(&world, i);
+    }
+    world_mesh(&world);
+    sim_run(world.sim, 10 * SECOND);
+    t = talk(&world, 0, 0);
+    say(t, "SUB _R.> 1\r\n");
+    ask("$JS.API.STREAM.CREATE.S",
+        "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3}", "\"did_create\":true");
+    publish(EARLY);
+    for (leader = 0; !stream_leads(stream_at(leader));)
+        leader++;
+    if (leader != 0) { /* whoever is asked stays up */
+        t = talk(&world, 1, leader);
+        say(t, "SUB _R.> 1\r\n");
+    }
+    away = (leader + 1) % 3;
+    world_kill(&world, away, SIM_CRASH_KILL);
+    publish(LATE);
+    ck_assert(stream_leads(stream_at(leader)));
+    ck_assert_uint_gt(log_floor(replica_log(stream_replica(stream_at(leader)))), EARLY + 10);
+}
+
+/* As it is read from then on. */
+static void rot(size_t node, uint64_t sequence)
+{
+    struct stream *stream = stream_at(node);
+    struct io *io = sim_node_io(world.sim, world.servers[node].node);
+    struct index_entry entry;
+    struct io_file *file;
+    struct path path;
+    uint64_t at;
+    uint8_t byte;
+
+    ck_assert(index_get(stream_applied(stream)->index, sequence, &entry));
+    ck_assert_uint_lt(entry.place >> 32, LOG_KEEP_FIRST);
+    path = path_segment(
+        "millrace", stream_id(stream),
+        log_file_id(replica_log(stream_replica(stream)), (uint32_t)(entry.place >> 32)));
+    at = (entry.place & UINT32_MAX) + entry.record_size / 2;
+    ck_assert_int_eq(io_open(io, path.text, IO_READ | IO_WRITE, &file), OK);
+    ck_assert_int_eq(io_read_all(io, file, at, &byte, 1), OK);
+    byte ^= 8;
+    ck_assert_int_eq(io_write_all(io, file, at, bytes_of(&byte, 1)), OK);
+    io_close(io, file);
+}
+
+static bool is_there(size_t node, uint64_t sequence)
+{
+    const struct stream *stream = stream_at(node);
+    struct index_entry entry;
+
+    return index_get(stream_applied(stream)->index, sequence, &entry) &&
+           entry.place >> 32 != LOG_FILE_NONE;
+}
+
+START_TEST(what_the_leader_has_damaged_itself_comes_from_a_third)
+{
+    begin(1);
+    rot(leader, ROTTEN);
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    ck_assert(world_logged(&world.servers[away], "taken from another replica"));
+    ck_assert(world_logged(&world.servers[leader], "found as another server asked for it"));
+    ck_assert(is_there(away, ROTTEN));
+    ck_assert(is_there(leader, ROTTEN));
+    ck_assert_uint_eq(stream_applied(stream_at(away))->lost.count, 0);
+    ck_assert_uint_eq(stream_applied(stream_at(leader))->lost.count, 0);
+    world_end(&world);
+}
+END_TEST
+
+/* The block has them, the leader does not any more, and the log says so further on. */
+START_TEST(what_has_left_the_stream_meanwhile_is_not_missed)
+{
+    begin(2);
+    ask("$JS.API.STREAM.PURGE.S", "{\"seq\":600}", "\"success\":true");
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    ck_assert(world_logged(&world.servers[away], "taken from another replica"));
+    ck_assert(!world_logged(&world.servers[away], "is damaged on disk"));
+    ck_assert_uint_eq(stream_state_messages(stream_applied(stream_at(away))), EARLY + LATE - 599);
+    ck_assert_uint_eq(stream_applied(stream_at(away))->lost.count, 0);
+    world_end(&world);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {what_the_leader_has_damaged_itself_comes_from_a_third,
+                            what_has_left_the_stream_meanwhile_is_not_missed};
+
+    return UNIT_RUN_PLAIN("fill_lacks", tests);
+}
