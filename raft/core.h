@@ -232,6 +232,9 @@ bool raft_core_led(const struct raft_core *core, int64_t now);
 /* By the newest config that it knows it is the only voter, and it was told that more is committed
  * than it has: the group has gone on without it. It does not stand before it knows a later one. */
 bool raft_core_outlived(const struct raft_core *core);
+/* By no config that it goes by is it a voter, and nobody counts on its vote all the same: it does
+ * not stand. */
+bool raft_core_learns(const struct raft_core *core);
 /* Neither votes nor stands until called with false: somebody asks all members what they have left,
  * and what they say is to stay so. False: somebody leads, and nothing has changed. */
 bool raft_core_hold_still(struct raft_core *core, int64_t now, bool still);

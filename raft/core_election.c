@@ -70,6 +70,12 @@ bool raft_core_outlived(const struct raft_core *core)
            core->terms.last < core->commit_known;
 }
 
+bool raft_core_learns(const struct raft_core *core)
+{
+    return !core_votes(core) && !core->called &&
+           !config_votes(raft_core_config_committed(core), core->options.self);
+}
+
 /*
  * Voters stand, and those who vote no more by a config that is not known to be committed (4.2.2):
  * the entry may be in no other log, and then nobody with a shorter one can be elected. They need

@@ -153,9 +153,9 @@ bool replica_bare(const struct replica *replica);
 bool replica_caught_up(const struct replica *replica);
 /* Was its log made anew, and is it none to decide by yet (docs/raft.md)? */
 bool replica_begins_anew(const struct replica *replica);
-/* The newest config that it knows is one that the group has left behind, and makes it the only
- * voter (raft_core_outlived): it waits for a leader. */
-bool replica_outlived(const struct replica *replica);
+/* It waits for a leader: the newest config that it knows is one that the group has left behind, and
+ * makes it the only voter (raft_core_outlived), or it has no say at all (raft_core_learns). */
+bool replica_waits(const struct replica *replica);
 /* Where its members are said last, as far as is known here. */
 uint64_t replica_members_index(const struct replica *replica);
 /* Does the newest config that it knows, which is committed, not name this node? */

@@ -25,9 +25,9 @@ bool replica_begins_anew(const struct replica *replica)
     return replica->anew && !replica_whole(replica);
 }
 
-bool replica_outlived(const struct replica *replica)
+bool replica_waits(const struct replica *replica)
 {
-    return raft_core_outlived(replica->core);
+    return raft_core_outlived(replica->core) || raft_core_learns(replica->core);
 }
 
 uint64_t replica_members_index(const struct replica *replica)

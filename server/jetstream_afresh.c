@@ -100,7 +100,7 @@ static struct left_answer answer_of(struct jetstream *jetstream, struct catalogu
     if (entry->stream == NULL)
         return answer;
     answer.able = !replica_begins_anew(stream_replica(entry->stream));
-    answer.waits = replica_outlived(stream_replica(entry->stream));
+    answer.waits = replica_waits(stream_replica(entry->stream));
     answer.last = log_appended(replica_log(stream_replica(entry->stream)));
     answer.group = *replica_members(stream_replica(entry->stream));
     return answer;

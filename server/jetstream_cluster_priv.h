@@ -44,7 +44,7 @@ struct left_answer {
     enum left left;
     bool never_made;          /* a log of it, in no life of this disk */
     bool able;                /* it votes, or will before long */
-    bool waits;               /* but it does not stand (replica_outlived) */
+    bool waits;               /* but it does not stand (replica_waits) */
     uint64_t last;            /* of its log */
     struct raft_config group; /* the members, as its log says */
 };

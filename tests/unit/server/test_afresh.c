@@ -3,7 +3,8 @@
 #include "server/jetstream_cluster_priv.h"
 #include "tests/unit/server/cluster_world.h"
 
-#define TERM 1000u /* a later one than any: nothing else lets go of it */
+#define AS_THREE "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"storage\":\"memory\",\"num_replicas\":3}"
+#define TERM     1000u /* a later one than any: nothing else lets go of it */
 
 static struct jetstream *jetstream_at(const struct world *world, size_t i)
 {
@@ -63,9 +64,94 @@ START_TEST(a_stream_that_is_removed_while_it_is_held_still_is_removed_once)
 }
 END_TEST
 
+/* ---- who has it only as a learner
+ * ----------------------------------------------------------------------------- */
+
+static struct catalogue_entry *entry_at(const struct world *world, size_t i)
+{
+    return catalogue_named(&jetstream_at(world, i)->catalogue, BYTES("$G"), BYTES("S"));
+}
+
+static struct stream *stream_at(const struct world *world, size_t i)
+{
+    const struct catalogue_entry *entry = entry_at(world, i);
+
+    return entry != NULL ? entry->stream : NULL;
+}
+
+/* world->count: nobody. */
+static size_t leader_of(const struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        if (stream_at(world, i) != NULL && stream_leads(stream_at(world, i)))
+            return i;
+    }
+    return world->count;
+}
+
+/* It holds messages, and has no say. */
+static bool learns(const struct world *world, size_t i)
+{
+    struct stream *stream = stream_at(world, i);
+
+    return stream != NULL && log_appended(replica_log(stream_replica(stream))) > 2 &&
+           !replica_votes(stream_replica(stream));
+}
+
+static bool led(const struct world *world)
+{
+    return leader_of(world) < world->count;
+}
+
+/* The only voter of a stream in memory has moved, so its log names another one; then it forgets. */
+START_TEST(a_stream_in_memory_begins_again_when_only_one_that_had_no_say_has_it)
+{
+    struct world world;
+    struct talker *t;
+    size_t first, voter, learner;
+
+    world_init(&world, 1, 3);
+    for (size_t i = 0; i < 3; i++) {
+        world.servers[i].options.jetstream = true;
+        world_start(&world, i);
+    }
+    world_mesh(&world);
+    sim_run(world.sim, 10 * SECOND);
+    t = talk(&world, 0, 0);
+    say(t, "SUB _R.> 1\r\n");
+    ask(&world, t, "$JS.API.STREAM.CREATE.S",
+        "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"storage\":\"memory\"}", "\"did_create\":true");
+    first = leader_of(&world);
+    ask(&world, t, "$JS.API.STREAM.PEER.REMOVE.S",
+        first == 0   ? "{\"peer\":\"n0\"}"
+        : first == 1 ? "{\"peer\":\"n1\"}"
+                     : "{\"peer\":\"n2\"}",
+        "\"success\":true");
+    sim_run(world.sim, 5 * SECOND);
+    voter = leader_of(&world);
+    ck_assert_uint_lt(voter, 3);
+    ck_assert_uint_ne(voter, first);
+    learner = 3 - first - voter;
+    ask(&world, t, "s.a", "hello", "\"seq\":1");
+    sayf(t, "PUB $JS.API.STREAM.UPDATE.S _R.1 %zu\r\n%s\r\n", strlen(AS_THREE), AS_THREE);
+    while (!learns(&world, learner))
+        ck_assert(sim_step(world.sim));
+    world_kill(&world, voter, SIM_CRASH_KILL);
+    world_kill(&world, first, SIM_CRASH_KILL);
+    world_start(&world, voter);
+    world_start(&world, first);
+    sim_run(world.sim, 40 * SECOND);
+    ck_assert(led(&world));
+    world_end(&world);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *tests[] = {a_stream_that_is_removed_while_it_is_held_still_is_removed_once};
+    const TTest *tests[] = {
+        a_stream_that_is_removed_while_it_is_held_still_is_removed_once,
+        a_stream_in_memory_begins_again_when_only_one_that_had_no_say_has_it,
+    };
 
     return UNIT_RUN_PLAIN("afresh", tests);
 }
