@@ -424,6 +424,26 @@ void sim_set_capacity(struct sim *sim, size_t node, uint64_t bytes)
     node_of(sim, node)->disk.total = bytes;
 }
 
+static void own_disk(struct sim_node *node)
+{
+    for (struct sim_inode *inode = node->disk.inodes; inode != NULL; inode = inode->next)
+        inode->disk = &node->disk;
+}
+
+void sim_swap_disks(struct sim *sim, size_t a, size_t b)
+{
+    struct sim_node *one = node_of(sim, a), *other = node_of(sim, b);
+    struct sim_disk disk = one->disk;
+
+    assert(one->process == NULL || one->process->files == NULL);
+    assert(other->process == NULL || other->process->files == NULL);
+    sim_trace(sim, one, "disks change places", b, 0, 0);
+    one->disk = other->disk;
+    other->disk = disk;
+    own_disk(one);
+    own_disk(other);
+}
+
 bool sim_flip(struct sim *sim, size_t index, const char *path, uint64_t offset, unsigned bit)
 {
     struct sim_node *node = node_of(sim, index);

@@ -111,6 +111,9 @@ bool sim_flip(struct sim *sim, size_t node, const char *path, uint64_t offset, u
 /* The sector at `offset` cannot be read until it is written. */
 bool sim_unreadable(struct sim *sim, size_t node, const char *path, uint64_t offset);
 
+/* Two nodes on which nothing is open exchange their disks. */
+void sim_swap_disks(struct sim *sim, size_t a, size_t b);
+
 /* What is surely on the platter now, borrowed until the next step: the driver's truth. NULL: no
  * such name there. `path` is looked up as the platter has it. */
 bool sim_durable(struct sim *sim, size_t node, const char *path, struct bytes *content);

@@ -463,6 +463,13 @@ static uint64_t index_limit(const struct jetstream_options *options)
     return options->index_cache < 0 ? INDEX_CACHE_DEFAULT : (uint64_t)options->index_cache;
 }
 
+/* A name that is not configured is another one at each start. */
+static const char *owner_of(const struct options *options)
+{
+    return options->cluster.configured && options->server_name[0] != 0 ? options->server_name
+                                                                       : NULL;
+}
+
 /* Then it has the identity of a disk that may have voted since (docs/backup.md). */
 static bool was_restored(const struct jetstream *jetstream)
 {
@@ -485,6 +492,7 @@ static enum err open_all(struct jetstream *jetstream)
         .journal_batch_max = server->sim.journal_batch_max,
         .ahead_min = server->sim.ahead_min,
         .reserve = disk_reserve(&server->jetstream_options),
+        .owner = owner_of(server),
         .flaws = server->sim.store_flaws,
         .report = report,
         .report_context = jetstream,

@@ -88,7 +88,9 @@ struct store_options {
                            default 512 KiB (0) */
     uint64_t reserve; /* bytes of the disk that publishes leave: storage/reserve.h; 0: its default,
                          UINT64_MAX: none */
-    uint64_t flaws;   /* seeded bugs for the simulator (storage/flaws.h); 0 in real life */
+    const char
+        *owner;     /* the member of a cluster that opens it: no other one has. NULL: none does */
+    uint64_t flaws; /* seeded bugs for the simulator (storage/flaws.h); 0 in real life */
     /* Told what an operator should know (a failed sync, a journal that cannot grow); may be NULL.
      */
     void (*report)(void *context, const char *text);
@@ -97,14 +99,14 @@ struct store_options {
 
 /* What went wrong, in a sentence for the log: path, reason, what to do. */
 struct store_error {
-    char text[400];
+    char text[640];
 };
 
 /*
  * Opens or makes the data directory `dir` (a path in io): lock, node file, journal replayed into
  * the segments and these synced. Blocking: start-up only. ERR_BUSY     another server holds it.
- * ERR_VERSION   written by a newer format: untouched. ERR_ACCESS, ERR_IO, ERR_NO_SPACE, ERR_CORRUPT
- * (node file damaged): *error says more.
+ * ERR_INVALID   it is another member's: untouched. ERR_VERSION   written by a newer format:
+ * untouched. ERR_ACCESS, ERR_IO, ERR_NO_SPACE, ERR_CORRUPT (node file damaged): *error says more.
  */
 enum err store_open(struct io *io, const char *dir, const struct store_options *options,
                     struct store **store, struct store_error *error);

@@ -15,6 +15,7 @@ enum {
     AT_FEATURES = 20,
     AT_STORE_ID = 24,
     AT_BOOT = 40,
+    AT_OWNER = 48,
 };
 
 static uint64_t checksum(const uint8_t at[NODE_SIZE])
@@ -30,6 +31,7 @@ void node_write(uint8_t at[NODE_SIZE], const struct node *node)
     le_put_u32(at + AT_FEATURES, 0);
     memcpy(at + AT_STORE_ID, node->store_id, 16);
     le_put_u64(at + AT_BOOT, node->boot);
+    memcpy(at + AT_OWNER, node->owner, strnlen(node->owner, NODE_OWNER - 1));
     le_put_u64(at + AT_CHECKSUM, checksum(at));
 }
 
@@ -44,6 +46,8 @@ enum err node_read(const uint8_t at[NODE_SIZE], struct node *node)
 
     memcpy(node->store_id, at + AT_STORE_ID, 16);
     node->boot = le_u64(at + AT_BOOT);
+    memcpy(node->owner, at + AT_OWNER, NODE_OWNER);
+    node->owner[NODE_OWNER - 1] = 0;
     return OK;
 }
 

@@ -7,11 +7,13 @@
 
 #include "base/io.h"
 
-#define NODE_SIZE 4096u
+#define NODE_SIZE  4096u
+#define NODE_OWNER 128u /* bytes of a name, its end included */
 
 struct node {
     uint8_t store_id[16];
     uint64_t boot;
+    char owner[NODE_OWNER]; /* the member of a cluster whose directory it is; empty: of none yet */
 };
 
 void node_write(uint8_t at[NODE_SIZE], const struct node *node);

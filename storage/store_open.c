@@ -92,6 +92,24 @@ static enum err has_logs(struct store *store, bool *any)
     return err == ERR_NOT_FOUND ? OK : err;
 }
 
+/* Two members whose directories were swapped would each have the other's votes and entries. */
+static enum err own(struct store *store, const char *owner, struct store_error *error)
+{
+    char *name = store->node.owner;
+
+    if (owner == NULL || strcmp(name, owner) == 0)
+        return OK;
+    if (name[0] != 0) {
+        snprintf(error->text, sizeof error->text,
+                 "%s: it is the data directory of the server '%s' of a cluster, and this one is "
+                 "'%s': start it under that name, or give it a directory of its own",
+                 store->dir, name, owner);
+        return ERR_INVALID;
+    }
+    snprintf(name, NODE_OWNER, "%s", owner);
+    return OK;
+}
+
 /* Who this replica is. A directory with logs and without a node file is not a new one. */
 static enum err load_node(struct store *store, struct store_error *error)
 {
@@ -263,6 +281,8 @@ static enum err open_in(struct store *store, struct store_error *error)
         return explain(error, err, store->dir, "cannot open the data directory");
 
     err = load_node(store, error);
+    if (err == OK)
+        err = own(store, store->options.owner, error);
     if (err != OK)
         return err;
     err = store_make_directories(store);

@@ -138,6 +138,8 @@ static void on_node(void *owner, const struct node *node)
     begin(d, "node");
     hex(d, "store", node->store_id, sizeof node->store_id);
     number(d, "boot", node->boot);
+    if (node->owner[0] != 0)
+        text(d, "owner", bytes_of_text(node->owner));
     end(d);
 }
 

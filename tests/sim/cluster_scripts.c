@@ -8,8 +8,8 @@
 #define LATE_NS (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
 static const char *const names[SCRIPT_COUNT] = {
-    "none", "stale", "heir",   "change", "late", "differs", "rot",  "short", "scale",
-    "gone", "erase", "ranges", "move",   "",     "forget",  "left", "again", "empty"};
+    "none",  "stale",  "heir", "change", "late",   "differs", "rot",   "short", "scale",  "gone",
+    "erase", "ranges", "move", "",       "forget", "left",    "again", "empty", "swapped"};
 
 const char *script_name(enum script script)
 {
@@ -419,6 +419,7 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_LEFT: play_left(stage); break;
         case SCRIPT_GONE: play_gone(stage); break;
         case SCRIPT_EMPTY: play_empty(stage); break;
+        case SCRIPT_SWAPPED: play_swapped(stage); break;
         case SCRIPT_ERASE: play_erase(stage); break;
         case SCRIPT_RANGES: play_ranges(stage); break;
         case SCRIPT_MOVE: play_move(stage, true); break;

@@ -30,6 +30,7 @@ enum script {
     SCRIPT_LEFT,    /* of SCALE: who was to be a replica is away until it is none any more */
     SCRIPT_AGAIN,   /* of SHORT: of a majority, one after the other, and then all start anew */
     SCRIPT_EMPTY,   /* of GONE: a disk is lost, and another node dies as soon as all are well */
+    SCRIPT_SWAPPED, /* of GONE: two nodes come back with each other's disks, then with their own */
     SCRIPT_COUNT,
 };
 

@@ -52,6 +52,8 @@ void play_left(const struct stage *stage);
 void play_empty(const struct stage *stage);
 /* cluster_short.c */
 void play_again(const struct stage *stage);
+/* cluster_swapped.c */
+void play_swapped(const struct stage *stage);
 /* cluster_erase.c */
 void play_erase(const struct stage *stage);
 /* cluster_ranges.c */

@@ -17,7 +17,7 @@ sim_uses_server = $(LIBS)
 sim_with_batches = client hunt runner
 sim_uses_batches = $(LIBS)
 sim_with_cluster = base64 content limits client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
-                   cluster_consumer cluster_setting cluster_user cluster_scripts cluster_stage cluster_gone cluster_erase cluster_left cluster_empty cluster_short cluster_forged cluster_ranges cluster_move \
+                   cluster_consumer cluster_setting cluster_user cluster_scripts cluster_stage cluster_gone cluster_erase cluster_left cluster_empty cluster_short cluster_swapped cluster_forged cluster_ranges cluster_move \
                    cluster_flaws
 sim_uses_cluster = $(LIBS)
 sim_with_consumers = client hunt runner report cluster_nodes fates consumer_model consumer_lives

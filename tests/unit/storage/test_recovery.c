@@ -576,6 +576,38 @@ START_TEST(a_damaged_node_file_is_refused_and_nothing_is_changed)
 }
 END_TEST
 
+static void opens_the_store(void)
+{
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    s.recovered = 0;
+    ck_assert_int_eq(shard_open_log(&s), OK);
+}
+
+START_TEST(another_members_directory_is_refused_and_nothing_is_changed)
+{
+    shard_begin(&s);
+    s.options.owner = "n1"; /* nobody's until now */
+    shard_reopen(&s);
+    shard_append(&s, 10, 1);
+    shard_close(&s);
+    s.options.owner = "n2";
+    refuses_to_open_the_store(ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(s.error.text, "of the server 'n1'"));
+    ck_assert_ptr_nonnull(strstr(s.error.text, "this one is 'n2'"));
+    s.options.owner = NULL; /* alone */
+    opens_the_store();
+    shard_close(&s);
+    s.options.owner = "n2";
+    refuses_to_open_the_store(ERR_INVALID);
+    s.options.owner = "n1";
+    opens_the_store();
+    ck_assert_uint_eq(s.recovered, 1);
+    shard_close(&s);
+    shard_end(&s);
+}
+END_TEST
+
 START_TEST(a_newer_segment_is_refused_and_not_changed)
 {
     uint8_t before[8192], after[8192];
@@ -645,6 +677,7 @@ int main(void)
         a_newer_node_file_is_refused_and_nothing_is_changed,
         a_newer_journal_is_refused_and_nothing_is_changed,
         a_damaged_node_file_is_refused_and_nothing_is_changed,
+        another_members_directory_is_refused_and_nothing_is_changed,
         a_newer_segment_is_refused_and_not_changed,
         a_directory_is_held_by_one_server,
         every_start_counts,

@@ -103,12 +103,9 @@ static void open_all(bool first)
 {
     static const uint8_t incarnation[16] = "incarnation-0001";
     static const struct log_events events = {on_durable, on_failed};
-    struct log_recovery recovery = {on_recovered,
-                                    on_lost,
-                                    .block = on_block,
-                                    .gone = on_below,
-                                    .unread = on_below,
-                                    .cut_short = on_cut_short};
+    struct log_recovery recovery = {on_recovered,       on_lost,
+                                    .block = on_block,  .gone = on_below,
+                                    .unread = on_below, .cut_short = on_cut_short};
     struct store_options options = {.segment_size = 16 << 10,
                                     .journal_file_size = 64 << 10,
                                     .journal_batch_max = w.journal_max,
