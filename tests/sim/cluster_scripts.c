@@ -8,8 +8,8 @@
 #define LATE_NS (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
 static const char *const names[SCRIPT_COUNT] = {
-    "none", "stale", "heir",   "change", "late", "differs", "rot",  "short", "scale",
-    "gone", "erase", "ranges", "move",   "",     "forget",  "left", "again", "empty", "swapped"};
+    "none",  "stale",  "heir", "change", "late",   "differs", "rot",   "short", "scale",  "gone",
+    "erase", "ranges", "move", "",       "forget", "left",    "again", "empty", "swapped"};
 
 const char *script_name(enum script script)
 {

@@ -1,6 +1,6 @@
 /*
- * cluster_swapped: two nodes are down, and come back each with the other's disk: neither starts, and
- * neither disk is changed. With their own again all is as it was.
+ * cluster_swapped: two nodes are down, and come back each with the other's disk: neither starts,
+ * and neither disk is changed. With their own again all is as it was.
  */
 #include "tests/sim/cluster_stage.h"
 

@@ -214,9 +214,12 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
         run->script = SCRIPT_LEFT;
     if (settings->script == SCRIPT_NONE && run->script == SCRIPT_GONE &&
         prng_chance(&run->prng, 1, 2))
-        run->script = prng_chance(&run->prng, 1, 3) ? SCRIPT_SWAPPED : SCRIPT_EMPTY;
+        run->script = SCRIPT_EMPTY;
+    /* Not drawn: what other seeds do stays what it was. */
+    if (settings->script == SCRIPT_NONE && run->script == SCRIPT_EMPTY && seed % 3 == 0)
+        run->script = SCRIPT_SWAPPED;
     if (settings->script == SCRIPT_NONE && run->script == SCRIPT_SHORT && seed % 3 == 0)
-        run->script = SCRIPT_AGAIN; /* not drawn: what other seeds do stays what it was */
+        run->script = SCRIPT_AGAIN;
     if (settings->limits.at[LIMIT_SCRIPT] == 0)
         run->script = SCRIPT_NONE;
     script_prepare(run->script, &run->nodes);
