@@ -4,8 +4,8 @@
  * and by where the log ends, which it may never get to by itself when nothing is appended any more.
  * Else each start doubts the log again, and when those of a majority do, nobody can lead.
  *
- * In any order: a crash leaves the doubt or nothing of it. What a full disk has no room for is tried
- * again; until it is there this server does not call itself well (server/jetstream_health.c).
+ * In any order: a crash leaves the doubt or nothing of it. What a full disk has no room for is
+ * tried again; until it is there this server does not call itself well (server/jetstream_health.c).
  */
 #include "base/owner.h"
 #include "raft/replica_priv.h"
@@ -42,8 +42,8 @@ void replica_mend_fired(struct timer *timer)
 
 void replica_mend_begin(struct replica *replica)
 {
-    replica->unmended = !log_in_memory(replica->log) &&
-                        (replica->repair_to != 0 || log_end_unsaid(replica->log));
+    replica->unmended =
+        !log_in_memory(replica->log) && (replica->repair_to != 0 || log_end_unsaid(replica->log));
     if (replica->unmended)
         timers_arm(io_timers(replica->io), &replica->mend, io_now(replica->io));
 }

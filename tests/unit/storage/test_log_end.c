@@ -120,16 +120,15 @@ static void cut_file(uint64_t back)
     w.io = sim_node_io(w.sim, w.node);
     w.newest = 0;
     ck_assert_int_eq(io_list(w.io, path_log("data", LOG_ID).text, found, NULL), OK);
-    ck_assert_int_eq(io_open(w.io, path_segment("data", LOG_ID, w.newest).text, IO_READ | IO_WRITE,
-                             &file),
-                     OK);
+    ck_assert_int_eq(
+        io_open(w.io, path_segment("data", LOG_ID, w.newest).text, IO_READ | IO_WRITE, &file), OK);
     ck_assert_int_eq(io_size(w.io, file, &size), OK);
     ck_assert_int_eq(io_truncate(w.io, file, size - back), OK);
     ck_assert_int_eq(io_sync(w.io, file), OK);
     io_close(w.io, file);
 }
 
-#define BEHIND 1000u            /* so much of the end is room that was never written */
+#define BEHIND 1000u                  /* so much of the end is room that was never written */
 #define WITHIN ((64u << 10) - 30000u) /* the last batch is there in part, and in the journal */
 
 /* Some batches, and a start that finds the newest file cut short. */
