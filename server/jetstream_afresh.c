@@ -32,6 +32,7 @@
 #define ANSWER_NEVER 1u
 #define ANSWER_ABLE  2u
 #define ANSWER_WAITS 4u
+#define ANSWER_TERM  8u /* from this bit on; older servers leave it out */
 #define ANSWER_MAX   (ANSWER_HEAD + RAFT_MEMBERS_MAX * MEMBER_SIZE)
 #define LET_GO_SIZE  24u
 
@@ -102,6 +103,7 @@ static struct left_answer answer_of(struct jetstream *jetstream, struct catalogu
     answer.able = !replica_begins_anew(stream_replica(entry->stream));
     answer.waits = replica_waits(stream_replica(entry->stream));
     answer.last = log_appended(replica_log(stream_replica(entry->stream)));
+    answer.last_term = log_term_last(replica_log(stream_replica(entry->stream)));
     answer.group = *replica_members(stream_replica(entry->stream));
     return answer;
 }
@@ -115,7 +117,7 @@ static void send_answer(struct jetstream_cluster *cluster, uint64_t node,
     at = encode_u64(at, answer->id);
     at = encode_u64(at, answer->left);
     at = encode_u64(at, (answer->never_made ? ANSWER_NEVER : 0) | (answer->able ? ANSWER_ABLE : 0) |
-                            (answer->waits ? ANSWER_WAITS : 0));
+                            (answer->waits ? ANSWER_WAITS : 0) | answer->last_term << ANSWER_TERM);
     at = encode_u64(at, answer->last);
     for (uint32_t i = 0; i < answer->group.count; i++) {
         at = encode_u64(at, answer->group.at[i].node);
@@ -138,6 +140,7 @@ static void read_answer(struct decoder *in, struct left_answer *answer)
     answer->never_made = (flags & ANSWER_NEVER) != 0;
     answer->able = (flags & ANSWER_ABLE) != 0;
     answer->waits = (flags & ANSWER_WAITS) != 0;
+    answer->last_term = flags >> ANSWER_TERM;
     while (in->rest.size >= MEMBER_SIZE && answer->group.count < RAFT_MEMBERS_MAX) {
         struct raft_member *member = &answer->group.at[answer->group.count++];
 
@@ -324,15 +327,6 @@ static bool all_told(const struct jetstream_cluster *cluster)
     return true;
 }
 
-static const struct left_answer *answer_by(const struct survey *survey, struct raft_member member)
-{
-    for (uint32_t i = 0; i < survey->told.count; i++) {
-        if (members_equal(survey->told.at[i], member))
-            return &survey->answers[i];
-    }
-    return NULL;
-}
-
 /* Nobody has accepted anything, in a group that most of its first members never had a log of. */
 static bool never_was(const struct catalogue_entry *entry, const struct survey *survey)
 {
@@ -340,48 +334,11 @@ static bool never_was(const struct catalogue_entry *entry, const struct survey *
     uint32_t never = 0;
 
     for (uint32_t i = 0; i < first->count; i++) {
-        const struct left_answer *answer = answer_by(survey, first->at[i]);
+        const struct left_answer *answer = survey_answer(survey, first->at[i]);
 
         never += answer != NULL && answer->never_made;
     }
     return never * 2 > first->count;
-}
-
-/* Would most of the voters that a candidate counts have a vote for somebody? */
-static bool has_voters(const struct survey *survey, const struct raft_config *group)
-{
-    uint32_t voters = 0, able = 0;
-
-    for (uint32_t i = 0; i < group->count; i++) {
-        const struct left_answer *answer = answer_by(survey, group->at[i]);
-
-        voters += !group->at[i].learner;
-        able += !group->at[i].learner && answer != NULL && answer->able;
-    }
-    return voters > 0 && able * 2 > voters;
-}
-
-/* Who has only the beginning, of others, does not stand, nor who waits for a leader. */
-static bool stands(const struct left_answer *answer, struct raft_member member)
-{
-    const struct raft_member *found = members_find(&answer->group, member.node);
-
-    return answer->able && !answer->waits &&
-           (answer->left == LEFT_CONTENT || (found != NULL && members_equal(*found, member)));
-}
-
-/* Candidates count the members that they know of, so those that only others know of do not matter:
- * nobody hears of them without a leader. */
-static bool refused(const struct survey *survey)
-{
-    for (uint32_t i = 0; i < survey->told.count; i++) {
-        const struct left_answer *answer = &survey->answers[i];
-
-        if (answer->left >= LEFT_LED ||
-            (stands(answer, survey->told.at[i]) && has_voters(survey, &answer->group)))
-            return true;
-    }
-    return false;
 }
 
 static bool may_begin(struct jetstream_cluster *cluster, const struct catalogue_entry *entry,
@@ -459,7 +416,7 @@ static void conclude(struct jetstream_cluster *cluster)
     bool all = all_told(cluster) || jetstream_flawed(jetstream, JETSTREAM_FLAW_SURVEY_CUT_SHORT);
 
     if (!may_begin(cluster, entry, all) || now_of(cluster) >= cluster->survey.until_ns ||
-        (all && refused(&cluster->survey)))
+        (all && survey_refused(&cluster->survey)))
         give_up(cluster);
     else if (all && jetstream_catalogue_quiet(jetstream))
         begin_again(cluster, entry);

@@ -45,7 +45,7 @@ struct left_answer {
     bool never_made;          /* a log of it, in no life of this disk */
     bool able;                /* it votes, or will before long */
     bool waits;               /* but it does not stand (replica_waits) */
-    uint64_t last;            /* of its log */
+    uint64_t last, last_term; /* of its log; term 0: it does not say */
     struct raft_config group; /* the members, as its log says */
 };
 
@@ -147,6 +147,12 @@ bool place_is_here(struct jetstream_cluster *cluster, struct raft_member member)
 void outsider_look(struct jetstream_cluster *cluster, struct catalogue_entry *entry);
 void outsider_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);
 void outsider_told(struct jetstream_cluster *cluster, struct bytes body);
+
+/* jetstream_survey.c */
+const struct left_answer *survey_answer(const struct survey *survey, struct raft_member member);
+/* May somebody lead? Candidates count the members that they know of, so those that only others know
+ * of do not matter: nobody hears of them without a leader. */
+bool survey_refused(const struct survey *survey);
 
 /* jetstream_afresh.c */
 void afresh_turn(struct jetstream_cluster *cluster);

@@ -1,0 +1,110 @@
+#include "storage/scan.h"
+
+#include <string.h>
+
+#include "base/heap.h"
+#include "storage/batch.h"
+#include "storage/pack.h"
+
+#define PIECE (256u << 10) /* read at least, where there is so much */
+
+bool scan_is_zeros(struct bytes b)
+{
+    return b.size == 0 || (b.at[0] == 0 && memcmp(b.at, b.at + 1, b.size - 1) == 0);
+}
+
+enum err scan_read(struct io *io, struct io_file *file, const struct pack *pack, uint64_t offset,
+                   void *at, size_t size)
+{
+    enum err err;
+
+    if (pack == NULL)
+        return io_read_all(io, file, offset, at, size);
+    err = pack_read(io, pack, offset, at, size);
+    return err == ERR_CORRUPT ? OK : err;
+}
+
+void scan_begin(struct scan *scan, struct io *io, struct io_file *file, const struct pack *pack,
+                uint64_t size)
+{
+    scan->io = io;
+    scan->file = file;
+    scan->pack = pack;
+    scan->size = size;
+    scan->offset = 0;
+    scan->count = 0;
+}
+
+void scan_end(struct scan *scan)
+{
+    heap_give(scan->memory);
+    *scan = (struct scan){};
+}
+
+/* To the end of a block, so that nothing of the next one is in memory, which scan_only_zeros could
+ * not tell from data. */
+static size_t piece_at(uint64_t position, size_t need)
+{
+    uint64_t end = position + (need > PIECE ? need : PIECE);
+
+    return (size_t)((end + BATCH_BLOCK - 1) / BATCH_BLOCK * BATCH_BLOCK - position);
+}
+
+static enum err read_piece(struct scan *scan, uint64_t position, size_t size)
+{
+    enum err err;
+
+    if (size > scan->capacity) {
+        heap_give(scan->memory);
+        scan->memory = heap_take(size);
+        scan->capacity = size;
+    }
+    scan->offset = position;
+    scan->count = 0;
+    err = scan_read(scan->io, scan->file, scan->pack, position, scan->memory, size);
+    if (err == OK)
+        scan->count = size;
+    return err;
+}
+
+enum err scan_at(struct scan *scan, uint64_t position, size_t need, struct bytes *b)
+{
+    uint64_t rest = scan->size > position ? scan->size - position : 0;
+    enum err err = OK;
+
+    if (need > rest)
+        need = rest;
+    if (need == 0) {
+        *b = bytes_of(NULL, 0);
+        return OK;
+    }
+    if (position < scan->offset || position + need > scan->offset + scan->count) {
+        size_t size = piece_at(position, need);
+
+        err = read_piece(scan, position, size < rest ? size : rest);
+    }
+    if (err == OK)
+        *b = bytes_of(scan->memory + (position - scan->offset),
+                      scan->offset + scan->count - position);
+    return err;
+}
+
+enum err scan_only_zeros(struct scan *scan, uint64_t position, bool *zeros)
+{
+    enum err err = OK;
+
+    *zeros = true;
+    while (err == OK && *zeros && position < scan->size) {
+        struct bytes b;
+
+        if (scan->pack == NULL)
+            err = io_find_data(scan->io, scan->file, position, &position);
+        if (err == OK)
+            err = scan_at(scan, position, 1, &b);
+        if (err != OK)
+            break;
+        *zeros = scan_is_zeros(b);
+        position += b.size;
+    }
+    return err;
+}
