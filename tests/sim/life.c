@@ -56,7 +56,7 @@ static bool wait_answer(struct life *life)
     return true;
 }
 
-bool life_ask(struct life *life, const char *subject, const char *body)
+bool life_send(struct life *life, const char *subject, struct bytes body)
 {
     char reply[64];
 
@@ -66,8 +66,13 @@ bool life_ask(struct life *life, const char *subject, const char *body)
     life->answered = false;
     life->answer[0] = 0;
     life->headers[0] = 0;
-    sim_client_publish(&life->client, subject, reply, "", bytes_of_text(body));
+    sim_client_publish(&life->client, subject, reply, "", body);
     return wait_answer(life);
+}
+
+bool life_ask(struct life *life, const char *subject, const char *body)
+{
+    return life_send(life, subject, bytes_of_text(body));
 }
 
 bool life_says(const struct life *life, const char *text)
@@ -231,6 +236,8 @@ bool life_live(struct life *life)
         return false;
     if (!delete (life, 5) || !delete (life, 17) || !purge(life) || !come_and_go(life))
         return false;
+    if (life->restores && !life_restore(life))
+        return false;
     if (!publish(life, 60) || !consume(life, 4))
         return false;
     for (unsigned sequence = 22; sequence < FIRST_PART; sequence += 2)
@@ -298,6 +305,7 @@ void life_look(struct life *life)
         life_fail(life, "a stream that was deleted is there", 0);
     if (!life_says(life, "\"X\"") && truth->other == SURE && truth->other_gone == NEVER)
         life_fail(life, "a stream is gone", 0);
+    life_look_at_restored(life);
 }
 
 /* ---- the server's life ------------------------------------------------------------------------

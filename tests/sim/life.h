@@ -1,7 +1,8 @@
 /*
  * life: the life of a whole server with one stream, from its making over publishes, state blocks,
  * compression, an erasure, a purge, records that move, a consumer's acks and a stream that comes
- * and goes, and what has to be there of it afterwards, as far as its client was told.
+ * and goes, and what has to be there of it afterwards, as far as its client was told. If it is to
+ * be, another stream is restored from an archive: it is there whole, or not at all.
  */
 #ifndef TESTS_SIM_LIFE_H
 #define TESTS_SIM_LIFE_H
@@ -18,7 +19,7 @@ enum fate { NEVER, ASKED, SURE };
 
 struct truth {
     enum fate stored[LIFE_MESSAGES + 10], deleted[LIFE_MESSAGES + 10];
-    enum fate made, purged, other, other_gone;
+    enum fate made, purged, other, other_gone, restored;
     unsigned acked; /* sequences up to it are confirmed */
     unsigned acked_asked;
 };
@@ -39,6 +40,7 @@ struct life {
     char headers[256];
     unsigned complaints; /* warnings and errors in the log */
     bool may_refuse;     /* to start */
+    bool restores;       /* the owner's, set behind life_begin */
     bool story;          /* prints the log */
 };
 
@@ -59,9 +61,14 @@ void life_look(struct life *life);
 
 /* One question, answered in `answer` ("404": there is no such message). False: the power went. */
 bool life_ask(struct life *life, const char *subject, const char *body);
+bool life_send(struct life *life, const char *subject, struct bytes body); /* the same */
 bool life_says(const struct life *life, const char *text);
 uint64_t life_number(const struct life *life, const char *key);
 /* The same in every life, and found nowhere by chance. */
 void life_text(unsigned sequence, char text[LIFE_SIZE + 1]);
+
+/* life_restore.c: the stream R. False: the power went. */
+bool life_restore(struct life *life);
+void life_look_at_restored(struct life *life);
 
 #endif

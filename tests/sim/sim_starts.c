@@ -25,8 +25,10 @@ static uint64_t count_operations(uint64_t seed)
     uint64_t count;
 
     life_begin(&life, seed, 0, 0);
+    life.restores = true;
     if (!life_start(&life) || !life_live(&life))
         life_fail(&life, "the power went by itself", 0);
+    assert(life.truth.restored == SURE);
     life_look(&life);
     count = sim_disk_ops(life.sim, life.node);
     life_end(&life);
@@ -38,6 +40,7 @@ static void try_image(uint64_t seed, uint64_t operation, uint64_t flaws)
     static struct life life;
 
     life_begin(&life, seed, operation, flaws);
+    life.restores = true;
     sim_crash_after(life.sim, life.node, SIM_CRASH_POWER, operation);
     if (life_start(&life))
         (void)life_live(&life);
