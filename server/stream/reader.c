@@ -1,7 +1,13 @@
-/* reader: reads one stored message for whoever asks, from memory when it is there. */
+/*
+ * reader: reads one stored message for whoever asks, from memory when it is there. What is damaged
+ * here is not missing from the stream as long as another replica may give it back: who asks for it
+ * waits until the first round of asking them has ended, which takes milliseconds.
+ */
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/stream/stream_priv.h"
+
+#define HELD_NS INT64_C(2000000000) /* the others may be down */
 
 static bool to_message(struct bytes bytes, uint64_t sequence, struct stream_message *message)
 {
@@ -31,15 +37,45 @@ void stream_read_damaged(struct stream *stream, uint64_t sequence, log_place pla
         stream_damaged(stream, sequence, entry.stored_size, "found by a read");
 }
 
+/* Those that were asked before have not had it. */
+static bool may_come_back(const struct stream *stream, uint64_t sequence)
+{
+    struct raft_member others[RAFT_MEMBERS_MAX];
+
+    return lost_has(&stream->state.lost, sequence) && stream->blocks.repair_wait_ns == 0 &&
+           replica_others(stream->replica, others) > 0;
+}
+
+static void hold(struct stream *stream, struct stream_read *read)
+{
+    struct stream_held *held = &stream->held;
+    struct io *io = stream_io(stream);
+
+    read->held = true;
+    read->next = held->reads;
+    held->reads = read;
+    if (!timer_armed(&held->timer))
+        timers_arm(io_timers(io), &held->timer, io_now(io) + HELD_NS);
+}
+
+static void refuse(struct stream *stream, struct stream_read *read, log_place place)
+{
+    stream_read_damaged(stream, read->sequence, place);
+    if (!read->held && may_come_back(stream, read->sequence))
+        hold(stream, read);
+    else
+        read->done(read, NULL);
+}
+
 static void hand_out(struct stream *stream, struct stream_read *read, uint64_t place,
                      struct bytes bytes)
 {
     struct stream_message message;
-    bool sound = to_message(bytes, read->sequence, &message);
 
-    if (!sound)
-        stream_read_damaged(stream, read->sequence, place);
-    read->done(read, sound ? &message : NULL);
+    if (to_message(bytes, read->sequence, &message))
+        read->done(read, &message);
+    else
+        refuse(stream, read, place);
 }
 
 /* While nothing else is read into its memory. */
@@ -71,12 +107,12 @@ static void read_done(struct log_read *log_read, int64_t result)
     struct stream *stream = read->stream;
 
     unlink_read(read);
-    if (stream != NULL && result != (int64_t)read->size)
-        stream_read_damaged(stream, read->sequence, read->place);
-    if (stream != NULL && result == (int64_t)read->size)
+    if (stream == NULL)
+        read->done(read, NULL);
+    else if (result == (int64_t)read->size)
         hand_out(stream, read, read->place, bytes_of(memory, read->size));
     else
-        read->done(read, NULL);
+        refuse(stream, read, read->place);
     heap_give(memory);
 }
 
@@ -147,28 +183,7 @@ struct bytes stream_message_copy(const struct stream_message *message, struct st
     return bytes_of(memory, size);
 }
 
-void stream_read(struct stream *stream, struct stream_read *read)
-{
-    struct index_entry entry;
-
-    if (index_get(stream->state.index, read->sequence, &entry))
-        stream_read_at(stream, read, &entry);
-    else
-        read->done(read, NULL);
-}
-
-void stream_read_at(struct stream *stream, struct stream_read *read,
-                    const struct index_entry *entry)
-{
-    struct bytes bytes = read_now(stream, entry);
-
-    if (bytes.size > 0)
-        hand_out_lent(stream, read, entry->place, bytes);
-    else
-        stream_read_later(stream, read, entry);
-}
-
-void stream_read_later(struct stream *stream, struct stream_read *read,
+static void read_later(struct stream *stream, struct stream_read *read,
                        const struct index_entry *entry)
 {
     read->stream = stream;
@@ -179,4 +194,98 @@ void stream_read_later(struct stream *stream, struct stream_read *read,
     read->next = stream->reads;
     stream->reads = read;
     log_read(replica_log(stream->replica), &read->read, read->place, read->memory, read->size);
+}
+
+static void read_at(struct stream *stream, struct stream_read *read,
+                    const struct index_entry *entry)
+{
+    struct bytes bytes = read_now(stream, entry);
+
+    if (bytes.size > 0)
+        hand_out_lent(stream, read, entry->place, bytes);
+    else
+        read_later(stream, read, entry);
+}
+
+static void read_wherever(struct stream *stream, struct stream_read *read)
+{
+    struct index_entry entry;
+
+    if (index_get(stream->state.index, read->sequence, &entry))
+        read_at(stream, read, &entry);
+    else
+        read->done(read, NULL);
+}
+
+void stream_read(struct stream *stream, struct stream_read *read)
+{
+    read->held = false;
+    read_wherever(stream, read);
+}
+
+void stream_read_at(struct stream *stream, struct stream_read *read,
+                    const struct index_entry *entry)
+{
+    read->held = false;
+    read_at(stream, read, entry);
+}
+
+void stream_read_later(struct stream *stream, struct stream_read *read,
+                       const struct index_entry *entry)
+{
+    read->held = false;
+    read_later(stream, read, entry);
+}
+
+/* ---- what is damaged ------------------------------------------------------------------------- */
+
+void stream_held_release(struct stream *stream)
+{
+    if (stream->held.reads == NULL)
+        return;
+    stream->held.ready = true;
+    stream_mark(stream);
+}
+
+void stream_held_turn(struct stream *stream)
+{
+    struct stream_held *held = &stream->held;
+    struct stream_read *read = held->reads;
+
+    if (!held->ready)
+        return;
+    held->ready = false;
+    held->reads = NULL;
+    timers_cancel(io_timers(stream_io(stream)), &held->timer);
+    while (read != NULL) {
+        struct stream_read *next = read->next;
+
+        read_wherever(stream, read);
+        read = next;
+    }
+}
+
+static void held_fired(struct timer *timer)
+{
+    stream_held_release(owner_of(timer, struct stream, held.timer));
+}
+
+void stream_held_init(struct stream *stream)
+{
+    stream->held.timer.fire = held_fired;
+}
+
+void stream_held_drop(struct stream *stream)
+{
+    struct stream_read *read = stream->held.reads;
+
+    timers_cancel(io_timers(stream_io(stream)), &stream->held.timer);
+    stream->held.reads = NULL;
+    while (read != NULL) {
+        struct stream_read *next = read->next;
+
+        read->gone = true;
+        read->done(read, NULL);
+        read = next;
+    }
 }

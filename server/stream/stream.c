@@ -467,6 +467,7 @@ struct stream *stream_open(struct stream_lane *lane, struct account *account, ui
     stream_block_open(stream);
     stream_batches_init(stream);
     stream_await_init(stream);
+    stream_held_init(stream);
     stream_schedules_init(stream);
     stream->decider.zones.owner = jetstream;
     stream->decider.zones.find = find_zone;
@@ -496,6 +497,7 @@ static void drop_reads(struct stream *stream)
         read->gone = true;
     }
     stream->reads = NULL;
+    stream_held_drop(stream);
     if (stream->scrub != NULL)
         scrub_leave(stream->scrub);
     stream->scrub = NULL;
@@ -708,6 +710,7 @@ static void turn(struct stream *stream)
     stream_look(stream);
     send_answers(stream);
     stream_erase_turn(stream);
+    stream_held_turn(stream);
     if (!stream->lead)
         return;
     stream_ingest_waiting(stream);

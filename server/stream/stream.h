@@ -111,6 +111,7 @@ struct stream_read {
     struct log_read read;
     struct stream *stream;
     bool gone; /* the stream was closed while the read was in flight */
+    bool held; /* it has waited for another replica to give back what is damaged here */
     uint8_t *memory;
     uint32_t size;
     uint64_t place;

@@ -210,6 +210,13 @@ struct stream_erasing {
     bool busy;
 };
 
+/* reader.c: reads that wait for what is damaged here */
+struct stream_held {
+    struct stream_read *reads;
+    struct timer timer; /* no longer than so */
+    bool ready;         /* they are to look again */
+};
+
 static inline struct bytes shell_name(const struct consumer_shell *shell)
 {
     return consumer_name(shell->consumer);
@@ -344,10 +351,11 @@ struct stream {
     struct stream_blocks blocks;
     struct stream_erasing erasing;
     struct stream_read *reads; /* in flight */
-    struct scrub *scrub;       /* reads it now, or NULL */
-    int64_t taken_ns;          /* when another replica's state was taken; 0: never, in this life */
-    uint64_t repaired;         /* messages that were damaged and are whole again, in this life */
-    bool counter_reading;      /* the last message of a counter is among them */
+    struct stream_held held;
+    struct scrub *scrub;  /* reads it now, or NULL */
+    int64_t taken_ns;     /* when another replica's state was taken; 0: never, in this life */
+    uint64_t repaired;    /* messages that were damaged and are whole again, in this life */
+    bool counter_reading; /* the last message of a counter is among them */
     struct stream *dirty_next;
     bool dirty;
 };
@@ -685,6 +693,11 @@ void stream_read_at(struct stream *stream, struct stream_read *read,
 /* So, into memory of its own and never at once: `done` runs from a later turn. */
 void stream_read_later(struct stream *stream, struct stream_read *read,
                        const struct index_entry *entry);
+/* Something damaged is whole again, or stays as it is. */
+void stream_held_release(struct stream *stream);
+void stream_held_turn(struct stream *stream);
+void stream_held_init(struct stream *stream);
+void stream_held_drop(struct stream *stream);
 /* What was read there is not that message: it is damaged, if it is still the stream's and there. */
 void stream_read_damaged(struct stream *stream, uint64_t sequence, log_place place);
 

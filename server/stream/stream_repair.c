@@ -406,6 +406,7 @@ static void apply(struct stream_repair *repair)
     }
     clear(repair);
     say(stream, count);
+    stream_held_release(stream);
     go_on(repair);
 }
 
@@ -491,6 +492,7 @@ void stream_repair_end(struct stream *stream)
     struct stream_blocks *blocks = &stream->blocks;
 
     stream_repair_drop(stream);
+    stream_held_release(stream);
     if (stream->state.lost.count == 0) {
         blocks->repair_wait_ns = 0;
         return;

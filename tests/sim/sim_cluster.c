@@ -40,6 +40,7 @@
 #define LEADERS_NS (3 * SECOND)  /* after faults have ended; nearly always 3 */
 #define SERVED_NS  (5 * SECOND)
 #define LEVEL_NS   (30 * SECOND)
+#define WHOLE_NS   (100 * SECOND)
 #define QUIET_NS   (4 * SECOND) /* nothing is delivered for so long: nothing is left */
 
 /* Names of limits, and of faults behind them. */
@@ -362,6 +363,18 @@ static const char *not_level(struct run *run)
     return truth_level(&run->truth);
 }
 
+/* Only where a scene makes them rot. What was fetched again is damaged once more if the process
+ * dies before a state block leads to it; it is found again by the check, or as somebody asks. */
+static const char *not_whole(struct run *run)
+{
+    for (size_t i = 0; i < run->nodes.count; i++) {
+        if ((run->script == SCRIPT_ERASE || run->script == SCRIPT_RANGES) &&
+            truth_has(&run->truth, "S0", i) && !truth_readable(&run->truth, "S0", i))
+            return "a node has damaged messages";
+    }
+    return NULL;
+}
+
 static const char *not_drained(struct run *run)
 {
     bool drained = true;
@@ -443,7 +456,8 @@ static void conclude(struct run *run)
         return;
     for (unsigned i = 0; i < run->scene.stream_count && report_good(&run->report); i++)
         read_all(run, i);
-    if (report_good(&run->report) && wait_for(run, LEVEL_NS, not_level, "convergence"))
+    if (report_good(&run->report) && wait_for(run, LEVEL_NS, not_level, "convergence") &&
+        wait_for(run, WHOLE_NS, not_whole, "damage that others can mend"))
         truth_compare(&run->truth);
 }
 

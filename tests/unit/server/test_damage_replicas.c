@@ -1,6 +1,7 @@
 /*
- * A replica that takes another one's state, and what that one leaves out of its answers: what it
- * has just found damaged itself is fetched from a third, what has left the stream is not missed.
+ * Damage of one replica of three. One that takes another one's state, and what that one leaves out
+ * of its answers: what it has just found damaged itself is fetched from a third, what has left the
+ * stream is not missed. And who asks for what is damaged where it leads.
  */
 #include "server/jetstream_priv.h"
 #include "server/stream/stream_priv.h"
@@ -54,8 +55,8 @@ static void begin(uint64_t seed)
     sim_run(world.sim, 10 * SECOND);
     t = talk(&world, 0, 0);
     say(t, "SUB _R.> 1\r\n");
-    ask("$JS.API.STREAM.CREATE.S",
-        "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3}", "\"did_create\":true");
+    ask("$JS.API.STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3}",
+        "\"did_create\":true");
     publish(EARLY);
     for (leader = 0; !stream_leads(stream_at(leader));)
         leader++;
@@ -134,10 +135,46 @@ START_TEST(what_has_left_the_stream_meanwhile_is_not_missed)
 }
 END_TEST
 
+/* ---- reading --------------------------------------------------------------------------------- */
+
+START_TEST(who_asks_for_what_is_damaged_gets_it_when_another_has_given_it_back)
+{
+    begin(3);
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    rot(leader, ROTTEN);
+    ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":240}", "\"data\":");
+    ck_assert(world_logged(&world.servers[leader], "whole again"));
+    ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":240}", "\"data\":");
+    world_end(&world);
+}
+END_TEST
+
+/* Whoever asks then is not kept waiting again. */
+START_TEST(what_nobody_has_is_said_to_be_missing_once_all_were_asked)
+{
+    int64_t from_ns;
+
+    begin(4);
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    for (size_t i = 0; i < 3; i++)
+        rot(i, EARLY / 2);
+    ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":20}", "10037");
+    from_ns = sim_now(world.sim);
+    ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":20}", "10037");
+    ck_assert_int_lt(sim_now(world.sim) - from_ns, 100 * MS);
+    ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":21}", "\"data\":");
+    world_end(&world);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {what_the_leader_has_damaged_itself_comes_from_a_third,
-                            what_has_left_the_stream_meanwhile_is_not_missed};
+                            what_has_left_the_stream_meanwhile_is_not_missed,
+                            who_asks_for_what_is_damaged_gets_it_when_another_has_given_it_back,
+                            what_nobody_has_is_said_to_be_missing_once_all_were_asked};
 
-    return UNIT_RUN_PLAIN("fill_lacks", tests);
+    return UNIT_RUN_PLAIN("damage_replicas", tests);
 }
