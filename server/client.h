@@ -227,11 +227,18 @@ bool client_deliver(struct client_sub *sub, const struct message *message);
 
 /*
  * A password that takes long to prove: the shell lets `run` be called on a worker, then gives the
- * proof back. Until then the client is paused, and what still arrives is kept. The proof outlives
+ * proof back. Or somebody else is to say who it is: the shell asks, and sets `user`, whom the proof
+ * then owns. Until then the client is paused, and what still arrives is kept. The proof outlives
  * its client if that goes first.
  */
+struct client_question {
+    struct buf client;  /* who it is, as JSON */
+    struct buf connect; /* and what it has said */
+    struct bytes said;  /* what it calls itself; owned */
+};
 struct client_proof {
-    struct client *client; /* NULL: it is gone */
+    struct client *client;            /* NULL: it is gone */
+    struct client_question *question; /* for whoever is to let it in; NULL: it is a password */
     struct bytes hash, said;
     struct bytes connect; /* the arguments of its CONNECT */
     const struct auth_user *user;

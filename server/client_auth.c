@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/heap.h"
+#include "server/auth/callout.h"
 #include "server/auth/password.h"
 #include "server/client_priv.h"
 #include "server/elsewhere.h"
@@ -244,9 +245,26 @@ static void proof_begin(struct client *client, const struct auth_proof *asked,
     client_pause(client);
 }
 
+/* Somebody else is to say who it is. */
+static void question_begin(struct client *client, const struct auth_claim *claim,
+                           const struct connect *said, struct bytes args)
+{
+    struct client_proof *proof = HEAP_NEW(struct client_proof);
+
+    proof->client = client;
+    proof->question = client_question_make(client, claim, said);
+    proof->connect = heap_copy(args);
+    client->proof = proof;
+    client_pause(client);
+}
+
 static void proof_free(struct client_proof *proof)
 {
-    explicit_bzero((void *)proof->said.at, proof->said.size);
+    if (proof->question != NULL)
+        auth_user_end(proof->user); /* nobody took it */
+    client_question_free(proof->question);
+    if (proof->said.size > 0)
+        explicit_bzero((void *)proof->said.at, proof->said.size);
     explicit_bzero((void *)proof->connect.at, proof->connect.size);
     heap_give((void *)proof->hash.at);
     heap_give((void *)proof->said.at);
@@ -267,6 +285,78 @@ static void admit(struct client *client, const struct connect *said, const struc
         client_connected(client, said, now_ns);
 }
 
+/* ---- CONNECT ----------------------------------------------------------------------------------
+ */
+
+static struct bytes or_cookie(struct bytes said, struct bytes cookie)
+{
+    return said.size > 0 ? said : cookie;
+}
+
+static struct auth_claim claim_of(const struct client *client, const struct connect *said)
+{
+    static const struct client_cookies none;
+    const struct client_cookies *cookies = client->cookies != NULL ? client->cookies : &none;
+
+    return (struct auth_claim){
+        .user = or_cookie(said->user, cookies->user),
+        .password = or_cookie(said->pass, cookies->password),
+        .token = or_cookie(said->auth_token, cookies->token),
+        .nkey = said->nkey,
+        .signature = said->sig,
+        .jwt = or_cookie(said->jwt, cookies->jwt),
+        .wall_s = wall_s(client),
+        .nonce = bytes_of_text(client->nonce),
+        .names = client->certificate_names,
+        .names_count = client->certificate_names_count,
+        .subject = client->subject,
+        .type = client->type,
+    };
+}
+
+void client_authenticate(struct client *client, const struct connect *said, struct bytes args,
+                         int64_t now_ns)
+{
+    const struct auth_claim claim = claim_of(client, said);
+    const struct auth *auth = client->clients->auth;
+    const struct auth_user *user = NULL;
+    struct auth_proof proof;
+
+    if (client->connected)
+        client_leave(client);
+    if (auth == NULL) {
+        admit(client, said, NULL, now_ns);
+        return;
+    }
+    switch (auth_ask(auth, &claim, &user, &proof)) {
+    case AUTH_ALLOWED: admit(client, said, user, now_ns); break;
+    case AUTH_REFUSED: violation(client, said->user); break;
+    case AUTH_DELEGATED: question_begin(client, &claim, said, args); break;
+    case AUTH_PROVE: proof_begin(client, &proof, user, args); break;
+    }
+}
+
+/* Its password was not the one; perhaps somebody else knows it. */
+static void not_proven(struct client *client, const struct client_proof *proof,
+                       const struct connect *said)
+{
+    const struct auth_claim claim = claim_of(client, said);
+
+    if (proof->question == NULL && auth_delegates(client->clients->auth, &claim, NULL))
+        question_begin(client, &claim, said, proof->connect);
+    else
+        violation(client, said->user);
+}
+
+static void take_user(struct client *client, struct client_proof *proof, const struct connect *said,
+                      int64_t now_ns)
+{
+    const struct auth_user *user = proof->user;
+
+    proof->user = NULL;
+    admit(client, said, user, now_ns);
+}
+
 void client_proof_done(struct client_proof *proof, int64_t now_ns)
 {
     struct client *client = proof->client;
@@ -285,57 +375,13 @@ void client_proof_done(struct client_proof *proof, int64_t now_ns)
         if (proof->again)
             client_authenticate(client, &said, proof->connect, now_ns);
         else if (proof->proven)
-            admit(client, &said, proof->user, now_ns);
+            take_user(client, proof, &said, now_ns);
         else
-            violation(client, said.user);
+            not_proven(client, proof, &said);
     }
     proof_free(proof);
     if (client->proof == NULL)
         client_feed_late(client, now_ns);
-}
-
-/* ---- CONNECT ----------------------------------------------------------------------------------
- */
-
-static struct bytes or_cookie(struct bytes said, struct bytes cookie)
-{
-    return said.size > 0 ? said : cookie;
-}
-
-void client_authenticate(struct client *client, const struct connect *said, struct bytes args,
-                         int64_t now_ns)
-{
-    static const struct client_cookies none;
-    const struct client_cookies *cookies = client->cookies != NULL ? client->cookies : &none;
-    const struct auth *auth = client->clients->auth;
-    const struct auth_claim claim = {
-        .user = or_cookie(said->user, cookies->user),
-        .password = or_cookie(said->pass, cookies->password),
-        .token = or_cookie(said->auth_token, cookies->token),
-        .nkey = said->nkey,
-        .signature = said->sig,
-        .jwt = or_cookie(said->jwt, cookies->jwt),
-        .wall_s = wall_s(client),
-        .nonce = bytes_of_text(client->nonce),
-        .names = client->certificate_names,
-        .names_count = client->certificate_names_count,
-        .subject = client->subject,
-        .type = client->type,
-    };
-    const struct auth_user *user = NULL;
-    struct auth_proof proof;
-
-    if (client->connected)
-        client_leave(client);
-    if (auth == NULL) {
-        admit(client, said, NULL, now_ns);
-        return;
-    }
-    switch (auth_ask(auth, &claim, &user, &proof)) {
-    case AUTH_ALLOWED: admit(client, said, user, now_ns); break;
-    case AUTH_REFUSED: violation(client, said->user); break;
-    case AUTH_PROVE: proof_begin(client, &proof, user, args); break;
-    }
 }
 
 /* ---- a reload ---------------------------------------------------------------------------------
@@ -443,8 +489,12 @@ static const struct auth_user *signed_again(struct client *client)
         .type = client->type,
     };
     const struct auth *auth = client->clients->auth;
-    const struct auth_user *user =
-        auth->options.operators != NULL ? auth_ask_signed(auth, &claim) : NULL;
+    const struct auth_user *user = NULL;
+
+    if (client->user->made->delegated)
+        user = callout_again(auth, client->user->made, wall_s(client));
+    else if (auth->options.operators != NULL)
+        user = auth_ask_signed(auth, &claim);
 
     if (user == NULL || account_of(client, user) != client->account) {
         auth_user_end(user);

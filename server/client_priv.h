@@ -53,6 +53,12 @@ bool client_may_subscribe(const struct client *client, const struct proto_sub *s
 /* It was sent a message that it may answer. */
 void client_grant(struct client *client, struct bytes reply);
 
+/* client_delegate.c */
+struct client_question *client_question_make(const struct client *client,
+                                             const struct auth_claim *claim,
+                                             const struct connect *said);
+void client_question_free(struct client_question *question); /* NULL is fine */
+
 /* client_input.c */
 void client_feed_late(struct client *client, int64_t now_ns);
 

@@ -225,7 +225,7 @@ static void flush_open(struct connection *c)
     if (client->expires_ns > 0 && client->expires_ns != c->auth.deadline_ns)
         timers_arm(io_timers(c->owner->io), &c->auth, client->expires_ns);
     if (client->proof != NULL && !client->proof->begun)
-        connection_proof_begin(c);
+        (client->proof->question != NULL ? connection_callout_begin : connection_proof_begin)(c);
     pause_or_resume(c);
     if (has_out(c) && c->flight.size == 0)
         send_begin(c);
@@ -444,6 +444,7 @@ void connections_deinit(struct connections *connections)
         connection_free(c);
     }
     connections_proofs_drop(connections);
+    connections_callouts_drop(connections);
     timers_cancel(timers, &connections->stall);
     timers_cancel(timers, &connections->leave);
     deflater_destroy(connections->deflater);

@@ -2,7 +2,8 @@
  * What the files of the connections' shell share. Private to server/connection*.c: connection.c
  * holds a connection's life and its sending, connection_tls.c what stands between it and the socket
  * when that is encrypted, connection_websocket.c what stands there when it speaks over one,
- * connection_proofs.c the passwords that workers prove, connection_leave.c how subscriptions end.
+ * connection_proofs.c the passwords that workers prove, connection_callout.c those whom others let
+ * in, connection_leave.c how subscriptions end.
  */
 #ifndef SERVER_CONNECTION_PRIV_H
 #define SERVER_CONNECTION_PRIV_H
@@ -85,6 +86,9 @@ void connection_tls_fill(struct connection *c);
 /* Nothing more is to be sent but the last that TLS has to say. False: that was said. */
 bool connection_tls_farewell(struct connection *c);
 void connection_tls_end(struct connection *c);
+/* What whoever lets it in is told of that, as JSON: nothing when it is not encrypted. False: no
+ * room. */
+bool connection_tls_describe(const struct connection *c, struct buf *out);
 
 static inline bool connection_encrypts(const struct connection *c)
 {
@@ -115,5 +119,12 @@ struct buf connection_said(struct connection *c);
 void connection_proof_begin(struct connection *c);
 /* Drops those that nobody is at work on. */
 void connections_proofs_drop(struct connections *connections);
+
+/* ---- connection_callout.c */
+
+/* Somebody else is to say who it is. */
+void connection_callout_begin(struct connection *c);
+/* Drops those that wait; whoever they are about is gone. */
+void connections_callouts_drop(struct connections *connections);
 
 #endif

@@ -291,6 +291,23 @@ bool connection_tls_farewell(struct connection *c)
     return tls_has_out(c->tls);
 }
 
+bool connection_tls_describe(const struct connection *c, struct buf *out)
+{
+    struct json_writer w;
+
+    if (c->tls == NULL || tls_state(c->tls) != TLS_OPEN)
+        return true;
+    json_writer_init(&w, out);
+    json_object_begin(&w);
+    json_key(&w, BYTES("version"));
+    json_string(&w, bytes_of_text(tls_version(c->tls)));
+    json_key(&w, BYTES("cipher"));
+    json_string(&w, bytes_of_text(tls_cipher(c->tls)));
+    tls_peer_describe(c->tls, &w);
+    json_object_end(&w);
+    return !w.failed;
+}
+
 void connection_tls_end(struct connection *c)
 {
     struct clients *clients = &c->owner->clients;

@@ -3,9 +3,9 @@
 #include "base/json.h"
 #include "server/options.h"
 
-void info_make_id(char id[INFO_ID_SIZE + 1], const uint8_t random[32])
+void info_make_id(char id[INFO_ID_SIZE + 1], const uint8_t key[NKEY_SIZE])
 {
-    nkey_write(id, NKEY_SERVER, random);
+    nkey_write(id, NKEY_SERVER, key);
     id[INFO_ID_SIZE] = 0;
 }
 

@@ -9,7 +9,8 @@
 #define INFO_GO      "none" /* the key must be there; clients accept any text */
 
 struct info {
-    char id[INFO_ID_SIZE + 1]; /* 'N' and base32, as the public key of a server looks */
+    char id[INFO_ID_SIZE + 1]; /* a public key as text: 'N' and base32 */
+    uint8_t seed[NKEY_SIZE];   /* of which that is the public half: what the server signs with */
     const char *name;
     const char *host;
     uint16_t port;
@@ -50,8 +51,8 @@ struct info_client {
     int64_t max_payload; /* 0: the server's */
 };
 
-/* Makes a well-formed id of 32 random bytes: prefix, checksum, base32. */
-void info_make_id(char id[INFO_ID_SIZE + 1], const uint8_t random[32]);
+/* Makes an id of a public key: prefix, checksum, base32. */
+void info_make_id(char id[INFO_ID_SIZE + 1], const uint8_t key[NKEY_SIZE]);
 
 /* Appends the INFO line. */
 void info_write(struct buf *out, const struct info *info, const struct info_client *client);

@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/router_priv.h"
+#include "server/tls/ed25519.h"
 #include "server/tls/tls.h"
 
 #define PAYLOAD_DISCOURAGED (8 << 20)
@@ -294,13 +295,17 @@ static void log_start(const struct server *server)
 
 static void init_identity(struct server *server)
 {
-    uint8_t random[32];
+    struct info *info = &server->info;
+    uint8_t key[NKEY_SIZE];
     uint64_t seed;
+    bool good;
 
     io_random(server->io, &seed, sizeof(seed));
     prng_seed(&server->prng, seed);
-    io_random(server->io, random, sizeof(random));
-    info_make_id(server->info.id, random);
+    io_random(server->io, info->seed, sizeof(info->seed));
+    good = ed25519_public(info->seed, key);
+    assert(good);
+    info_make_id(info->id, key);
     server->info.name =
         server->options.server_name[0] != 0 ? server->options.server_name : server->info.id;
     server->info.host = server->options.host;

@@ -58,8 +58,8 @@ void auth_init(struct auth *auth, const struct auth_options *options, uint64_t s
         .users = heap_take(options->users_count * sizeof(struct auth_user)),
         .users_count = options->users_count,
         .seed = seed,
-        .required = options->operators != NULL || options->users_count > 0 ||
-                    options->token.size > 0 || options->user.size > 0,
+        .required = options->operators != NULL || options->callout != NULL ||
+                    options->users_count > 0 || options->token.size > 0 || options->user.size > 0,
     };
     table_init(&auth->names, user_key, seed);
     table_init(&auth->nkeys, user_key, seed);
@@ -198,8 +198,8 @@ static enum auth_verdict ask_single(const struct auth_door *door, const struct a
     return AUTH_REFUSED;
 }
 
-enum auth_verdict auth_ask(const struct auth *auth, const struct auth_claim *claim,
-                           const struct auth_user **user, struct auth_proof *proof)
+static enum auth_verdict ask_configured(const struct auth *auth, const struct auth_claim *claim,
+                                        const struct auth_user **user, struct auth_proof *proof)
 {
     const struct auth_options *options = &auth->options;
     const struct auth_door all = {
@@ -227,4 +227,45 @@ enum auth_verdict auth_ask(const struct auth *auth, const struct auth_claim *cla
     if (auth->names.count > 0 && claim->user.size > 0)
         return ask_user(auth, claim, user, proof);
     return ask_single(door != NULL ? door : &all, claim, proof);
+}
+
+/* ---- asking others ----------------------------------------------------------------------------
+ */
+
+static bool is_among(const struct bytes *names, size_t count, struct bytes name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_equal(names[i], name))
+            return true;
+    }
+    return false;
+}
+
+/* What it calls itself, or is called where it says nothing. */
+static struct bytes called(const struct auth_claim *claim, const struct auth_user *user)
+{
+    if (claim->nkey.size > 0)
+        return claim->nkey;
+    return claim->user.size > 0 || user == NULL ? claim->user : auth_user_name(user);
+}
+
+bool auth_delegates(const struct auth *auth, const struct auth_claim *claim,
+                    const struct auth_user *user)
+{
+    const struct callout_options *callout = auth->options.callout;
+
+    if (callout == NULL || is_among(callout->users, callout->users_count, called(claim, user)))
+        return false;
+    return user == NULL || user->options->account == NULL || callout->accounts_count == 0 ||
+           is_among(callout->accounts, callout->accounts_count, user->options->account->name);
+}
+
+enum auth_verdict auth_ask(const struct auth *auth, const struct auth_claim *claim,
+                           const struct auth_user **user, struct auth_proof *proof)
+{
+    enum auth_verdict verdict = ask_configured(auth, claim, user, proof);
+
+    if (verdict == AUTH_REFUSED)
+        *user = NULL;
+    return auth_delegates(auth, claim, *user) ? AUTH_DELEGATED : verdict;
 }

@@ -31,6 +31,7 @@ struct auth_signed {
     struct bytes token;
     int64_t expires_s;    /* 0: never */
     bool account_expires; /* then it is the account that does */
+    bool delegated;       /* somebody else has let it in (callout.h) */
 };
 
 struct auth {
@@ -66,7 +67,8 @@ struct auth_claim {
 enum auth_verdict {
     AUTH_ALLOWED, /* as `user`, NULL: nobody in particular */
     AUTH_REFUSED,
-    AUTH_PROVE, /* if `proof.said` proves `proof.hash`, as `user` */
+    AUTH_DELEGATED, /* somebody else is to say (callout.h) */
+    AUTH_PROVE,     /* if `proof.said` proves `proof.hash`, as `user` */
 };
 
 struct auth_proof {
@@ -80,6 +82,10 @@ void auth_deinit(struct auth *auth);
 
 enum auth_verdict auth_ask(const struct auth *auth, const struct auth_claim *claim,
                            const struct auth_user **user, struct auth_proof *proof);
+
+/* Is somebody else to say who that is, which would be `user` here (NULL: nobody in particular)? */
+bool auth_delegates(const struct auth *auth, const struct auth_claim *claim,
+                    const struct auth_user *user);
 
 /* The same where users are signed for: NULL: refused. Who gets one ends it. */
 const struct auth_user *auth_ask_signed(const struct auth *auth, const struct auth_claim *claim);

@@ -137,6 +137,17 @@ struct auth_door {
     int64_t timeout_ns; /* for a CONNECT; 0: as for all */
 };
 
+/* Somebody who is connected already says who else is let in (reference core.md 3.8). */
+struct callout_options {
+    const struct config_place *place;
+    struct bytes issuer;  /* a key as text: who signs for users */
+    struct bytes account; /* where it is answered */
+    struct bytes *users;  /* that nobody is asked about, names or keys */
+    size_t users_count;
+    struct bytes *accounts; /* whose configured users are asked about, too; none: of all */
+    size_t accounts_count;
+};
+
 struct auth_options {
     struct operator_options *operators; /* NULL: users are configured, not signed */
     const struct config_value *preload; /* what they have signed; NULL: nothing */
@@ -152,9 +163,10 @@ struct auth_options {
     size_t accounts_count;
     const struct permission_options *default_permissions;
     struct bytes no_auth_user;
-    const struct auth_door *websocket; /* what counts there instead; NULL: nothing */
-    struct bytes system_account;       /* empty: "$SYS" */
-    struct mapping_list mappings;      /* of the default account */
+    const struct callout_options *callout; /* NULL: what is configured counts */
+    const struct auth_door *websocket;     /* what counts there instead; NULL: nothing */
+    struct bytes system_account;           /* empty: "$SYS" */
+    struct mapping_list mappings;          /* of the default account */
 };
 
 #endif

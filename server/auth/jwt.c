@@ -56,7 +56,7 @@ static bool seconds_of(const struct json *object, struct bytes key, int64_t *sec
 static bool kind_of(const struct json *claims, enum jwt_kind *kind)
 {
     static const struct bytes names[] = {BYTES("operator"), BYTES("account"), BYTES("user"),
-                                         BYTES("activation")};
+                                         BYTES("activation"), BYTES("authorization_response")};
     struct bytes type = text_of(json_get(claims, BYTES("nats")), BYTES("type"));
 
     if (type.size == 0)
@@ -94,12 +94,12 @@ static bool signed_text(const struct json *header, const struct parts *parts, st
     return true;
 }
 
-/* Operators are signed by operators, and so are accounts; users and activations by accounts. */
+/* Operators are signed by operators, and so are accounts; all else by accounts. */
 static bool verified(const struct jwt *jwt, struct bytes text, struct bytes signature_text)
 {
     uint8_t key[NKEY_SIZE], signature[ED25519_SIGNATURE_SIZE];
 
-    bool by_account = jwt->kind == JWT_USER || jwt->kind == JWT_ACTIVATION;
+    bool by_account = jwt->kind != JWT_OPERATOR && jwt->kind != JWT_ACCOUNT;
 
     return nkey_read(jwt->issuer, by_account ? NKEY_ACCOUNT : NKEY_OPERATOR, key) &&
            base64_read(signature_text, signature, sizeof signature) &&
@@ -108,7 +108,8 @@ static bool verified(const struct jwt *jwt, struct bytes text, struct bytes sign
 
 static bool subject_known(const struct jwt *jwt)
 {
-    static const enum nkey_kind kinds[] = {NKEY_OPERATOR, NKEY_ACCOUNT, NKEY_USER, NKEY_ACCOUNT};
+    static const enum nkey_kind kinds[] = {NKEY_OPERATOR, NKEY_ACCOUNT, NKEY_USER, NKEY_ACCOUNT,
+                                           NKEY_USER};
     uint8_t key[NKEY_SIZE];
 
     return nkey_read(jwt->subject, kinds[jwt->kind], key);
@@ -130,6 +131,7 @@ bool jwt_read(struct arena *arena, struct bytes token, struct jwt *jwt)
         .issuer = text_of(claims, BYTES("iss")),
         .subject = text_of(claims, BYTES("sub")),
         .name = text_of(claims, BYTES("name")),
+        .audience = text_of(claims, BYTES("aud")),
         .claims = json_get(claims, BYTES("nats")),
         .token = token,
         .text = claims->text,

@@ -10,13 +10,14 @@
 
 #define JWT_SIZE_MAX (1u << 20)
 
-enum jwt_kind { JWT_OPERATOR, JWT_ACCOUNT, JWT_USER, JWT_ACTIVATION };
+enum jwt_kind { JWT_OPERATOR, JWT_ACCOUNT, JWT_USER, JWT_ACTIVATION, JWT_AUTHORIZATION };
 
 struct jwt {
     enum jwt_kind kind;
     struct bytes issuer;  /* a key as text */
     struct bytes subject; /* whom it is about, the same */
     struct bytes name;
+    struct bytes audience;
     int64_t issued_s;          /* by the wall clock, as the others; 0: it does not say */
     int64_t expires_s;         /* 0: never */
     int64_t starts_s;          /* 0: at once */

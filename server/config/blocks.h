@@ -47,6 +47,8 @@ config_read_fn config_trusted_keys; /* of operators, instead */
 config_read_fn config_resolver;
 config_read_fn config_resolver_preload;
 /* When the whole file is read: makes the accounts of those that were signed. */
+config_read_fn config_callout;
+void config_callout_check(struct config_reader *reader, struct auth_options *auth);
 void config_operator_finish(struct config_reader *reader, struct auth_options *auth);
 
 /* config_mappings.c */

@@ -37,6 +37,7 @@ bool config_load(struct config *config, const struct config_source *source, cons
     (void)config_read_block(&config->reader, document, &config_top_block, &config->options);
     config->reader.source = NULL;
     config_operator_finish(&config->reader, &config->options.auth);
+    config_callout_check(&config->reader, &config->options.auth);
     config_auth_check(&config->reader, &config->options.auth);
     return config->reader.error_count == 0;
 }

@@ -319,7 +319,7 @@ static const struct config_option options_of_authorization[] = {
     CONFIG_READ("timeout", read_timeout),
     CONFIG_READ("users", read_users),
     CONFIG_READ("default_permissions default_permission permissions", read_defaults),
-    CONFIG_REFUSED("auth_callout auth_hook"),
+    CONFIG_READ("auth_callout auth_hook", config_callout),
     CONFIG_REFUSED_IF("proxy_required"),
 };
 

@@ -11,4 +11,10 @@
 bool ed25519_verify(const uint8_t key[static ED25519_KEY_SIZE], struct bytes text,
                     const uint8_t signature[static ED25519_SIGNATURE_SIZE]);
 
+/* A key is 32 bytes that nobody else knows. False: the library could not. */
+bool ed25519_public(const uint8_t seed[static ED25519_KEY_SIZE],
+                    uint8_t key[static ED25519_KEY_SIZE]);
+bool ed25519_sign(const uint8_t seed[static ED25519_KEY_SIZE], struct bytes text,
+                  uint8_t signature[static ED25519_SIGNATURE_SIZE]);
+
 #endif

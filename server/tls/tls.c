@@ -188,6 +188,11 @@ const char *tls_cipher(const struct tls *tls)
     return name != NULL ? name : "";
 }
 
+SSL *tls_ssl(const struct tls *tls)
+{
+    return tls->ssl;
+}
+
 X509 *tls_peer_certificate(const struct tls *tls)
 {
     return SSL_get1_peer_certificate(tls->ssl);

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "server/tls/tls_options.h"
 
 #define TLS_REASON_SIZE 256u
@@ -74,6 +75,11 @@ struct tls_peer {
 bool tls_peer(const struct tls *tls, struct arena *arena, struct tls_peer *peer);
 /* Does its key stand among the pins, if there are any? */
 bool tls_peer_pinned(const struct tls *tls, const struct tls_options *options);
+
+/* Members of an object: "verified_chains", the chain from what it showed to an authority, where
+ * that was verified, else "certs", what it showed; each certificate as PEM. Nothing if it showed
+ * none. */
+void tls_peer_describe(const struct tls *tls, struct json_writer *w);
 
 /* For monitoring: "1.3", "TLS_AES_128_GCM_SHA256". */
 const char *tls_version(const struct tls *tls);

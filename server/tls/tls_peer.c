@@ -1,4 +1,5 @@
 /* Who a certificate says its owner is. */
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include "base/heap.h"
@@ -93,4 +94,53 @@ bool tls_peer_pinned(const struct tls *tls, const struct tls_options *options)
     OPENSSL_free(key);
     X509_free(certificate);
     return pinned;
+}
+
+/* ---- what it showed ---------------------------------------------------------------------------
+ */
+
+static void write_pem(struct json_writer *w, X509 *certificate)
+{
+    BIO *out = BIO_new(BIO_s_mem());
+    char *text;
+    long size;
+
+    assert(out != NULL);
+    if (PEM_write_bio_X509(out, certificate) == 1) {
+        size = BIO_get_mem_data(out, &text);
+        json_string(w, bytes_of(text, (size_t)size));
+    }
+    BIO_free(out);
+}
+
+static void write_pems(struct json_writer *w, const STACK_OF(X509) * chain)
+{
+    for (int i = 0; i < sk_X509_num(chain); i++)
+        write_pem(w, sk_X509_value(chain, i));
+}
+
+void tls_peer_describe(const struct tls *tls, struct json_writer *w)
+{
+    const SSL *ssl = tls_ssl(tls);
+    X509 *certificate = tls_peer_certificate(tls);
+    const STACK_OF(X509) *verified = SSL_get0_verified_chain(ssl);
+
+    if (certificate == NULL)
+        return;
+    if (verified != NULL && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE &&
+        SSL_get_verify_result(ssl) == X509_V_OK) {
+        JSON_KEY(w, "verified_chains");
+        json_array_begin(w);
+        json_array_begin(w);
+        write_pems(w, verified);
+        json_array_end(w);
+        json_array_end(w);
+    } else {
+        JSON_KEY(w, "certs");
+        json_array_begin(w);
+        write_pem(w, certificate);
+        write_pems(w, SSL_get_peer_cert_chain(ssl)); /* of a client: without its own */
+        json_array_end(w);
+    }
+    X509_free(certificate);
 }

@@ -12,6 +12,8 @@ SSL_CTX *tls_context_first(const struct tls_context *context);
 /* Are servers that we dial not looked at? */
 bool tls_context_insecure(const struct tls_context *context);
 
+SSL *tls_ssl(const struct tls *tls);
+
 /* The caller's to free; NULL: none was shown. */
 X509 *tls_peer_certificate(const struct tls *tls);
 

@@ -43,11 +43,13 @@ class Key:
             text.write(data), text.flush()
             return openssl("pkeyutl", "-sign", "-rawin", "-keyform", "DER", "-inkey", key.name, "-in", text.name)
 
-    def token(self, kind, subject, /, version=2, expires=None, issued=None, name="n", **claims):
+    def token(self, kind, subject, /, version=2, expires=None, issued=None, name="n", aud=None, **claims):
         """What this key says of another."""
         body = {"jti": "x", "iat": int(issued or time.time()), "iss": self.text, "name": name, "sub": subject}
         if expires is not None:
             body["exp"] = int(expires)
+        if aud is not None:
+            body["aud"] = aud
         if version == 1:
             body["type"] = kind
             body["nats"] = claims

@@ -399,7 +399,7 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
         "default_sentinel: x",
         "jetstream { key: x }",
         "leafnodes { remotes: [{}] }",
-        "authorization { auth_callout {} }",
+        "authorization { auth_callout { xkey: x } }",
         "accounts { A: { exports: [{service: x, latency: y}] } }",
         "tls { ocsp_peer: true }",
         "write_timeout: retry",

@@ -1,0 +1,261 @@
+/*
+ * Clients whom somebody else lets in (server/auth/callout.h): asks in the account where that one
+ * is, under a reply subject of this shard, and waits as long as a client may take to say who it is.
+ */
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/owner.h"
+#include "base/subject.h"
+#include "base/table.h"
+#include "base/text.h"
+#include "server/auth/callout.h"
+#include "server/connection_priv.h"
+
+#define SECOND_NS    INT64_C(1000000000)
+#define SHARD_SIZE   8u  /* characters that tell the replies of this shard from others' */
+#define TOKEN_SIZE   22u /* that nobody can guess */
+#define QUESTION_MAX (8u << 20)
+#define SUBJECT_SIZE 64u
+
+struct callout {
+    struct callouts *owner;
+    struct client_proof *proof;
+    char token[TOKEN_SIZE + 1];
+    char user[NKEY_TEXT_SIZE + 1]; /* that the answer is to be about */
+    bool answered;
+    struct bytes answer; /* owned */
+    struct timer timer;  /* it is over, or there is an answer */
+};
+
+struct callouts {
+    struct connections *connections;
+    struct account *account; /* where it is asked */
+    struct sink *sink;       /* for what is answered there */
+    char shard[SHARD_SIZE + 1];
+    struct table all; /* by token */
+};
+
+/* ---- answers ----------------------------------------------------------------------------------
+ */
+
+static struct bytes key_of(const void *item)
+{
+    return bytes_of_text(((const struct callout *)item)->token);
+}
+
+/* The first counts. It is read when nothing is being published. */
+static void answered(void *owner, const struct message *message)
+{
+    struct callouts *callouts = owner;
+    struct callout *callout =
+        table_find(&callouts->all, subject_token(message_sent_to(message), 3));
+    struct io *io = callouts->connections->io;
+
+    if (callout == NULL || callout->answered)
+        return;
+    callout->answered = true;
+    callout->answer = heap_copy(message->payload);
+    timers_arm(io_timers(io), &callout->timer, io_now(io));
+}
+
+static void leave(struct callout *callout)
+{
+    struct callouts *owner = callout->owner;
+
+    timers_cancel(io_timers(owner->connections->io), &callout->timer);
+    (void)table_remove(&owner->all, bytes_of_text(callout->token));
+    heap_give((void *)callout->answer.at);
+    heap_give(callout);
+}
+
+static void read_answer(struct callout *callout)
+{
+    const struct clients *clients = &callout->owner->connections->clients;
+    struct client_proof *proof = callout->proof;
+    const struct client *client = proof->client;
+    const struct callout_wanted wanted = {
+        .user = bytes_of_text(callout->user),
+        .server_id = bytes_of_text(clients->info->id),
+        .said = proof->question->said,
+        .type = client->type,
+        .wall_s = (clients->wall_ahead_ns + clients->now_ns) / SECOND_NS,
+    };
+    char why[CALLOUT_WHY_SIZE] = "";
+
+    proof->user = callout_read(clients->auth, callout->answer, &wanted, why);
+    proof->proven = proof->user != NULL;
+    if (!proof->proven)
+        logger_warn(clients->logger, "%s", why);
+}
+
+static void over(struct timer *timer)
+{
+    struct callout *callout = owner_of(timer, struct callout, timer);
+    struct connections *connections = callout->owner->connections;
+    struct client_proof *proof = callout->proof;
+
+    if (proof->client != NULL && callout->answered)
+        read_answer(callout);
+    else if (proof->client != NULL)
+        logger_debug(connections->clients.logger,
+                     "Authorization callout response not received in time on account \"%.*s\"",
+                     BYTES_ARG(account_name(callout->owner->account)));
+    leave(callout);
+    client_proof_done(proof, io_now(connections->io));
+}
+
+/* ---- questions --------------------------------------------------------------------------------
+ */
+
+static struct callouts *callouts_of(struct connections *connections)
+{
+    struct callouts *callouts = connections->callouts;
+
+    if (callouts != NULL)
+        return callouts;
+    callouts = connections->callouts = HEAP_NEW(struct callouts);
+    callouts->connections = connections;
+    text_base62(&connections->clients.prng, callouts->shard, SHARD_SIZE);
+    table_init(&callouts->all, key_of, prng_next(&connections->clients.prng));
+    return callouts;
+}
+
+static void listen_in(struct callouts *callouts, struct account *account)
+{
+    struct router *router = callouts->connections->clients.router;
+    char subject[SUBJECT_SIZE];
+
+    if (callouts->account == account)
+        return;
+    if (callouts->sink != NULL)
+        router_sink_remove(router, callouts->sink);
+    snprintf(subject, sizeof(subject), "$SYS._INBOX.%s.*", callouts->shard);
+    callouts->account = account;
+    callouts->sink =
+        router_sink_add_known(router, account, bytes_of_text(subject), answered, callouts);
+}
+
+static void make_names(struct callout *callout)
+{
+    struct connections *connections = callout->owner->connections;
+    uint8_t random[TOKEN_SIZE + NKEY_SIZE];
+    struct prng prng;
+    uint64_t seed;
+
+    io_random(connections->io, random, sizeof(random));
+    nkey_write(callout->user, NKEY_USER, random);
+    memcpy(&seed, random + NKEY_SIZE, sizeof(seed));
+    prng_seed(&prng, seed);
+    text_base62(&prng, callout->token, TOKEN_SIZE);
+}
+
+static struct bytes or_nothing(const char *text)
+{
+    return text != NULL ? bytes_of_text(text) : bytes_of(NULL, 0);
+}
+
+static bool write_question(const struct callout *callout, const struct connection *c,
+                           struct bytes tls, struct buf *out)
+{
+    const struct clients *clients = &callout->owner->connections->clients;
+    const struct options *options = clients->options;
+    const struct client_question *about = callout->proof->question;
+    int64_t now_s = (clients->wall_ahead_ns + clients->now_ns) / SECOND_NS;
+    int64_t patience_ns = options_auth_timeout_ns(options, c->client.type);
+    const struct callout_question question = {
+        .id = bytes_of_text(callout->token),
+        .issuer = options->auth.callout->issuer,
+        .user = bytes_of_text(callout->user),
+        .server_id = bytes_of_text(clients->info->id),
+        .server_name = or_nothing(clients->info->name),
+        .host = or_nothing(clients->info->host),
+        .version = BYTES(NATS_VERSION),
+        .cluster = clients->info->cluster,
+        .tags = options->server_tags.at,
+        .tags_count = options->server_tags.count,
+        .client = buf_bytes(&about->client),
+        .connect = buf_bytes(&about->connect),
+        .tls = tls,
+        .issued_s = now_s,
+        .expires_s = now_s + patience_ns / SECOND_NS,
+    };
+
+    return callout_write(out, &question, clients->info->seed);
+}
+
+/* False: nobody is there to answer, or it cannot be asked. */
+static bool ask(struct callout *callout, struct connection *c)
+{
+    struct callouts *callouts = callout->owner;
+    struct router *router = callouts->connections->clients.router;
+    char reply[SUBJECT_SIZE];
+    struct message message = {.subject = BYTES(CALLOUT_SUBJECT)};
+    struct buf question, tls;
+    size_t received = 0;
+
+    snprintf(reply, sizeof(reply), "$SYS._INBOX.%s.%s", callouts->shard, callout->token);
+    buf_init(&question, QUESTION_MAX);
+    buf_init(&tls, QUESTION_MAX);
+    if (connection_tls_describe(c, &tls) &&
+        write_question(callout, c, buf_bytes(&tls), &question)) {
+        message.reply = bytes_of_text(reply);
+        message.payload = buf_bytes(&question);
+        received = router_publish(router, callouts->account, &message);
+    }
+    if (question.size > 0)
+        explicit_bzero(question.at, question.size);
+    buf_deinit(&question);
+    buf_deinit(&tls);
+    return received > 0;
+}
+
+void connection_callout_begin(struct connection *c)
+{
+    struct connections *connections = c->owner;
+    const struct options *options = connections->clients.options;
+    struct callouts *callouts = callouts_of(connections);
+    struct callout *callout = HEAP_NEW(struct callout);
+    struct account *account =
+        options->auth.callout != NULL
+            ? router_account(connections->clients.router, options->auth.callout->account)
+            : NULL;
+
+    c->client.proof->begun = true;
+    callout->owner = callouts;
+    callout->proof = c->client.proof;
+    callout->timer.fire = over;
+    make_names(callout);
+    table_add(&callouts->all, callout);
+    timers_arm(io_timers(connections->io), &callout->timer,
+               io_now(connections->io) + options_auth_timeout_ns(options, c->client.type));
+    if (account == NULL)
+        return; /* it was taken away meanwhile: nobody answers */
+    listen_in(callouts, account);
+    if (!ask(callout, c))
+        logger_debug(connections->clients.logger,
+                     "Nobody answers authorization requests on account \"%.*s\"",
+                     BYTES_ARG(account_name(account)));
+}
+
+void connections_callouts_drop(struct connections *connections)
+{
+    struct callouts *callouts = connections->callouts;
+    struct callout *callout;
+    size_t at = 0;
+
+    if (callouts == NULL)
+        return;
+    while ((callout = table_next(&callouts->all, &at)) != NULL) {
+        struct client_proof *proof = callout->proof;
+
+        leave(callout);
+        client_proof_done(proof, io_now(connections->io));
+        at = 0;
+    }
+    table_deinit(&callouts->all);
+    if (callouts->sink != NULL)
+        router_sink_remove(connections->clients.router, callouts->sink);
+    heap_give(callouts);
+    connections->callouts = NULL;
+}
