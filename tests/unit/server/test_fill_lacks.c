@@ -54,8 +54,8 @@ static void begin(uint64_t seed)
     sim_run(world.sim, 10 * SECOND);
     t = talk(&world, 0, 0);
     say(t, "SUB _R.> 1\r\n");
-    ask("$JS.API.STREAM.CREATE.S",
-        "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3}", "\"did_create\":true");
+    ask("$JS.API.STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3}",
+        "\"did_create\":true");
     publish(EARLY);
     for (leader = 0; !stream_leads(stream_at(leader));)
         leader++;
