@@ -152,15 +152,34 @@ static void is_explained(void)
     ck_assert_uint_eq(bytes[SPACE_HELD], 0);
 }
 
-START_TEST(of_a_queue_all_but_a_hundredth_comes_back)
+START_TEST(what_has_left_comes_back_whatever_part_it_is)
+{
+    static const unsigned shares[] = {50, 90, 99};
+
+    begin(1);
+    for (size_t i = 0; i < 3; i++) {
+        delete_upto(MESSAGES / 100 * shares[i]);
+        comes_back();
+        is_explained();
+    }
+    end();
+}
+END_TEST
+
+/* More leave each time some of it has just been given back, and the less there was is not reached
+ * again. */
+START_TEST(so_does_what_leaves_while_space_is_given_back)
 {
     for (uint64_t seed = 1; seed <= 6; seed++) {
         begin(seed);
         delete_upto(MESSAGES / 2);
-        comes_back();
-        delete_upto(MESSAGES / 10 * 9);
-        comes_back();
-        delete_upto(MESSAGES / 100 * 99);
+        for (int i = 0; i < 6000 && !stream_of(&s.world)->blocks.space.all; i++)
+            run_ms(10);
+        ck_assert(stream_of(&s.world)->blocks.space.all);
+        for (unsigned share = 54; share < 100; share += 5) {
+            delete_upto(MESSAGES / 100 * share);
+            run_ms(100);
+        }
         comes_back();
         is_explained();
         end();
@@ -170,7 +189,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *tests[] = {of_a_queue_all_but_a_hundredth_comes_back};
+    const TTest *tests[] = {what_has_left_comes_back_whatever_part_it_is,
+                            so_does_what_leaves_while_space_is_given_back};
 
     return UNIT_RUN_PLAIN("space", tests);
 }
