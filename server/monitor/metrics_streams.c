@@ -151,6 +151,23 @@ static void stream_family(struct rows *rows, const char *name, const char *help,
     }
 }
 
+static void space_family(struct rows *rows)
+{
+    metrics_gauge(rows->metrics, "millrace_stream_space_bytes", "Of the disk, by what for.");
+    for (size_t i = 0; i < rows->streams_count; i++) {
+        struct metric_label labels[3];
+        struct metric_labels all = stream_labels(labels, rows->streams[i]);
+        uint64_t bytes[SPACE_REASONS];
+
+        stream_space_reasons(rows->streams[i], bytes);
+        all.count++;
+        for (size_t reason = 0; reason < SPACE_REASONS; reason++) {
+            labels[2] = (struct metric_label){"reason", bytes_of_text(stream_space_names[reason])};
+            metrics_number(rows->metrics, all, bytes[reason]);
+        }
+    }
+}
+
 /* Only the leader knows how far the others are. */
 static void lag_of_members(struct rows *rows, const struct stream *stream)
 {
@@ -201,6 +218,7 @@ static void write_streams(struct rows *rows)
     stream_family(rows, "millrace_stream_messages", "Messages in the stream.", messages_of);
     stream_family(rows, "millrace_stream_bytes", "Of these messages.", bytes_of_messages);
     stream_family(rows, "millrace_stream_disk_bytes", "That its log takes, or memory.", disk_of);
+    space_family(rows);
     stream_family(rows, "millrace_stream_last_sequence", "Of the last message.", last_of);
     stream_family(rows, "millrace_stream_consumers", "Consumers of the stream.", consumers_of);
     stream_family(rows, "millrace_stream_leader", "1 where the stream is led.", leads);

@@ -162,6 +162,22 @@ int64_t stream_lead_since(const struct stream *stream);
  * opened. */
 uint64_t stream_repaired(const struct stream *stream);
 uint64_t stream_term(const struct stream *stream);
+
+/* Why its log takes what it takes on the disk (docs/metrics.md). */
+enum stream_space_reason {
+    SPACE_MESSAGES, /* they live */
+    SPACE_AHEAD,    /* taken for what will be written */
+    SPACE_LOG,      /* a start, or another server, may still need these entries */
+    SPACE_HELD,     /* a backup or a delivery still reads there */
+    SPACE_LEAVING,  /* nothing lives there: it goes with a state block */
+    SPACE_MOVING,   /* little enough lives there: that is moved, then it goes */
+    SPACE_DENSE,    /* too much lives there for that */
+    SPACE_REASONS,
+};
+extern const char *const stream_space_names[SPACE_REASONS];
+/* Their sum is log_bytes. */
+void stream_space_reasons(struct stream *stream, uint64_t bytes[static SPACE_REASONS]);
+
 struct replica *stream_replica(const struct stream *stream);
 /* By name; NULL if there is none. */
 struct consumer *stream_consumer(const struct stream *stream, struct bytes name);

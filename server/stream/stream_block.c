@@ -445,8 +445,7 @@ static bool dead(struct stream *stream, uint32_t ordinal)
     return true;
 }
 
-/* Something of it is still to leave although it left the stream. */
-static bool held(const struct stream *stream, uint32_t ordinal)
+bool stream_block_file_held(const struct stream *stream, uint32_t ordinal)
 {
     return delivery_holds(stream, ordinal) || stream_snapshot_holds(stream, ordinal);
 }
@@ -457,11 +456,12 @@ static void drop_files(struct stream *stream)
     struct log_file_info info;
 
     for (uint32_t i = 0; log_file_next(log, i, &info); i = info.ordinal + 1) {
-        if (info.droppable && dead(stream, info.ordinal) && !held(stream, info.ordinal))
+        if (info.droppable && dead(stream, info.ordinal) &&
+            !stream_block_file_held(stream, info.ordinal))
             (void)log_file_drop(log, info.ordinal); /* else after the next block */
     }
     for (uint32_t i = LOG_KEEP_FIRST; log_keep_next(log, i, &info); i = info.ordinal + 1) {
-        if (dead(stream, info.ordinal) && !held(stream, info.ordinal))
+        if (dead(stream, info.ordinal) && !stream_block_file_held(stream, info.ordinal))
             (void)log_keep_drop(log, info.ordinal);
     }
     stream_moved_dropped(stream);

@@ -74,14 +74,21 @@ static void go_on(struct stream_move *move)
 /* ---- which ------------------------------------------------------------------------------------
  */
 
+bool stream_move_worth(struct stream *stream, const struct log_file_info *info)
+{
+    const struct stream_file *file = stream_block_file(stream, info->ordinal);
+
+    return info->droppable && file->messages > 0 &&
+           (file->bytes * SPARSE < info->raw ||
+            (stream->blocks.space.all && info->raw > stream_space_least(stream) / 4 &&
+             file->bytes < DENSE(info->raw)));
+}
+
 static bool look_at(struct stream *stream, const struct log_file_info *info)
 {
     struct stream_file *file = stream_block_file(stream, info->ordinal);
 
-    file->sparse = info->droppable && file->messages > 0 &&
-                   (file->bytes * SPARSE < info->raw ||
-                    (stream->blocks.space.all && info->raw > stream_space_least(stream) / 4 &&
-                     file->bytes < DENSE(info->raw)));
+    file->sparse = stream_move_worth(stream, info);
     return file->sparse;
 }
 

@@ -546,6 +546,8 @@ void stream_block_close(struct stream *stream, bool deleted);
 struct stream_file *stream_block_file(struct stream *stream, uint32_t ordinal);
 /* Does its log have a file, or one of kept records, of that ordinal? */
 bool stream_block_file_there(const struct log *log, uint32_t ordinal);
+/* Something of it is still to leave although it left the stream. */
+bool stream_block_file_held(const struct stream *stream, uint32_t ordinal);
 /* The same of any places. */
 void stream_places_add(struct stream_places *places, const struct index_entry *entry);
 void stream_places_deinit(struct stream_places *places);
@@ -611,6 +613,8 @@ void stream_moved_dropped(struct stream *stream);                  /* files were
 void stream_moved_close(struct stream *stream);
 /* stream_move.c */
 void stream_move_begin(struct stream *stream); /* moves what lives among the dead */
+/* Would what lives in it be moved, as things stand? */
+bool stream_move_worth(struct stream *stream, const struct log_file_info *info);
 bool stream_move_holds(
     const struct stream *stream);              /* records that it is about to write elsewhere */
 void stream_move_apply(struct stream *stream); /* all of a block is taken down, or none is */

@@ -78,13 +78,19 @@ int64_t stream_space_slot(struct stream *stream, uint64_t bytes)
  */
 
 /* Of a packed file as much lives as of what it was. */
-static void measure_file(struct stream *stream, const struct log_file_info *info,
-                         struct measured *measured)
+static uint64_t living(struct stream *stream, const struct log_file_info *info)
 {
     const struct stream_file *file = stream_block_file(stream, info->ordinal);
     uint64_t live = info->raw > info->used ? info->used * file->bytes / info->raw : file->bytes;
 
-    live = live < info->used ? live : info->used;
+    return live < info->used ? live : info->used;
+}
+
+static void measure_file(struct stream *stream, const struct log_file_info *info,
+                         struct measured *measured)
+{
+    uint64_t live = living(stream, info);
+
     measured->live += live;
     measured->dead += info->used - live;
     if (live < info->used / PART * (PART - 1))
@@ -206,4 +212,47 @@ void stream_space_open(struct stream *stream)
     measured = measure(stream);
     if (measured.dead > measured.live)
         stream_space_removed(stream, measured.dead);
+}
+
+/* ---- why --------------------------------------------------------------------------------------
+ */
+
+const char *const stream_space_names[SPACE_REASONS] = {
+    [SPACE_MESSAGES] = "messages", [SPACE_AHEAD] = "ahead",     [SPACE_LOG] = "log",
+    [SPACE_HELD] = "held",         [SPACE_LEAVING] = "leaving", [SPACE_MOVING] = "moving",
+    [SPACE_DENSE] = "dense",
+};
+
+static enum stream_space_reason reason_of(struct stream *stream, const struct log_file_info *info)
+{
+    const struct stream_file *file = stream_block_file(stream, info->ordinal);
+
+    if (!info->droppable)
+        return SPACE_LOG;
+    if (stream_block_file_held(stream, info->ordinal))
+        return SPACE_HELD;
+    if (file->messages == 0)
+        return SPACE_LEAVING;
+    return stream_move_worth(stream, info) ? SPACE_MOVING : SPACE_DENSE;
+}
+
+static void explain(struct stream *stream, const struct log_file_info *info, uint64_t *bytes)
+{
+    uint64_t live = living(stream, info);
+
+    bytes[SPACE_MESSAGES] += live;
+    bytes[SPACE_AHEAD] += info->bytes - info->used;
+    bytes[reason_of(stream, info)] += info->used - live;
+}
+
+void stream_space_reasons(struct stream *stream, uint64_t bytes[static SPACE_REASONS])
+{
+    struct log *log = replica_log(stream->replica);
+    struct log_file_info info;
+
+    memset(bytes, 0, SPACE_REASONS * sizeof bytes[0]);
+    for (uint32_t i = 0; log_file_next(log, i, &info); i = info.ordinal + 1)
+        explain(stream, &info, bytes);
+    for (uint32_t i = LOG_KEEP_FIRST; log_keep_next(log, i, &info); i = info.ordinal + 1)
+        explain(stream, &info, bytes);
 }

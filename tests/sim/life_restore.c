@@ -8,7 +8,9 @@
 #define CHUNK    4000u
 #define MILLI    INT64_C(1000000)
 #define CONFIG   "\"name\":\"R\",\"subjects\":[\"r\"],\"allow_direct\":true"
-#define META     "{\"millrace\":{\"messages\":30,\"consumers\":0},\"Created\":\"2026-11-22T10:00:00Z\"," CONFIG "}"
+#define META                                                                                       \
+    "{\"millrace\":{\"messages\":30,\"consumers\":0},\"Created\":\"2026-11-22T10:00:00Z\"," CONFIG \
+    "}"
 
 static void build(struct buf *out)
 {

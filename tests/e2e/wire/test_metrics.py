@@ -60,6 +60,17 @@ class Metrics(WireCase):
             client.publish(b"%s.x" % name.encode(), b"%d" % number)
         return client
 
+    def test_the_space_of_a_stream_is_told_by_reason(self):
+        client = self.stream("SPACE", 300)
+        client.api("STREAM.PURGE.SPACE", {"keep": 100})
+        rows = self.metrics()
+        stream = 'account="$G",stream="SPACE"'
+        told = {key[1].rsplit('"', 2)[1]: rows[key] for key in rows if key[0] == "millrace_stream_space_bytes" and stream in key[1]}
+        self.assertEqual(set(told), {"messages", "ahead", "log", "held", "leaving", "moving", "dense"})
+        self.assertEqual(sum(told.values()), rows["millrace_stream_disk_bytes", stream])
+        self.assertGreater(told["messages"], 100 * 20)
+        self.assertGreater(told["log"], 200 * 20)  # what was purged, until state blocks let it go
+
     def test_a_stream_and_its_consumer_have_rows_with_true_numbers(self):
         client = self.stream("ROWS", 5)
         config = {"durable_name": "work", "ack_policy": "explicit"}
