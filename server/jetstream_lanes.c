@@ -21,8 +21,8 @@ static struct stream_lane *add_lane(struct jetstream *jetstream)
     struct server *server = jetstream->server;
     struct stream_lane *lane = HEAP_NEW(struct stream_lane);
 
-    stream_lane_init(lane, jetstream, server_io(server), server_router(server),
-                     server_prng(server), &jetstream->clock);
+    stream_lane_init(lane, jetstream, server_io(server), server_router(server), server_prng(server),
+                     &jetstream->clock);
     jetstream->lanes[jetstream->lane_count++] = lane;
     return lane;
 }
@@ -146,11 +146,12 @@ static struct stream_lane *find_vote(struct jetstream *jetstream, uint64_t id)
 struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     uint64_t id = entry->assigned.id;
+    bool flawed = jetstream_flawed(jetstream, JETSTREAM_FLAW_LANE_BY_NUMBER);
     union map64_value found;
 
-    if (entry->lane == NULL && map64_remove(&jetstream->found, id, &found))
+    if (entry->lane == NULL && map64_remove(&jetstream->found, id, &found) && !flawed)
         entry->lane = jetstream->lanes[found.number];
-    if (entry->lane == NULL)
+    if (entry->lane == NULL && !flawed)
         entry->lane = find_vote(jetstream, id);
     if (entry->lane == NULL)
         entry->lane = jetstream->lanes[id % jetstream->lane_count];
