@@ -121,7 +121,7 @@ class Lanes(unittest.TestCase):
             server.end(signal.SIGTERM)
             with open(os.path.join(server.directory, "millrace", "node"), "rb") as file:
                 node = file.read()
-            marks.append((node[20:24], node[48:52]))
+            marks.append((node[20:24], node[176:180]))
         self.assertEqual(marks, [(b"\0\0\0\0", b"\0\0\0\0"), (b"\1\0\0\0", b"\1\0\0\0")])
 
     def test_check_and_dump_read_all_of_them(self):
