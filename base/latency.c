@@ -19,3 +19,11 @@ void latency_add(struct latency *latency, int64_t ns)
     latency->sum_ns += took;
     latency->buckets[bucket_of(took)]++;
 }
+
+void latency_join(struct latency *latency, const struct latency *more)
+{
+    latency->count += more->count;
+    latency->sum_ns += more->sum_ns;
+    for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+        latency->buckets[i] += more->buckets[i];
+}

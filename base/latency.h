@@ -22,6 +22,9 @@ struct latency {
 /* A negative time (a clock was set back) counts as none. */
 void latency_add(struct latency *latency, int64_t ns);
 
+/* All of `more` is in it, too. */
+void latency_join(struct latency *latency, const struct latency *more);
+
 /* Where bucket `i` ends, itself included; not for the last one, which has no end. */
 static inline int64_t latency_end(unsigned i)
 {

@@ -48,6 +48,8 @@ struct catalogue_holding {
     uint64_t consumers, lone; /* of them, with one replica each */
 };
 
+struct stream_lane;
+
 struct catalogue_entry {
     struct catalogue_assignment assigned; /* account and json are owned; json is the newest */
     uint64_t version;                     /* of the config, from 1 */
@@ -61,17 +63,18 @@ struct catalogue_entry {
     struct catalogue_entry *next;
 
     /* This node's affairs, for jetstream*.c; no part of the state machine. */
-    struct stream *stream; /* the replica here, or NULL */
-    bool offline;          /* a replica here could not be opened in this life */
-    bool preparing;        /* its log is being made */
-    bool again;            /* it could not be made: in a while it is tried again */
-    bool here_before;      /* its replica was to be here when this life began */
-    bool given_up;         /* the replica here, in this life; maybe there is another since */
-    bool undo;             /* its log cannot be made, and nobody was told of it: it is taken back */
-    enum err refusal;      /* why */
-    bool abandoned;        /* nobody is to fill it from a backup any more */
-    bool completing;       /* its config is on the way into its log */
-    uint64_t leader;       /* node that was last heard to lead it, 0: none */
+    struct stream *stream;    /* the replica here, or NULL */
+    struct stream_lane *lane; /* where its log is, or is to be; NULL: not known yet */
+    bool offline;             /* a replica here could not be opened in this life */
+    bool preparing;           /* its log is being made */
+    bool again;               /* it could not be made: in a while it is tried again */
+    bool here_before;         /* its replica was to be here when this life began */
+    bool given_up;            /* the replica here, in this life; maybe there is another since */
+    bool undo;        /* its log cannot be made, and nobody was told of it: it is taken back */
+    enum err refusal; /* why */
+    bool abandoned;   /* nobody is to fill it from a backup any more */
+    bool completing;  /* its config is on the way into its log */
+    uint64_t leader;  /* node that was last heard to lead it, 0: none */
     uint64_t leader_term;
     uint64_t configured;     /* version that the stream's log is known to have */
     bool leaving;            /* the replica here is no member of its group any more */

@@ -31,11 +31,6 @@ struct store_space jetstream_disk(const struct jetstream *jetstream)
     return store_space(jetstream->home->store);
 }
 
-struct index_cache jetstream_index_cache(const struct jetstream *jetstream)
-{
-    return jetstream->home->index_cache;
-}
-
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream)
 {
     return &jetstream->stats;
@@ -44,12 +39,6 @@ struct jetstream_stats *jetstream_counters(struct jetstream *jetstream)
 int64_t jetstream_log_now(const struct jetstream *jetstream)
 {
     return stream_lane_log_now(jetstream->home);
-}
-
-void jetstream_latencies(const struct jetstream *jetstream, struct jetstream_latencies *latencies)
-{
-    latencies->streams = jetstream->home->latencies;
-    latencies->durable = *store_durable_latency(jetstream->home->store);
 }
 
 void jetstream_answer(struct jetstream *jetstream, struct account *account, struct bytes to,
@@ -349,9 +338,9 @@ enum err jetstream_meta_open(struct jetstream *jetstream)
         jetstream->time_floor_ns = replica_time_last(jetstream->meta); /* it began with a block */
     jetstream->meta_found = log_appended(replica_log(jetstream->meta));
     jetstream->meta_lacked = !replica_whole(jetstream->meta);
-    store_settle_later(jetstream->home->store);
+    jetstream_lanes_settle_later(jetstream);
     jetstream_entries_open(jetstream);
-    store_settle(jetstream->home->store, jetstream_entry_unsettled, jetstream);
+    jetstream_lanes_settle(jetstream);
     return OK;
 }
 
@@ -370,13 +359,14 @@ static enum err open_meta(struct jetstream *jetstream)
 /* A log on disk that no record of the catalogue explains is set aside, never deleted. */
 static void check_log(void *context, uint64_t log_id)
 {
-    struct jetstream *jetstream = context;
+    struct stream_lane *lane = context;
+    struct jetstream *jetstream = lane->jetstream;
 
     if (log_id == CATALOGUE_LOG_ID || catalogue_find(&jetstream->catalogue, log_id) != NULL)
         return;
     logger_warn(server_logger(jetstream->server),
                 "Log %016llx is in no catalogue: moved to quarantine", (unsigned long long)log_id);
-    if (store_quarantine(jetstream->home->store, log_id) != OK)
+    if (store_quarantine(lane->store, log_id) != OK)
         logger_error(server_logger(jetstream->server), "Log %016llx could not be moved",
                      (unsigned long long)log_id);
 }
@@ -411,6 +401,16 @@ static bool is_known_again(struct jetstream *jetstream)
     return replica_applied(meta) >= jetstream->meta_found;
 }
 
+static void check_lane(struct stream_lane *lane)
+{
+    struct jetstream *jetstream = lane->jetstream;
+
+    store_votes_select(lane->store, is_known, jetstream);
+    if (store_list(lane->store, check_log, lane) != OK)
+        logger_error(server_logger(jetstream->server),
+                     "Logs that are in no catalogue could not be looked for");
+}
+
 static void check_logs(struct jetstream *jetstream)
 {
     bool known = is_known_again(jetstream);
@@ -419,12 +419,10 @@ static void check_logs(struct jetstream *jetstream)
         (!known && !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
         return;
     jetstream->checked = true;
-    if (jetstream->unhealthy == NULL)
-        store_votes_select(jetstream->home->store, is_known, jetstream);
-    if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
-        store_list(jetstream->home->store, check_log, jetstream) != OK)
-        logger_error(server_logger(jetstream->server),
-                     "Logs that are in no catalogue could not be looked for");
+    if (jetstream->unhealthy == NULL) { /* a damaged catalogue explains nothing */
+        for (unsigned i = 0; i < jetstream->lane_count; i++)
+            check_lane(jetstream->lanes[i]);
+    }
     jetstream_entries_make(jetstream);
 }
 
@@ -447,7 +445,7 @@ static void open_groups(struct jetstream *jetstream)
 
     memcpy(&options.self.incarnation, store_id(jetstream->home->store),
            sizeof options.self.incarnation);
-    jetstream->home->groups = groups_create(jetstream->home->store, &options);
+    jetstream_lanes_join(jetstream, options);
 }
 
 /* As the store takes it. */
@@ -456,11 +454,6 @@ static uint64_t disk_reserve(const struct jetstream_options *options)
     if (options->disk_reserve < 0)
         return 0;
     return options->disk_reserve == 0 ? UINT64_MAX : (uint64_t)options->disk_reserve;
-}
-
-static uint64_t index_limit(const struct jetstream_options *options)
-{
-    return options->index_cache < 0 ? INDEX_CACHE_DEFAULT : (uint64_t)options->index_cache;
 }
 
 /* A name that is not configured is another one at each start. */
@@ -498,8 +491,7 @@ static enum err open_all(struct jetstream *jetstream)
         .report_context = jetstream,
     };
     struct store_error error = {0};
-    enum err err = store_open(server_io(jetstream->server), "millrace", &options,
-                              &jetstream->home->store, &error);
+    enum err err = jetstream_lanes_open(jetstream, &options, &error);
 
     if (err != OK) {
         logger_fatal(logger, "Can't start JetStream in \"%s/millrace\": %s",
@@ -533,9 +525,8 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     enum err err;
 
     jetstream->server = server;
-    jetstream->home = &jetstream->lanes[0];
-    stream_lane_init(jetstream->home, jetstream, io, server_router(server), server_prng(server),
-                     index_limit(&server_options(server)->jetstream_options));
+    log_clock_init(&jetstream->clock, io_now(io), io_wall(io), 0);
+    jetstream_lanes_init(jetstream);
     buf_init(&jetstream->beginning, 64u << 10);
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
@@ -550,7 +541,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
         jetstream_close(jetstream);
         return err;
     }
-    stream_lane_start_clock(jetstream->home, jetstream->time_floor_ns);
+    log_clock_init(&jetstream->clock, io_now(io), io_wall(io), jetstream->time_floor_ns);
     jetstream->api = api_create(jetstream);
     jetstream_spaces_serve(jetstream);
     jetstream_scrub_begin(jetstream);
@@ -565,7 +556,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
 
 void jetstream_close(struct jetstream *jetstream)
 {
-    stream_lane_rest(jetstream->home);
+    jetstream_lanes_rest(jetstream);
     jetstream_catalogue_free(jetstream);
     jetstream_entries_close(jetstream);
     if (jetstream->cluster != NULL)
@@ -575,7 +566,7 @@ void jetstream_close(struct jetstream *jetstream)
         replica_forget(jetstream->meta);
     if (jetstream->api != NULL)
         api_destroy(jetstream->api);
-    stream_lane_deinit(jetstream->home);
+    jetstream_lanes_deinit(jetstream);
     jetstream_anew_free(jetstream);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);
@@ -593,22 +584,22 @@ void jetstream_close(struct jetstream *jetstream)
 
 void jetstream_turn(struct jetstream *jetstream)
 {
-    stream_lane_begin(jetstream->home);
+    jetstream_lanes_begin(jetstream);
     jetstream_spaces_look(jetstream);
     jetstream_cluster_turn(jetstream->cluster);
     check_logs(jetstream);
     api_turn(jetstream->api);
     jetstream_catalogue_turn(jetstream);
-    stream_lane_turn(jetstream->home);
+    jetstream_lanes_turn(jetstream);
     jetstream_catalogue_turn(jetstream); /* what the streams finished */
-    stream_lane_end(jetstream->home);
+    jetstream_lanes_end(jetstream);
     if (jetstream_catalogue_waits(jetstream) || api_waits(jetstream->api))
         jetstream_awake(jetstream);
 }
 
 void jetstream_flush(struct jetstream *jetstream)
 {
-    stream_lane_flush(jetstream->home);
+    jetstream_lanes_flush(jetstream);
 }
 
 void jetstream_say_shutdown(struct jetstream *jetstream)
@@ -622,7 +613,7 @@ void jetstream_say_shutdown(struct jetstream *jetstream)
 
 bool jetstream_idle(const struct jetstream *jetstream)
 {
-    return stream_lane_idle(jetstream->home) && jetstream->preparations == NULL &&
+    return jetstream_lanes_idle(jetstream) && jetstream->preparations == NULL &&
            jetstream->preparation_jobs == NULL && jetstream->removals == 0 &&
            api_idle(jetstream->api) &&
            (jetstream->scrub.step == NULL || !jetstream->scrub.step->reading);

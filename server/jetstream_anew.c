@@ -41,18 +41,19 @@ static void recorded(struct store_vote_op *op, enum err err)
         jetstream_prepared(jetstream, id, err != OK ? err : ERR_NOT_FOUND);
 }
 
-void jetstream_prepare_anew(struct jetstream *jetstream, const struct catalogue_entry *entry)
+void jetstream_prepare_anew(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
+    struct store *store = jetstream_lane(jetstream, entry)->store;
     struct anew *anew = HEAP_NEW(struct anew);
 
     anew->jetstream = jetstream;
     anew->op.log_id = entry->assigned.id;
-    (void)store_vote_found(jetstream->home->store, anew->op.log_id, &anew->op.vote);
+    (void)store_vote_found(store, anew->op.log_id, &anew->op.vote);
     anew->op.vote.damaged = RAFT_DAMAGED_ANEW; /* its votes, if it has any, count on */
     anew->op.done = recorded;
     anew->next = jetstream->anew;
     jetstream->anew = anew;
-    store_vote(jetstream->home->store, &anew->op);
+    store_vote(store, &anew->op);
 }
 
 void jetstream_anew_free(struct jetstream *jetstream)

@@ -108,7 +108,7 @@ static void node_up(struct cluster_watcher *watcher, const struct cluster_node *
     if (state == NULL || !node->jetstream)
         return;
     *state = (struct node_state){.id = node->id, .incarnation = node->incarnation};
-    groups_node(cluster->jetstream->home->groups, node->id, true);
+    jetstream_lanes_node(cluster->jetstream, node->id, true);
     form_hello(cluster, node->id);
     tell_leaders(cluster, node->id);
     tell_gone(cluster, node->id);
@@ -126,7 +126,7 @@ static void node_down(struct cluster_watcher *watcher, const struct cluster_node
     if (state != NULL)
         state->heard = false;
     afresh_node(cluster);
-    groups_node(cluster->jetstream->home->groups, node->id, false);
+    jetstream_lanes_node(cluster->jetstream, node->id, false);
     jetstream_awake(cluster->jetstream);
 }
 
@@ -316,7 +316,7 @@ static void raft_received(void *owner, uint64_t node, enum cluster_class class, 
     struct jetstream_cluster *cluster = owner;
 
     (void)class;
-    groups_received(cluster->jetstream->home->groups, node, body);
+    jetstream_lanes_received(cluster->jetstream, node, body);
 }
 
 static void hello_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)

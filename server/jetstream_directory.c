@@ -98,20 +98,35 @@ static void try_again(struct jetstream *jetstream)
     timers_arm(io_timers(io), &jetstream->again, io_now(io));
 }
 
+static void looked_at_all(struct jetstream_directory *directory)
+{
+    struct jetstream *jetstream = directory->jetstream;
+    bool gone = directory->gone;
+
+    directory->looking = false;
+    if (gone)
+        report_gone(jetstream, directory->err);
+    directory->failed = gone && directory->err != OK;
+    if (gone && directory->err == OK)
+        write_blocks(jetstream);
+    try_again(jetstream);
+    arm(directory);
+}
+
 static void looked(struct store_look *look)
 {
     struct jetstream_directory *directory = owner_of(look, struct jetstream_directory, look);
     struct jetstream *jetstream = directory->jetstream;
-    bool gone = look->gone || look->err == ERR_BUSY;
 
-    directory->looking = false;
-    if (gone)
-        report_gone(jetstream, look->err);
-    directory->failed = gone && look->err != OK;
-    if (gone && look->err == OK)
-        write_blocks(jetstream);
-    try_again(jetstream);
-    arm(directory);
+    if (look->gone || look->err == ERR_BUSY) {
+        directory->gone = true;
+        directory->err = directory->err == OK ? look->err : directory->err;
+    }
+    directory->lane++;
+    if (directory->err == OK && directory->lane < jetstream->lane_count)
+        store_look(jetstream->lanes[directory->lane]->store, look);
+    else
+        looked_at_all(directory);
 }
 
 static void begin(struct jetstream_directory *directory)
@@ -120,6 +135,9 @@ static void begin(struct jetstream_directory *directory)
 
     timers_cancel(io_timers(server_io(jetstream->server)), &directory->timer);
     directory->looking = true;
+    directory->lane = 0;
+    directory->gone = false;
+    directory->err = OK;
     directory->look.done = looked;
     directory->look.only = jetstream->cluster != NULL;
     store_look(jetstream->home->store, &directory->look);

@@ -27,7 +27,8 @@
     X(REMOVED_AWAITED, "what a removed server held is not placed elsewhere")                       \
     X(UNWISHED_CLOSED, "a log whose group counts on it and that is wished elsewhere stays closed") \
     X(WELL_EARLY, "a server calls itself well while nobody counts on it yet")                      \
-    X(SURVEY_CUT_SHORT, "a stream begins afresh before all have said what they have left of it")
+    X(SURVEY_CUT_SHORT, "a stream begins afresh before all have said what they have left of it")   \
+    X(LANE_BY_NUMBER, "a log is looked for in the lane that a new one would go to")
 
 #define JETSTREAM_FLAW_NUMBER(name, text) JETSTREAM_FLAW_NUMBER_##name,
 enum jetstream_flaw_number { JETSTREAM_FLAW_TABLE(JETSTREAM_FLAW_NUMBER) JETSTREAM_FLAW_COUNT };

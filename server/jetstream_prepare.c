@@ -11,6 +11,7 @@
 #define JOB_MAX  32u /* logs: the first one waits for the last one */
 
 struct preparation {
+    struct stream_lane *lane;
     struct log_preparing log;
     bool memory;
     struct buf bootstrap;
@@ -47,7 +48,7 @@ static void end(struct jetstream *jetstream, struct preparation *preparation)
     enum err err = preparation->log.err;
 
     if (jetstream != NULL && preparation->memory)
-        err = log_make_memory(jetstream->home->store, id, preparation->log.incarnation,
+        err = log_make_memory(preparation->lane->store, id, preparation->log.incarnation,
                               preparation->log.bootstrap);
     buf_deinit(&preparation->bootstrap);
     heap_give(preparation);
@@ -100,9 +101,9 @@ static void begin_job(struct jetstream *jetstream)
 
     job->work = (struct io_work){.run = run, .done = done};
     job->jetstream = jetstream;
-    job->store = jetstream->home->store;
+    job->store = jetstream->preparations->lane->store;
     job->first = jetstream->preparations;
-    for (unsigned i = 0; i < JOB_MAX && *end != NULL; i++)
+    for (unsigned i = 0; i < JOB_MAX && *end != NULL && (*end)->lane == job->first->lane; i++)
         end = &(*end)->next;
     jetstream->preparations = *end;
     *end = NULL;
@@ -117,12 +118,14 @@ static void begin_jobs(struct jetstream *jetstream)
         begin_job(jetstream);
 }
 
-void jetstream_prepare(struct jetstream *jetstream, const struct catalogue_assignment *assigned,
+void jetstream_prepare(struct stream_lane *lane, const struct catalogue_assignment *assigned,
                        bool memory, struct buf *bootstrap)
 {
+    struct jetstream *jetstream = lane->jetstream;
     struct preparation *preparation = HEAP_NEW(struct preparation);
     struct preparation **last = &jetstream->preparations;
 
+    preparation->lane = lane;
     preparation->memory = memory;
     preparation->bootstrap = *bootstrap;
     preparation->log.id = assigned->id;

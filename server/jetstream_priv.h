@@ -2,6 +2,7 @@
 #ifndef SERVER_JETSTREAM_PRIV_H
 #define SERVER_JETSTREAM_PRIV_H
 
+#include "base/map64.h"
 #include "raft/replica.h"
 #include "server/catalogue.h"
 #include "server/jetstream_core.h"
@@ -38,6 +39,9 @@ struct jetstream_directory {
     struct jetstream *jetstream;
     struct timer timer;
     struct store_look look;
+    unsigned lane; /* that is looked at: one after the other */
+    bool gone;     /* something was, in this round */
+    enum err err;  /* of the first that could not be made anew */
     bool looking;
     bool failed; /* it is gone and cannot be made anew */
 };
@@ -46,8 +50,11 @@ struct jetstream_directory {
  * in their lanes. */
 struct jetstream {
     struct server *server;
-    struct stream_lane lanes[1];
+    struct stream_lane *lanes[STORE_LANES_MAX + 1];
+    unsigned lane_count;
+    struct map64 found;                /* the lanes of logs that no entry is known of, yet */
     struct stream_lane *home;          /* the first: it has the metadata group, too */
+    struct log_clock clock;            /* of all of them */
     struct jetstream_cluster *cluster; /* NULL: this server is alone */
     struct replica *meta;
     struct catalogue catalogue;
@@ -90,6 +97,34 @@ struct jetstream {
     const char *unhealthy;
     struct jetstream_stats stats;
 };
+
+/* ---- jetstream_lanes.c
+ * --------------------------------------------------------------------------- */
+
+/* Home alone, without a store. */
+void jetstream_lanes_init(struct jetstream *jetstream);
+void jetstream_lanes_deinit(struct jetstream *jetstream);
+/* Opens home's store, and those of the others that there are or that are wished for: as many as
+ * there ever were. Blocking. */
+enum err jetstream_lanes_open(struct jetstream *jetstream, const struct store_options *options,
+                              struct store_error *error);
+/* Their groups; this node is the same in all of them. */
+void jetstream_lanes_join(struct jetstream *jetstream, struct groups_options options);
+/* What their logs have to sync is put off, and done. */
+void jetstream_lanes_settle_later(struct jetstream *jetstream);
+void jetstream_lanes_settle(struct jetstream *jetstream);
+/* Where the log of that stream is, or is to be made. */
+struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue_entry *entry);
+
+/* Each of them. */
+void jetstream_lanes_begin(struct jetstream *jetstream);
+void jetstream_lanes_turn(struct jetstream *jetstream);
+void jetstream_lanes_end(struct jetstream *jetstream);
+void jetstream_lanes_flush(struct jetstream *jetstream);
+void jetstream_lanes_rest(struct jetstream *jetstream);
+bool jetstream_lanes_idle(const struct jetstream *jetstream);
+void jetstream_lanes_node(struct jetstream *jetstream, uint64_t node, bool up);
+void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct bytes frame);
 
 /* Opens the metadata group's replica, whose log is there, and what its catalogue says. */
 enum err jetstream_meta_open(struct jetstream *jetstream);
@@ -153,16 +188,16 @@ void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *e
  * ---------------------------------------------------------- */
 
 /* Makes the log of that assignment; then jetstream_prepared. Takes what is in `bootstrap`. */
-void jetstream_prepare(struct jetstream *jetstream, const struct catalogue_assignment *assigned,
+void jetstream_prepare(struct stream_lane *lane, const struct catalogue_assignment *assigned,
                        bool memory, struct buf *bootstrap);
 /* Nobody is told of those that are under way. */
 void jetstream_prepare_leave(struct jetstream *jetstream);
 /* jetstream_anew.c: as jetstream_prepare, for a member of the group's beginning that may have given
  * its log up: first it is on the disk that the new one is none to decide by. */
-void jetstream_prepare_anew(struct jetstream *jetstream, const struct catalogue_entry *entry);
+void jetstream_prepare_anew(struct jetstream *jetstream, struct catalogue_entry *entry);
 void jetstream_anew_free(struct jetstream *jetstream);
 /* jetstream_streams.c: begins to make the log of an entry. */
-void jetstream_begin_log(struct jetstream *jetstream, const struct catalogue_entry *entry);
+void jetstream_begin_log(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* jetstream_streams.c: it is there (ERR_EXISTS: it was), or could not be made. */
 void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err);
 

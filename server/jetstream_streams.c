@@ -64,7 +64,7 @@ static void completed(struct stream_op *op, struct stream *stream);
 static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry);
 static bool may_make(const struct jetstream *jetstream);
 static void close_stream(struct catalogue_entry *entry, bool deleted);
-static void remove_files(struct jetstream *jetstream, uint64_t id);
+static void remove_files(struct jetstream *jetstream, struct catalogue_entry *entry);
 
 /* ---- a stream that is filled from a backup
  * ---------------------------------------------------------- */
@@ -221,7 +221,7 @@ void jetstream_entries_leave(struct jetstream *jetstream)
         logger_info(logger_of(jetstream), "Stream '%.*s': its replica here is no longer needed",
                     BYTES_ARG(entry->config.name));
         close_stream(entry, true);
-        remove_files(jetstream, entry->assigned.id);
+        remove_files(jetstream, entry);
         remote_look(jetstream, entry);
     }
 }
@@ -249,8 +249,8 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
 
     if (account == NULL || !jetstream_serves(jetstream, account))
         return ERR_ACCESS;
-    entry->stream =
-        stream_open(jetstream->home, account, entry->assigned.id, entry->config.name, &err);
+    entry->stream = stream_open(jetstream_lane(jetstream, entry), account, entry->assigned.id,
+                                entry->config.name, &err);
     entry->never_made = entry->never_made && entry->stream == NULL;
     remote_look(jetstream, entry);
     if (entry->stream == NULL)
@@ -320,11 +320,11 @@ void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err)
         return;
     entry->preparing = false;
     if (entry->removed) {
-        remove_files(jetstream, id);
+        remove_files(jetstream, entry);
         return;
     }
     if (err == OK && !in_memory(entry))
-        log_prepared(jetstream->home->store, id);
+        log_prepared(jetstream_lane(jetstream, entry)->store, id);
     entry->never_made = entry->never_made && err != OK && err != ERR_EXISTS;
     if (err == OK || err == ERR_EXISTS)
         err = open_replica(jetstream, entry);
@@ -393,12 +393,13 @@ static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
         jetstream_begin_log(jetstream, entry);
 }
 
-void jetstream_begin_log(struct jetstream *jetstream, const struct catalogue_entry *entry)
+void jetstream_begin_log(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct buf bootstrap;
 
     write_bootstrap(entry, &bootstrap);
-    jetstream_prepare(jetstream, &entry->assigned, in_memory(entry), &bootstrap);
+    jetstream_prepare(jetstream_lane(jetstream, entry), &entry->assigned, in_memory(entry),
+                      &bootstrap);
 }
 
 /* ---- removal
@@ -418,14 +419,15 @@ static void removed(void *context, enum err err)
     heap_give(removal);
 }
 
-static void remove_files(struct jetstream *jetstream, uint64_t id)
+static void remove_files(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
+    uint64_t id = entry->assigned.id;
     struct removal *removal = HEAP_NEW(struct removal);
 
     removal->jetstream = jetstream;
     removal->id = id;
     jetstream->removals++;
-    store_remove(jetstream->home->store, id, removed, removal);
+    store_remove(jetstream_lane(jetstream, entry)->store, id, removed, removal);
 }
 
 static void close_stream(struct catalogue_entry *entry, bool deleted)
@@ -465,7 +467,7 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
         if (entry->stream != NULL)
             close_stream(entry, true);
         if (has_files && !entry->preparing)
-            remove_files(jetstream, entry->assigned.id);
+            remove_files(jetstream, entry);
     } else if (entry->stream != NULL) {
         jetstream_cluster_look(jetstream->cluster);
         reconcile(jetstream, entry);
@@ -485,19 +487,18 @@ void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *e
 }
 
 /* Blocking: at start. */
-static enum err make_log(struct jetstream *jetstream, const struct catalogue_entry *entry)
+static enum err make_log(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
+    struct store *store = jetstream_lane(jetstream, entry)->store;
     const struct catalogue_assignment *assigned = &entry->assigned;
     struct buf bootstrap;
     enum err err;
 
     write_bootstrap(entry, &bootstrap);
     if (in_memory(entry))
-        err = log_make_memory(jetstream->home->store, assigned->id, assigned->incarnation,
-                              buf_bytes(&bootstrap));
+        err = log_make_memory(store, assigned->id, assigned->incarnation, buf_bytes(&bootstrap));
     else
-        err = log_prepare(jetstream->home->store, assigned->id, assigned->incarnation,
-                          buf_bytes(&bootstrap));
+        err = log_prepare(store, assigned->id, assigned->incarnation, buf_bytes(&bootstrap));
     buf_deinit(&bootstrap);
     return err;
 }
@@ -586,12 +587,13 @@ void jetstream_entries_open(struct jetstream *jetstream)
         if (!is_here(jetstream, entry) && !may_still_hold(jetstream, entry))
             continue;
         if (entry->removed)
-            remove_files(jetstream, entry->assigned.id);
+            remove_files(jetstream, entry);
         else if (in_memory(entry) && jetstream->cluster == NULL)
             lose(jetstream, entry);
         else
             open_entry(jetstream, entry);
-        arena_reset(&jetstream->home->arena);
+        if (entry->lane != NULL)
+            arena_reset(&entry->lane->arena);
     }
 }
 

@@ -211,7 +211,7 @@ uint16_t jetstream_admits(struct jetstream *jetstream, const struct stream *stre
 {
     bool memory = stream_config(stream)->storage == STORAGE_MEMORY;
 
-    if (!memory && !store_admits(jetstream->home->store, size))
+    if (!memory && !store_admits(stream_lane_of(stream)->store, size))
         return 10023;
     if (!fits_server(jetstream, memory, size))
         return 10023;

@@ -248,16 +248,35 @@ static int run(struct program *program, struct io *io)
 /* Tests run servers that were written for one shard with several. */
 #define SHARDS_TEST "MILLRACE_SHARDS_TEST"
 
+/* Likewise, stores with several lanes. */
+#define LANES_TEST "MILLRACE_LANES_TEST"
+
+static bool read_test(struct program *program, const char *name, uint64_t *count)
+{
+    const char *wanted = getenv(name);
+
+    if (wanted == NULL ||
+        (bytes_read_u64(bytes_of_text(wanted), count) && *count >= 1 && *count <= SHARDS_MAX))
+        return true;
+    logger_fatal(&program->log.logger, "%s must be 1 to %u", name, SHARDS_MAX);
+    return false;
+}
+
+static bool set_lanes(struct program *program)
+{
+    uint64_t lanes = 0;
+    bool read = read_test(program, LANES_TEST, &lanes);
+
+    program->configured->config.options.sim.lanes = (unsigned)lanes;
+    return read;
+}
+
 static bool begin_shards(struct program *program)
 {
     uint64_t count = (uint64_t)options_of(program)->shards;
-    const char *wanted = getenv(SHARDS_TEST);
 
-    if (wanted != NULL &&
-        (!bytes_read_u64(bytes_of_text(wanted), &count) || count < 1 || count > SHARDS_MAX)) {
-        logger_fatal(&program->log.logger, SHARDS_TEST " must be 1 to %u", SHARDS_MAX);
+    if (!read_test(program, SHARDS_TEST, &count))
         return false;
-    }
     return count == 1 || server_shards_begin(program->server, (unsigned)count, &shard_threads);
 }
 
@@ -267,7 +286,8 @@ static int serve_on(struct program *program, struct io *io)
     int result;
 
     let_signals_in(io); /* before it says that it is ready; what comes meanwhile is heeded by run */
-    if (server_start(io, options_of(program), logger, &program->server) != OK) {
+    if (!set_lanes(program) ||
+        server_start(io, options_of(program), logger, &program->server) != OK) {
         keep_signals_out();
         return EXIT_FAILURE; /* it has said why */
     }

@@ -95,6 +95,10 @@ struct store_options {
      */
     void (*report)(void *context, const char *text);
     void *report_context;
+    /* A further lane, by its number, of the store that is open in the directory above (store_lane);
+     * NULL: it is none. */
+    const struct store *home;
+    unsigned lane;
 };
 
 /* What went wrong, in a sentence for the log: path, reason, what to do. */
@@ -110,6 +114,23 @@ struct store_error {
  */
 enum err store_open(struct io *io, const char *dir, const struct store_options *options,
                     struct store **store, struct store_error *error);
+
+#define STORE_LANES_MAX 31u
+
+/*
+ * A lane is a store of its own below another one, its home: other threads' logs (docs/shards.md).
+ * What it is called follows from its home; no log of one is in another. As store_open, with the
+ * options of its home; `number` from 1. ERR_CORRUPT: home knows of the lane, and it is not there,
+ * or another's.
+ */
+enum err store_lane(const struct store *home, unsigned number, struct store **store,
+                    struct store_error *error);
+/* How many further lanes there are to open. */
+unsigned store_lanes(const struct store *home);
+/* There are so many now, all open, and none of them has a log that home does not know of: from then
+ * on versions that do not know lanes leave the directory alone. Blocking. */
+enum err store_lanes_set(struct store *home, unsigned count);
+
 /* Logs must be closed and the store idle. Clean: syncs nothing that recovery would not do. */
 void store_close(struct store *store);
 /* Frees the memory of the store and its logs as if the process had died; touches no file. For

@@ -4,7 +4,8 @@
 #include "storage/le.h"
 #include "storage/paths.h"
 
-#define VERSION 1u
+#define VERSION       1u
+#define FEATURE_LANES 1u
 
 static const uint8_t magic[8] = {'M', 'R', 'n', 'o', 'd', 'e', '0', '1'};
 
@@ -16,6 +17,7 @@ enum {
     AT_STORE_ID = 24,
     AT_BOOT = 40,
     AT_OWNER = 48,
+    AT_LANES = 176,
 };
 
 static uint64_t checksum(const uint8_t at[NODE_SIZE])
@@ -28,26 +30,34 @@ void node_write(uint8_t at[NODE_SIZE], const struct node *node)
     memset(at, 0, NODE_SIZE);
     memcpy(at + AT_MAGIC, magic, sizeof magic);
     le_put_u32(at + AT_VERSION, VERSION);
-    le_put_u32(at + AT_FEATURES, 0);
+    le_put_u32(at + AT_FEATURES, node->lanes > 0 ? FEATURE_LANES : 0);
     memcpy(at + AT_STORE_ID, node->store_id, 16);
     le_put_u64(at + AT_BOOT, node->boot);
     memcpy(at + AT_OWNER, node->owner, strnlen(node->owner, NODE_OWNER - 1));
+    le_put_u32(at + AT_LANES, node->lanes);
     le_put_u64(at + AT_CHECKSUM, checksum(at));
 }
 
 enum err node_read(const uint8_t at[NODE_SIZE], struct node *node)
 {
+    uint32_t features = le_u32(at + AT_FEATURES), lanes = 0;
+
     if (le_u64(at + AT_CHECKSUM) != checksum(at))
         return ERR_CORRUPT;
     if (memcmp(at + AT_MAGIC, magic, sizeof magic) != 0)
         return ERR_CORRUPT;
-    if (le_u32(at + AT_VERSION) != VERSION || le_u32(at + AT_FEATURES) != 0)
+    if (le_u32(at + AT_VERSION) != VERSION || (features & ~FEATURE_LANES) != 0)
+        return ERR_VERSION;
+    if (features != 0)
+        lanes = le_u32(at + AT_LANES);
+    if (lanes > NODE_LANES_MAX)
         return ERR_VERSION;
 
     memcpy(node->store_id, at + AT_STORE_ID, 16);
     node->boot = le_u64(at + AT_BOOT);
     memcpy(node->owner, at + AT_OWNER, NODE_OWNER);
     node->owner[NODE_OWNER - 1] = 0;
+    node->lanes = lanes;
     return OK;
 }
 

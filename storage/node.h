@@ -7,13 +7,15 @@
 
 #include "base/io.h"
 
-#define NODE_SIZE  4096u
-#define NODE_OWNER 128u /* bytes of a name, its end included */
+#define NODE_SIZE      4096u
+#define NODE_OWNER     128u /* bytes of a name, its end included */
+#define NODE_LANES_MAX 31u
 
 struct node {
     uint8_t store_id[16];
     uint64_t boot;
     char owner[NODE_OWNER]; /* the member of a cluster whose directory it is; empty: of none yet */
+    uint32_t lanes;         /* further ones, below lanes/ */
 };
 
 void node_write(uint8_t at[NODE_SIZE], const struct node *node);

@@ -27,6 +27,11 @@ struct path path_in(const char *dir, const char *name)
     return path_print("%s/%s", dir, name);
 }
 
+struct path path_lane(const char *dir, unsigned number)
+{
+    return path_print("%s/lanes/%u", dir, number);
+}
+
 struct path path_journal(const char *dir, uint64_t file)
 {
     return path_print("%s/journal/%" PRIu64 ".jnl", dir, file);
@@ -132,7 +137,8 @@ bool path_read_pack(const char *name, uint64_t *file_id)
     return read_hex(name, file_id, ".pak");
 }
 
-bool path_read_journal(const char *name, uint64_t *file)
+/* Only the one way in which the name is written. */
+static bool read_decimal(const char *name, uint64_t *number, const char *ending)
 {
     uint64_t value = 0;
     const char *at = name;
@@ -143,7 +149,22 @@ bool path_read_journal(const char *name, uint64_t *file)
         value = value * 10 + (uint64_t)(*at - '0');
     }
     if (at == name || (*name == '0' && at - name > 1))
-        return false; /* only the one way the name is written */
-    *file = value;
-    return strcmp(at, ".jnl") == 0;
+        return false;
+    *number = value;
+    return strcmp(at, ending) == 0;
+}
+
+bool path_read_journal(const char *name, uint64_t *file)
+{
+    return read_decimal(name, file, ".jnl");
+}
+
+bool path_read_lane(const char *name, unsigned *number)
+{
+    uint64_t value;
+
+    if (!read_decimal(name, &value, "") || value == 0 || value > UINT32_MAX)
+        return false;
+    *number = (unsigned)value;
+    return true;
 }

@@ -11,7 +11,8 @@ struct path {
     char text[PATH_DIR_MAX + 96];
 };
 
-struct path path_in(const char *dir, const char *name); /* DIR/name */
+struct path path_in(const char *dir, const char *name);  /* DIR/name */
+struct path path_lane(const char *dir, unsigned number); /* a further one's own directory */
 struct path path_journal(const char *dir, uint64_t file);
 struct path path_log(const char *dir, uint64_t log_id);
 struct path path_log_gone(const char *dir, uint64_t log_id); /* while it is being removed */
@@ -26,6 +27,7 @@ struct path path_segment_new(const char *dir, uint64_t log_id,
 
 /* The other way: the id a name stands for. False: the name is not of that kind. */
 bool path_read_journal(const char *name, uint64_t *file);
+bool path_read_lane(const char *name, unsigned *number);
 bool path_read_log(const char *name, uint64_t *log_id);
 bool path_read_log_gone(const char *name, uint64_t *log_id);
 bool path_read_segment(const char *name, uint64_t *file_id);

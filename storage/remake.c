@@ -49,11 +49,24 @@ static enum err make_logs(struct store_look *look)
     return err == OK ? io_sync_dir(store->io, path_in(store->dir, "logs").text) : err;
 }
 
+/* A lane's home was looked at before. */
+static enum err make_lanes(struct store *store)
+{
+    const struct store *home = store->options.home;
+    enum err err = OK;
+
+    if (home != NULL)
+        err = io_mkdir(store->io, path_in(home->dir, "lanes").text);
+    return err == OK && home != NULL ? io_sync_dir(store->io, home->dir) : err;
+}
+
 static enum err make_names(struct store_look *look)
 {
     struct store *store = look->store;
     enum err err = io_root_again(store->io);
 
+    if (err == OK)
+        err = make_lanes(store);
     if (err == OK)
         err = io_mkdir(store->io, store->dir);
     if (err == OK)

@@ -39,6 +39,8 @@ struct settling {
     size_t count, capacity;
 };
 
+static_assert(STORE_LANES_MAX == NODE_LANES_MAX, "the node file counts them");
+
 struct store {
     uint64_t prepared; /* log_prepared; 0: none */
     struct settling settling;

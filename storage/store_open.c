@@ -110,17 +110,31 @@ static enum err own(struct store *store, const char *owner, struct store_error *
     return OK;
 }
 
+/* A lane's is its home's with its number in it, so that a directory in the wrong place is noticed.
+ */
+static void name_lane(const struct store *home, unsigned number, uint8_t id[16])
+{
+    memcpy(id, home->node.store_id, 16);
+    id[15] ^= (uint8_t)number;
+}
+
 /* Who this replica is. A directory with logs and without a node file is not a new one. */
 static enum err load_node(struct store *store, struct store_error *error)
 {
+    const struct store *home = store->options.home;
     bool any = false;
+    uint8_t id[16];
     enum err err = node_load(store->io, store->dir, &store->node);
 
+    if (home != NULL)
+        name_lane(home, store->options.lane, id);
     if (err == ERR_VERSION)
         return explain(error, err, store->dir,
                        "node file is of a newer server, nothing was changed");
     if (err == ERR_CORRUPT)
         return explain(error, err, store->dir, "node file");
+    if (err == OK && home != NULL && memcmp(store->node.store_id, id, sizeof id) != 0)
+        return explain(error, ERR_CORRUPT, store->dir, "it is another directory's, or lane's");
     if (err != ERR_NOT_FOUND)
         return explain(error, err, store->dir, "cannot read the node file");
 
@@ -129,7 +143,10 @@ static enum err load_node(struct store *store, struct store_error *error)
         return explain(error, err, store->dir, "cannot list the logs");
     if (any)
         return explain(error, ERR_CORRUPT, store->dir, "there are logs, and no node file");
-    io_random(store->io, store->node.store_id, sizeof store->node.store_id);
+    if (home != NULL)
+        memcpy(store->node.store_id, id, sizeof id);
+    else
+        io_random(store->io, store->node.store_id, sizeof store->node.store_id);
     return OK;
 }
 
@@ -225,6 +242,8 @@ static enum err begin_boot(struct store *store, struct redo *redo, struct store_
     if (err != OK)
         return err;
     store->node.boot++;
+    if (store->options.home != NULL && store->node.boot < store->options.home->node.boot)
+        store->node.boot = store->options.home->node.boot; /* a log's files rise wherever it is */
     err = node_save(store->io, store->dir, &store->node);
     if (err != OK)
         return explain(error, err, store->dir, "cannot write the node file");
@@ -301,6 +320,66 @@ static enum err open_in(struct store *store, struct store_error *error)
         err = explain(error, select_votes(store), store->dir, "cannot list the logs");
     return err;
 }
+
+/* ---- lanes ------------------------------------------------------------------------------------
+ */
+
+/* The directory that all are in. */
+static enum err make_lanes(const struct store *home)
+{
+    enum err err = io_mkdir(home->io, path_in(home->dir, "lanes").text);
+
+    return err == OK ? io_sync_dir(home->io, home->dir) : err;
+}
+
+static void ignore(void *context, const char *name, bool directory)
+{
+    (void)context;
+    (void)name;
+    (void)directory;
+}
+
+enum err store_lane(const struct store *home, unsigned number, struct store **store,
+                    struct store_error *error)
+{
+    struct path dir = path_lane(home->dir, number);
+    struct store_options options = home->options;
+    enum err err;
+
+    assert(number > 0);
+    assert(number <= STORE_LANES_MAX);
+    options.home = home;
+    options.lane = number;
+    error->text[0] = 0;
+    if (number <= home->node.lanes) {
+        err = io_list(home->io, dir.text, ignore, NULL);
+        if (err != OK)
+            return explain(error, err == ERR_NOT_FOUND ? ERR_CORRUPT : err, dir.text,
+                           "a lane of the store is not there, and so are its streams; if it is "
+                           "lost for good, make an empty directory in its place");
+    }
+    err = make_lanes(home);
+    if (err != OK)
+        return explain(error, err, home->dir, "cannot make the directory of lanes");
+    return store_open(home->io, dir.text, &options, store, error);
+}
+
+unsigned store_lanes(const struct store *home)
+{
+    return home->node.lanes;
+}
+
+enum err store_lanes_set(struct store *home, unsigned count)
+{
+    assert(count >= home->node.lanes);
+    if (count == home->node.lanes)
+        return OK;
+    home->node.lanes = count;
+    return node_save(home->io, home->dir, &home->node);
+}
+
+/* ---- opening ----------------------------------------------------------------------------------
+ */
 
 static struct bytes log_key(const void *item)
 {

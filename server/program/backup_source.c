@@ -30,9 +30,14 @@
     return SOURCE_REFUSED;
 }
 
-static void path_below(const struct source *source, const char *name, char out[4096 + 300])
+/* In home, lane 0, or a further lane. */
+static void path_below(const struct source *source, unsigned lane, const char *name,
+                       char out[4096 + 300])
 {
-    snprintf(out, 4096 + 300, "%s/%s", source->dir, name);
+    if (lane == 0)
+        snprintf(out, 4096 + 300, "%s/%.280s", source->dir, name);
+    else
+        snprintf(out, 4096 + 300, "%s/lanes/%u/%.270s", source->dir, lane, name);
 }
 
 /* ---- files ------------------------------------------------------------------------------------
@@ -111,13 +116,13 @@ enum err source_read_segment(const struct source *source, const struct source_lo
 /* ---- node and journal -------------------------------------------------------------------------
  */
 
-static enum err read_node(const struct source *source, struct node *node)
+static enum err read_node(const struct source *source, unsigned lane, struct node *node)
 {
     char path[4096 + 300];
     struct buf bytes;
     enum err err = ERR_NOT_FOUND;
 
-    path_below(source, "node", path);
+    path_below(source, lane, "node", path);
     buf_init(&bytes, SIZE_MAX);
     if (inspect_read_file(path, &bytes))
         err = bytes.size == NODE_SIZE ? node_read(bytes.at, node) : ERR_CORRUPT;
@@ -127,46 +132,54 @@ static enum err read_node(const struct source *source, struct node *node)
 
 /* The records of this boot: those of earlier ones are void. A record that is being written, or is
  * damaged, is passed over; what only it has is missed when the segment is walked. */
-static void read_records(struct source *source, struct bytes file)
+static void read_records(struct source *source, const struct node *node, struct bytes file)
 {
     struct journal_record record;
     size_t position = JOURNAL_HEADER;
 
     while (position + JOURNAL_BLOCK <= file.size) {
-        if (journal_record_read(bytes_skip(file, position), source->node.store_id, &record) != OK) {
+        if (journal_record_read(bytes_skip(file, position), node->store_id, &record) != OK) {
             position += JOURNAL_BLOCK;
             continue;
         }
-        if (record.number >> 32 == source->node.boot)
+        if (record.number >> 32 == node->boot)
             redos_add(&source->redos, &record);
         position += record.size;
     }
 }
 
-static enum source_result read_journal(struct source *source)
+static enum source_result read_journal_file(struct source *source, unsigned lane,
+                                            const struct node *node, const char *name)
+{
+    struct buf *bytes = &source->journals[source->journal_count++];
+    char below[300], path[4096 + 300];
+    uint64_t number;
+
+    buf_init(bytes, SIZE_MAX);
+    snprintf(below, sizeof below, "journal/%s", name);
+    path_below(source, lane, below, path);
+    if (!path_read_journal(name, &number) || !inspect_read_file(path, bytes) ||
+        bytes->size < JOURNAL_HEADER)
+        return SOURCE_DONE;
+    if (journal_header_read(bytes->at, node->store_id, number) == ERR_VERSION)
+        return refuse(source, "%s is of a later format than this version knows", path);
+    read_records(source, node, buf_bytes(bytes));
+    return SOURCE_DONE;
+}
+
+static enum source_result read_journal(struct source *source, unsigned lane,
+                                       const struct node *node)
 {
     struct inspect_names names;
     char path[4096 + 300];
     enum source_result result = SOURCE_DONE;
 
-    path_below(source, "journal", path);
+    path_below(source, lane, "journal", path);
     inspect_list(path, &names);
-    source->journals = heap_take((names.count + 1) * sizeof *source->journals);
-    for (size_t i = 0; result == SOURCE_DONE && i < names.count; i++) {
-        struct buf *bytes = &source->journals[source->journal_count++];
-        char name[300];
-        uint64_t number;
-
-        buf_init(bytes, SIZE_MAX);
-        snprintf(name, sizeof name, "journal/%s", names.at[i]);
-        path_below(source, name, path);
-        if (!path_read_journal(names.at[i], &number) || !inspect_read_file(path, bytes) ||
-            bytes->size < JOURNAL_HEADER)
-            continue;
-        if (journal_header_read(bytes->at, source->node.store_id, number) == ERR_VERSION)
-            result = refuse(source, "%s is of a later format than this version knows", path);
-        read_records(source, buf_bytes(bytes));
-    }
+    source->journals = heap_resize(source->journals, (source->journal_count + names.count + 1) *
+                                                         sizeof *source->journals);
+    for (size_t i = 0; result == SOURCE_DONE && i < names.count; i++)
+        result = read_journal_file(source, lane, node, names.at[i]);
     inspect_names_free(&names);
     return result;
 }
@@ -174,19 +187,37 @@ static enum source_result read_journal(struct source *source)
 /* ---- opening ----------------------------------------------------------------------------------
  */
 
-static enum source_result open_node(struct source *source)
+static enum source_result open_lane(struct source *source, unsigned lane, struct node *node)
 {
-    enum err err = read_node(source, &source->node);
+    enum err err = read_node(source, lane, node);
+    char path[4096 + 300];
 
+    path_below(source, lane, "node", path);
     if (err == ERR_VERSION)
-        return refuse(source, "%s is of a later format than this version knows", source->dir);
+        return refuse(source, "%s is of a later format than this version knows", path);
     if (err == ERR_CORRUPT)
-        return refuse(source, "%s/node is damaged: nothing can be read by it", source->dir);
+        return refuse(source, "%s is damaged: nothing can be read by it", path);
+    if (err != OK && lane > 0)
+        return refuse(source, "%s is not there: a lane of the store is missing", path);
     if (err != OK)
         return refuse(source, "%s is no data directory of this server", source->dir);
-    if (!backup_lineage_read(source->dir, source->lineage))
+    if (node->boot > source->boot)
+        source->boot = node->boot;
+    return read_journal(source, lane, node);
+}
+
+static enum source_result open_lanes(struct source *source)
+{
+    enum source_result result = open_lane(source, 0, &source->node);
+
+    for (unsigned i = 1; result == SOURCE_DONE && i <= source->node.lanes; i++) {
+        struct node node;
+
+        result = open_lane(source, i, &node);
+    }
+    if (result == SOURCE_DONE && !backup_lineage_read(source->dir, source->lineage))
         return refuse(source, "%s/restored is damaged", source->dir);
-    return read_journal(source);
+    return result;
 }
 
 enum source_result source_open(struct source *source, const char *dir, char *error,
@@ -202,7 +233,7 @@ enum source_result source_open(struct source *source, const char *dir, char *err
         return refuse(source, "%s is no data directory of this server", dir);
     source->live = held == INSPECT_TAKEN;
     source->held = source->live ? -1 : held;
-    result = open_node(source);
+    result = open_lanes(source);
     if (result != SOURCE_DONE)
         source_close(source);
     return result;
@@ -212,7 +243,7 @@ bool source_restarted(const struct source *source)
 {
     struct node now;
 
-    return source->live && (read_node(source, &now) != OK || now.boot != source->node.boot);
+    return source->live && (read_node(source, 0, &now) != OK || now.boot != source->node.boot);
 }
 
 static void close_log(struct source_log *log)
@@ -282,14 +313,15 @@ static void tell_pack(struct source_file *file)
         look_into_pack(file);
 }
 
-static void list_log(const struct source *source, uint64_t id, struct inspect_names *names)
+static void list_log(const struct source *source, const struct source_log *log,
+                     struct inspect_names *names)
 {
     char path[4096 + 300], name[300];
     size_t kept = 0;
     struct source_file file;
 
-    snprintf(name, sizeof name, "logs/%016" PRIx64, id);
-    path_below(source, name, path);
+    snprintf(name, sizeof name, "logs/%016" PRIx64, log->id);
+    path_below(source, log->lane, name, path);
     inspect_list(path, names);
     for (size_t i = 0; i < names->count; i++)
         if (read_name(names->at[i], &file))
@@ -312,7 +344,7 @@ static enum source_result open_file(struct source *source, struct source_log *lo
 
     (void)read_name(name, &file);
     snprintf(file.name, sizeof file.name, "logs/%016" PRIx64 "/%.24s", log->id, name);
-    path_below(source, file.name, path);
+    path_below(source, log->lane, file.name, path);
     file.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (file.fd < 0)
         return errno == ENOENT ? SOURCE_AGAIN
@@ -336,10 +368,10 @@ static enum source_result open_log_once(struct source *source, struct source_log
     struct inspect_names before, after;
     enum source_result result = SOURCE_DONE;
 
-    list_log(source, log->id, &before);
+    list_log(source, log, &before);
     for (size_t i = 0; result == SOURCE_DONE && i < before.count; i++)
         result = open_file(source, log, before.at[i]);
-    list_log(source, log->id, &after);
+    list_log(source, log, &after);
     if (result == SOURCE_DONE && !same_names(&before, &after))
         result = SOURCE_AGAIN;
     inspect_names_free(&before);
@@ -347,16 +379,16 @@ static enum source_result open_log_once(struct source *source, struct source_log
     return result;
 }
 
-static enum source_result open_log(struct source *source, uint64_t id)
+static enum source_result open_log(struct source *source, unsigned lane, uint64_t id)
 {
-    struct source_log log = {.id = id};
+    struct source_log log = {.id = id, .lane = lane};
     enum source_result result = SOURCE_AGAIN;
 
     for (int i = 0; result == SOURCE_AGAIN && i < LOOKS_MAX; i++) {
         if (i > 0)
             nanosleep(&LOOK_AGAIN, NULL);
         close_log(&log);
-        log = (struct source_log){.id = id};
+        log = (struct source_log){.id = id, .lane = lane};
         result = open_log_once(source, &log);
     }
     if (result != SOURCE_DONE || log.count == 0) {
@@ -399,7 +431,7 @@ static enum source_result look_again(struct source *source, struct source_log *l
     enum source_result result = SOURCE_DONE;
     bool there = false;
 
-    list_log(source, log->id, &names);
+    list_log(source, log, &names);
     for (size_t i = 0; result == SOURCE_DONE && i < names.count; i++) {
         if (!read_name(names.at[i], &file) || !is_segment(&file) || file.id < newest)
             continue;
@@ -419,23 +451,32 @@ static struct source_log *find_log(const struct source *source, uint64_t id)
     return NULL;
 }
 
-enum source_result source_look(struct source *source)
+static enum source_result look_in(struct source *source, unsigned lane)
 {
     struct inspect_names names;
     char path[4096 + 300];
     enum source_result result = SOURCE_DONE;
-    size_t known = source->count;
 
-    for (size_t i = 0; result == SOURCE_DONE && i < known; i++)
-        result = look_again(source, &source->logs[i]);
-    path_below(source, "logs", path);
+    path_below(source, lane, "logs", path);
     inspect_list(path, &names);
     for (size_t i = 0; result == SOURCE_DONE && i < names.count; i++) {
         uint64_t id;
 
         if (path_read_log(names.at[i], &id) && find_log(source, id) == NULL)
-            result = open_log(source, id);
+            result = open_log(source, lane, id);
     }
     inspect_names_free(&names);
+    return result;
+}
+
+enum source_result source_look(struct source *source)
+{
+    enum source_result result = SOURCE_DONE;
+    size_t known = source->count;
+
+    for (size_t i = 0; result == SOURCE_DONE && i < known; i++)
+        result = look_again(source, &source->logs[i]);
+    for (unsigned i = 0; result == SOURCE_DONE && i <= source->node.lanes; i++)
+        result = look_in(source, i);
     return result;
 }

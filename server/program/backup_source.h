@@ -22,6 +22,7 @@ struct source_file {
 
 struct source_log {
     uint64_t id;
+    unsigned lane;             /* where it stands: a backup has all logs in one place */
     struct source_file *files; /* by their names */
     size_t count, capacity;
 };
@@ -31,8 +32,9 @@ struct source {
     bool live;
     int held; /* the lock's file; -1: a server has it */
     struct node node;
+    uint64_t boot; /* the highest of all lanes: no file of a log has a later one */
     uint8_t lineage[16];
-    struct buf *journals; /* whole files */
+    struct buf *journals; /* whole files, of all lanes */
     size_t journal_count;
     struct redos redos;
     struct source_log *logs;

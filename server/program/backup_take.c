@@ -94,7 +94,7 @@ static void begin_manifest(const struct source *source, const struct depot *depo
     manifest->number = depot->number;
     memcpy(manifest->store_id, source->node.store_id, 16);
     memcpy(manifest->lineage, source->lineage, 16);
-    manifest->boot = source->node.boot;
+    manifest->boot = source->boot;
     manifest->made_ns = wall_clock();
     manifest->live = source->live;
 }

@@ -140,6 +140,8 @@ static void on_node(void *owner, const struct node *node)
     number(d, "boot", node->boot);
     if (node->owner[0] != 0)
         text(d, "owner", bytes_of_text(node->owner));
+    if (node->lanes > 0)
+        number(d, "lanes", node->lanes);
     end(d);
 }
 

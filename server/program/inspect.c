@@ -738,11 +738,13 @@ static void free_walk(struct walk *walk)
     redos_free(&walk->redos);
 }
 
-enum inspect_result inspect(const char *dir, const struct inspector *inspector)
+enum inspect_result inspect_store(const char *dir, const struct inspector *inspector,
+                                  unsigned *lanes)
 {
     struct walk walk = {.tell = inspector, .dir = dir};
     int held = inspect_lock(dir);
 
+    *lanes = 0;
     if (held == INSPECT_TAKEN)
         return INSPECT_LOCKED;
     if (held == INSPECT_FREE)
@@ -754,6 +756,7 @@ enum inspect_result inspect(const char *dir, const struct inspector *inspector)
     if (walk.io != NULL)
         io_destroy(walk.io);
     inspect_unlock(held);
+    *lanes = walk.node.lanes;
     free_walk(&walk);
     return walk.newer ? INSPECT_NEWER : INSPECT_DONE;
 }

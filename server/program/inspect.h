@@ -41,5 +41,8 @@ enum inspect_result {
     INSPECT_NO_STORE,
 };
 enum inspect_result inspect(const char *dir, const struct inspector *inspector);
+/* One store of it; *lanes: how many there are below it, as it says. */
+enum inspect_result inspect_store(const char *dir, const struct inspector *inspector,
+                                  unsigned *lanes);
 
 #endif

@@ -78,6 +78,14 @@ static void note_files(struct finding *finding, const char *log)
     inspect_names_free(&names);
 }
 
+static void note_lane(struct finding *finding, const char *name)
+{
+    unsigned number;
+
+    if (path_read_lane(name, &number) && number <= NODE_LANES_MAX && number > finding->node.lanes)
+        finding->node.lanes = number;
+}
+
 static void note_each(struct finding *finding, const char *below,
                       void (*note)(struct finding *finding, const char *name))
 {
@@ -97,6 +105,7 @@ bool repair_node_find(const char *dir, struct node *node)
 
     note_each(&finding, "journal", note_journal);
     note_each(&finding, "logs", note_files);
+    note_each(&finding, "lanes", note_lane);
     *node = finding.node;
     return finding.known && !finding.torn && node->boot > 0;
 }

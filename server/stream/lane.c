@@ -15,20 +15,19 @@ static void awake_fired(struct timer *timer)
 }
 
 void stream_lane_init(struct stream_lane *lane, struct jetstream *jetstream, struct io *io,
-                      struct router *router, struct prng *prng, uint64_t index_limit)
+                      struct router *router, struct prng *prng, struct log_clock *clock)
 {
     *lane = (struct stream_lane){
         .jetstream = jetstream,
         .io = io,
         .router = router,
         .prng = prng,
+        .clock = clock,
         .awake.fire = awake_fired,
-        .index_cache.limit = index_limit,
     };
     arena_init(&lane->arena, ARENA_MAX);
     buf_init(&lane->read_buffer, RECORD_SIZE_MAX + 4096);
     read_cache_init(&lane->read_cache);
-    stream_lane_start_clock(lane, 0);
 }
 
 void stream_lane_deinit(struct stream_lane *lane)
@@ -43,11 +42,6 @@ void stream_lane_deinit(struct stream_lane *lane)
     assert(lane->index_cache.held == 0);
     assert(lane->index_cache.lent == 0);
     arena_deinit(&lane->arena);
-}
-
-void stream_lane_start_clock(struct stream_lane *lane, int64_t floor_ns)
-{
-    log_clock_init(&lane->clock, io_now(lane->io), io_wall(lane->io), floor_ns);
 }
 
 /* ---- the turn ---------------------------------------------------------------------------------
@@ -133,10 +127,7 @@ bool stream_lane_listened(struct stream_lane *lane, struct account *account, str
 
 int64_t stream_lane_log_now(const struct stream_lane *lane)
 {
-    /* The clock is a cache of the turn's time: asking twice in a turn changes nothing. */
-    struct log_clock *clock = (struct log_clock *)&lane->clock;
-
-    return log_clock_read(clock, io_now(lane->io), io_wall(lane->io));
+    return log_clock_read(lane->clock, io_now(lane->io), io_wall(lane->io));
 }
 
 uint8_t *stream_lane_read_buffer(struct stream_lane *lane, size_t size)

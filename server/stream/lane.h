@@ -46,8 +46,8 @@ struct stream_lane {
         uint64_t turn;
         unsigned asking, asked; /* followers that have something to take, this turn and the last */
     } copies;
-    struct log_clock clock;
-    struct arena arena; /* emptied at the end of every turn */
+    struct log_clock *clock; /* of all lanes */
+    struct arena arena;      /* emptied at the end of every turn */
     struct buf read_buffer;
     bool read_lent; /* or the cache: others look at what stands there */
     struct read_cache read_cache;
@@ -59,13 +59,11 @@ struct stream_lane {
     struct stream_latencies latencies;
 };
 
-/* Without a store; `index_limit` bounds what its indexes hold in memory. */
+/* Without a store, and without a limit of what its indexes hold in memory. */
 void stream_lane_init(struct stream_lane *lane, struct jetstream *jetstream, struct io *io,
-                      struct router *router, struct prng *prng, uint64_t index_limit);
+                      struct router *router, struct prng *prng, struct log_clock *clock);
 /* Its streams are closed and its replicas forgotten. */
 void stream_lane_deinit(struct stream_lane *lane);
-/* Log time goes on from there: the highest that was found in any log. */
-void stream_lane_start_clock(struct stream_lane *lane, int64_t floor_ns);
 
 /* A turn: what is done between the first and the last keeps the loop awake by itself. */
 void stream_lane_begin(struct stream_lane *lane);

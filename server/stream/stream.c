@@ -550,6 +550,11 @@ void stream_close(struct stream *stream, bool deleted)
 
 /* ---- the turn -------------------------------------------------------------------------------- */
 
+struct stream_lane *stream_lane_of(const struct stream *stream)
+{
+    return stream->lane;
+}
+
 void stream_mark(struct stream *stream)
 {
     /* In recovery there is no replica yet, and an open that fails must not leave it in a list. */

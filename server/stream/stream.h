@@ -155,6 +155,7 @@ const struct stream_config *stream_config(const struct stream *stream);
 /* What is stored, with what is decided here and not yet applied. */
 uint64_t stream_bytes_tail(const struct stream *stream);
 uint64_t stream_id(const struct stream *stream);
+struct stream_lane *stream_lane_of(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
 /* Since when, by the wall clock; of a stream that leads. */
 int64_t stream_lead_since(const struct stream *stream);

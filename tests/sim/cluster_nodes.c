@@ -175,6 +175,8 @@ bool nodes_start(struct nodes *nodes, size_t index, enum sim_crash_mode mode, ui
     assert(node->server == NULL);
     node->half_open = false;
     node->lives++;
+    if (nodes->lanes)
+        node->options.sim.lanes = 1 + (unsigned)(index + node->lives) % 3;
     sim_crash_after(nodes->sim, index, mode, ops);
     report_say(nodes->report, "%s starts (life %u)", node->name, node->lives);
     err =

@@ -202,6 +202,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
                    ? settings->nodes
                    : limited(run, LIMIT_NODES,
                              prng_chance(&run->prng, moves(settings->script) ? 4 : 1, 6) ? 5 : 3));
+    run->nodes.lanes = seed % 4 == 2;
     if (seed % 4 == 3)
         nodes_shard(&run->nodes, 2);
     run->script = settings->script;

@@ -82,7 +82,7 @@ struct run {
     unsigned user_count;
     struct copies copies;
     bool copying; /* one run in two */
-    unsigned crashes;
+    unsigned crashes, starts;
     bool clock_jumps;
     /* Writes are cut within sectors, which no disk does: a last batch that was never durable may
      * then look damaged, and be reported as lost. */
@@ -249,6 +249,8 @@ static bool start(struct run *run)
     for (int attempt = 0;; attempt++) {
         enum err err;
 
+        if (run->seed % 3 == 1) /* sometimes fewer than there are */
+            run->options.sim.lanes = 1 + (unsigned)(run->seed / 3 + run->starts++) % 3;
         if (attempt < 6 && strikes(run, LIMIT_CRASH_START, 1, 3))
             sim_crash_after(run->sim, run->node, crash_mode(run), 1 + prng_below(&run->prng, 120));
         run->half_open = false;

@@ -13,7 +13,7 @@ from serverprocess import Server
 
 def spoil_the_newest_log(directory):
     """Overwrites every segment and the journal: then nothing says which log it is of."""
-    logs = sorted(glob.glob(os.path.join(directory, "**", "logs", "*"), recursive=True))
+    logs = sorted(glob.glob(os.path.join(directory, "**", "logs", "*"), recursive=True), key=os.path.basename)
     journal = glob.glob(os.path.join(directory, "**", "*.jnl"), recursive=True)
     for path in glob.glob(os.path.join(logs[-1], "*")) + journal:
         with open(path, "r+b") as file:
@@ -75,7 +75,7 @@ class Offline(unittest.TestCase):
                 self.assertNotIn("error", self.create(client, "GOOD", "good.>"))
                 self.assertNotIn("error", self.create(client, "BAD", "bad.*"))
             server.end(signal.SIGTERM)
-            bad = sorted(glob.glob(os.path.join(server.directory, "**", "logs", "*"), recursive=True))[-1]
+            bad = sorted(glob.glob(os.path.join(server.directory, "**", "logs", "*"), recursive=True), key=os.path.basename)[-1]
             server.environment = failing_sync(library, os.path.join("logs", os.path.basename(bad)))
             server.start()
             with Requester(server.port) as client:

@@ -1,0 +1,244 @@
+/*
+ * jetstream_lanes: the lanes of one server. Home's store is the data directory, each further lane's
+ * one below it (docs/formats.md). Where a stream's log is found is its lane; a new one goes by the
+ * stream's number, which rises by one with each. All that this node tells others is home's.
+ */
+#include "base/heap.h"
+#include "base/map64.h"
+#include "server/jetstream_priv.h"
+
+#define FOUND_SEED UINT64_C(0) /* ids are the catalogue's, nobody chooses them */
+
+static uint64_t index_limit(const struct jetstream *jetstream)
+{
+    int64_t limit = server_options(jetstream->server)->jetstream_options.index_cache;
+
+    return limit < 0 ? INDEX_CACHE_DEFAULT : (uint64_t)limit;
+}
+
+static struct stream_lane *add_lane(struct jetstream *jetstream)
+{
+    struct server *server = jetstream->server;
+    struct stream_lane *lane = HEAP_NEW(struct stream_lane);
+
+    stream_lane_init(lane, jetstream, server_io(server), server_router(server), server_prng(server),
+                     &jetstream->clock);
+    jetstream->lanes[jetstream->lane_count++] = lane;
+    return lane;
+}
+
+void jetstream_lanes_init(struct jetstream *jetstream)
+{
+    map64_init(&jetstream->found, FOUND_SEED);
+    jetstream->home = add_lane(jetstream);
+}
+
+void jetstream_lanes_deinit(struct jetstream *jetstream)
+{
+    for (unsigned i = jetstream->lane_count; i > 0; i--) { /* home is the last */
+        stream_lane_deinit(jetstream->lanes[i - 1]);
+        heap_give(jetstream->lanes[i - 1]);
+    }
+    map64_deinit(&jetstream->found);
+}
+
+/* ---- opening ----------------------------------------------------------------------------------
+ */
+
+struct listing {
+    struct jetstream *jetstream;
+    unsigned lane;
+};
+
+static void note_log(void *context, uint64_t log_id)
+{
+    const struct listing *listing = context;
+
+    map64_put(&listing->jetstream->found, log_id)->number = listing->lane;
+}
+
+static enum err open_further(struct jetstream *jetstream, struct store_error *error)
+{
+    unsigned number = jetstream->lane_count;
+
+    return store_lane(jetstream->home->store, number, &add_lane(jetstream)->store, error);
+}
+
+/* Alone, home has all of them. */
+static enum err find_logs(struct jetstream *jetstream)
+{
+    enum err err = OK;
+
+    for (unsigned i = 0; err == OK && jetstream->lane_count > 1 && i < jetstream->lane_count; i++) {
+        struct listing listing = {jetstream, i};
+
+        err = store_list(jetstream->lanes[i]->store, note_log, &listing);
+    }
+    return err;
+}
+
+static unsigned count_wanted(const struct jetstream *jetstream)
+{
+    const struct options *options = server_options(jetstream->server);
+    unsigned there = store_lanes(jetstream->home->store);
+    unsigned wished = options->sim.lanes;
+
+    if (wished > STORE_LANES_MAX + 1)
+        wished = STORE_LANES_MAX + 1;
+    return wished > there + 1 ? wished : there + 1;
+}
+
+enum err jetstream_lanes_open(struct jetstream *jetstream, const struct store_options *options,
+                              struct store_error *error)
+{
+    enum err err = store_open(server_io(jetstream->server), "millrace", options,
+                              &jetstream->home->store, error);
+    unsigned count = err == OK ? count_wanted(jetstream) : 1;
+
+    while (err == OK && jetstream->lane_count < count)
+        err = open_further(jetstream, error);
+    if (err == OK)
+        err = find_logs(jetstream);
+    if (err == OK)
+        err = store_lanes_set(jetstream->home->store, count - 1);
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        jetstream->lanes[i]->index_cache.limit = index_limit(jetstream) / jetstream->lane_count;
+    return err;
+}
+
+void jetstream_lanes_join(struct jetstream *jetstream, struct groups_options options)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        struct stream_lane *lane = jetstream->lanes[i];
+
+        lane->groups = groups_create(lane->store, &options);
+        options.seed++;
+    }
+}
+
+void jetstream_lanes_settle_later(struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        store_settle_later(jetstream->lanes[i]->store);
+}
+
+void jetstream_lanes_settle(struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        store_settle(jetstream->lanes[i]->store, jetstream_entry_unsettled, jetstream);
+}
+
+/* ---- where a stream is ------------------------------------------------------------------------
+ */
+
+/* A vote without a log: one that is to be made anew, and must find it. */
+static struct stream_lane *find_vote(struct jetstream *jetstream, uint64_t id)
+{
+    struct store_vote vote;
+
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (store_vote_found(jetstream->lanes[i]->store, id, &vote))
+            return jetstream->lanes[i];
+    }
+    return NULL;
+}
+
+struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    uint64_t id = entry->assigned.id;
+    bool flawed = jetstream_flawed(jetstream, JETSTREAM_FLAW_LANE_BY_NUMBER);
+    union map64_value found;
+
+    if (entry->lane == NULL && map64_remove(&jetstream->found, id, &found) && !flawed)
+        entry->lane = jetstream->lanes[found.number];
+    if (entry->lane == NULL && !flawed)
+        entry->lane = find_vote(jetstream, id);
+    if (entry->lane == NULL)
+        entry->lane = jetstream->lanes[id % jetstream->lane_count];
+    return entry->lane;
+}
+
+/* ---- the turn ---------------------------------------------------------------------------------
+ */
+
+void jetstream_lanes_begin(struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        stream_lane_begin(jetstream->lanes[i]);
+}
+
+void jetstream_lanes_turn(struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        stream_lane_turn(jetstream->lanes[i]);
+}
+
+void jetstream_lanes_end(struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        stream_lane_end(jetstream->lanes[i]);
+}
+
+void jetstream_lanes_flush(struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        stream_lane_flush(jetstream->lanes[i]);
+}
+
+void jetstream_lanes_rest(struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        stream_lane_rest(jetstream->lanes[i]);
+}
+
+bool jetstream_lanes_idle(const struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (!stream_lane_idle(jetstream->lanes[i]))
+            return false;
+    }
+    return true;
+}
+
+/* ---- other nodes ------------------------------------------------------------------------------
+ */
+
+void jetstream_lanes_node(struct jetstream *jetstream, uint64_t node, bool up)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        groups_node(jetstream->lanes[i]->groups, node, up);
+}
+
+/* Each takes what is of its own groups. */
+void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct bytes frame)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        groups_received(jetstream->lanes[i]->groups, node, frame);
+}
+
+/* ---- looking at all of them -------------------------------------------------------------------
+ */
+
+struct index_cache jetstream_index_cache(const struct jetstream *jetstream)
+{
+    struct index_cache all = {.limit = index_limit(jetstream)};
+
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        all.held += jetstream->lanes[i]->index_cache.held;
+        all.lent += jetstream->lanes[i]->index_cache.lent;
+    }
+    return all;
+}
+
+void jetstream_latencies(const struct jetstream *jetstream, struct jetstream_latencies *latencies)
+{
+    *latencies = (struct jetstream_latencies){0};
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        const struct stream_lane *lane = jetstream->lanes[i];
+
+        latency_join(&latencies->streams.committed, &lane->latencies.committed);
+        latency_join(&latencies->streams.applied, &lane->latencies.applied);
+        latency_join(&latencies->streams.delivered, &lane->latencies.delivered);
+        latency_join(&latencies->durable, store_durable_latency(lane->store));
+    }
+}
