@@ -124,6 +124,7 @@ struct options {
         int64_t space_look_ns; /* server/stream/stream_space.c; 0: its default */
         unsigned index_bits;   /* storage/index.h; 0: its default */
         uint64_t count_part;   /* server/stream/op_count.c; 0: its default */
+        int64_t late_pause_ns; /* before a start opens what nobody asks for (jetstream_late.c) */
     } sim;                     /* no flag sets these: the simulator does */
 };
 

@@ -50,6 +50,11 @@ void stream_lane_start_clock(struct stream_lane *lane, int64_t floor_ns)
     log_clock_init(&lane->clock, io_now(lane->io), io_wall(lane->io), floor_ns);
 }
 
+void stream_lane_raise_clock(struct stream_lane *lane, int64_t floor_ns)
+{
+    log_clock_raise(&lane->clock, floor_ns);
+}
+
 /* ---- the turn ---------------------------------------------------------------------------------
  */
 

@@ -66,6 +66,8 @@ void stream_lane_init(struct stream_lane *lane, struct jetstream *jetstream, str
 void stream_lane_deinit(struct stream_lane *lane);
 /* Log time goes on from there: the highest that was found in any log. */
 void stream_lane_start_clock(struct stream_lane *lane, int64_t floor_ns);
+/* A higher one was found. */
+void stream_lane_raise_clock(struct stream_lane *lane, int64_t floor_ns);
 
 /* A turn: what is done between the first and the last keeps the loop awake by itself. */
 void stream_lane_begin(struct stream_lane *lane);
