@@ -12,8 +12,9 @@ struct jetstream_stats {
     uint64_t api_total, api_errors;
 };
 
-/* Opens the store in options.store_dir, recovers the metadata group and every stream, and
- * subscribes the API. On failure the reason was logged. Blocking: start-up. */
+/* Opens the store in options.store_dir, recovers the metadata group and listens for its streams
+ * (jetstream_late.c opens them) and the API. On failure the reason was logged. Blocking: start-up.
+ */
 enum err jetstream_open(struct server *server, struct jetstream **jetstream);
 /* Once per turn, before the clients' output is sent. */
 void jetstream_turn(struct jetstream *jetstream);
