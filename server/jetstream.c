@@ -641,8 +641,7 @@ bool jetstream_idle(const struct jetstream *jetstream)
 {
     return stream_lane_idle(jetstream->home) && jetstream->preparations == NULL &&
            jetstream->preparation_jobs == NULL && jetstream->removals == 0 &&
-           !jetstream_late_waits(jetstream) &&
-           api_idle(jetstream->api) &&
+           !jetstream_late_waits(jetstream) && api_idle(jetstream->api) &&
            (jetstream->scrub.step == NULL || !jetstream->scrub.step->reading);
 }
 
