@@ -29,6 +29,7 @@ enum catalogue_record {
 
 #define CATALOGUE_EXPELLED_MAX 256u /* remembered; the first of them is forgotten for one more */
 
+struct late;
 struct stream;
 
 /* What an assignment says. */
@@ -65,6 +66,7 @@ struct catalogue_entry {
     /* This node's affairs, for jetstream*.c; no part of the state machine. */
     struct stream *stream;    /* the replica here, or NULL */
     struct stream_lane *lane; /* where its log is, or is to be; NULL: not known yet */
+    struct late *late;        /* it is opened later (jetstream_late.c); NULL: that was done */
     bool offline;             /* a replica here could not be opened in this life */
     bool preparing;           /* its log is being made */
     bool again;               /* it could not be made: in a while it is tried again */

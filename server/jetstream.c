@@ -172,6 +172,17 @@ struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct a
     return all;
 }
 
+/* Whoever asks has to know what its log says of its config. */
+static void open_mirror(struct jetstream *jetstream, struct catalogue_entry *entry,
+                        const struct account *account, struct bytes name)
+{
+    const struct stream_source *origin = entry->readable ? entry->config.mirror : NULL;
+
+    if (origin != NULL && bytes_equal(origin->name, name) &&
+        bytes_equal(entry->assigned.account, account_name(account)))
+        jetstream_late_open(jetstream, entry);
+}
+
 static bool mirrors(const struct catalogue_entry *entry, const struct account *account,
                     struct bytes name)
 {
@@ -190,8 +201,10 @@ struct catalogue_entry **jetstream_mirrors(struct jetstream *jetstream, struct a
     size_t found = 0;
 
     *count = 0;
-    for (size_t at = 0; (entry = table_next(by_name, &at)) != NULL;)
+    for (size_t at = 0; (entry = table_next(by_name, &at)) != NULL;) {
+        open_mirror(jetstream, entry, account, name);
         found += mirrors(entry, account, name);
+    }
     all = found > 0 ? ARENA_ARRAY(arena, struct catalogue_entry *, found) : NULL;
     if (all == NULL)
         return NULL;
@@ -532,6 +545,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
     jetstream->spread_timer.fire = jetstream_spread_fired;
     jetstream->again.fire = jetstream_entries_again;
+    jetstream_late_init(jetstream);
     jetstream_spaces_init(jetstream);
     jetstream_zones_init(jetstream, prng_next(server_prng(server)));
     jetstream_spaces_make(jetstream);
@@ -546,6 +560,8 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream_spaces_serve(jetstream);
     jetstream_scrub_begin(jetstream);
     jetstream_directory_begin(jetstream);
+    if (jetstream->late.first != NULL)
+        jetstream_awake(jetstream);
     logger_info(server_logger(server), "---------------- JETSTREAM ----------------");
     logger_info(server_logger(server), "  Store Directory: \"%s/millrace\"",
                 server_options(server)->store_dir);
@@ -589,6 +605,7 @@ void jetstream_turn(struct jetstream *jetstream)
     jetstream_cluster_turn(jetstream->cluster);
     check_logs(jetstream);
     api_turn(jetstream->api);
+    jetstream_late_turn(jetstream);
     jetstream_catalogue_turn(jetstream);
     jetstream_lanes_turn(jetstream);
     jetstream_catalogue_turn(jetstream); /* what the streams finished */
@@ -615,7 +632,7 @@ bool jetstream_idle(const struct jetstream *jetstream)
 {
     return jetstream_lanes_idle(jetstream) && jetstream->preparations == NULL &&
            jetstream->preparation_jobs == NULL && jetstream->removals == 0 &&
-           api_idle(jetstream->api) &&
+           !jetstream_late_waits(jetstream) && api_idle(jetstream->api) &&
            (jetstream->scrub.step == NULL || !jetstream->scrub.step->reading);
 }
 

@@ -12,8 +12,9 @@ struct jetstream_stats {
     uint64_t api_total, api_errors;
 };
 
-/* Opens the store in options.store_dir, recovers the metadata group and every stream, and
- * subscribes the API. On failure the reason was logged. Blocking: start-up. */
+/* Opens the store in options.store_dir, recovers the metadata group and listens for its streams
+ * (jetstream_late.c opens them) and the API. On failure the reason was logged. Blocking: start-up.
+ */
 enum err jetstream_open(struct server *server, struct jetstream **jetstream);
 /* Once per turn, before the clients' output is sent. */
 void jetstream_turn(struct jetstream *jetstream);
@@ -21,6 +22,9 @@ void jetstream_turn(struct jetstream *jetstream);
 void jetstream_flush(struct jetstream *jetstream);
 /* Of this node's disk, as its peers know it: the first eight bytes of the store's id. */
 uint64_t jetstream_incarnation(const struct jetstream *jetstream);
+/* Every stream is open when this returns: what is said of all of them is right. Blocking, right
+ * after a start; not from inside a publish. */
+void jetstream_complete(struct jetstream *jetstream);
 /* The server ends soon: whoever waits for messages is told. */
 void jetstream_say_shutdown(struct jetstream *jetstream);
 bool jetstream_idle(const struct jetstream *jetstream);

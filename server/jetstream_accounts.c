@@ -132,6 +132,7 @@ static void spaces_prune(struct jetstream *jetstream)
 
 void jetstream_accounts_changed(struct jetstream *jetstream)
 {
+    jetstream_complete(jetstream); /* what they have may be counted now */
     spaces_prune(jetstream);
     jetstream_spaces_make(jetstream);
     jetstream_spaces_serve(jetstream);

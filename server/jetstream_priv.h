@@ -34,6 +34,14 @@ struct jetstream_scrub {
     uint64_t bytes, passes;
 };
 
+/* jetstream_late.c: streams that this start has not opened yet. */
+struct jetstream_late {
+    struct late *first, *last; /* what somebody has asked for stands before the rest */
+    bool hurry;                /* somebody waits for all of them */
+    struct timer timer;        /* its only purpose is that the loop turns */
+    int64_t begin_ns;          /* those that nobody has asked for are not opened before */
+};
+
 /* jetstream_directory.c */
 struct jetstream_directory {
     struct jetstream *jetstream;
@@ -93,6 +101,7 @@ struct jetstream {
     struct table zones;                       /* jetstream_zones.c */
     struct api *api;
     struct jetstream_scrub scrub;
+    struct jetstream_late late;
     struct jetstream_directory directory;
     const char *unhealthy;
     struct jetstream_stats stats;
@@ -168,8 +177,10 @@ void jetstream_zones_deinit(struct jetstream *jetstream);
 /* ---- jetstream_streams.c: catalogue entries and the replicas here
  * --------------------------------------- */
 
-/* At start, when the catalogue is known: opens what is here. Blocking. */
+/* At start, when the catalogue is known: opens what is here, or has it opened later. Blocking. */
 void jetstream_entries_open(struct jetstream *jetstream);
+/* Opens the replica here, if its log is here or is to be. Blocking. */
+void jetstream_entry_open(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* store_settle: that stream stays closed in this life. */
 void jetstream_entry_unsettled(void *context, uint64_t id, enum err err);
 /* A committed record has changed this entry: open, configure or remove. */
@@ -183,6 +194,22 @@ void jetstream_entries_again(struct timer *timer);
 
 /* It is in the catalogue no more, and will be freed. Its files stay. */
 void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry);
+
+/* ---- jetstream_late.c: streams that are opened after the start
+ * ------------------------------------------------ */
+
+void jetstream_late_init(struct jetstream *jetstream);
+/* May streams be opened later? */
+bool jetstream_late_may(const struct jetstream *jetstream);
+void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* At once, if it is not open yet; blocking, and not from inside a publish. */
+void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Some of them. */
+void jetstream_late_turn(struct jetstream *jetstream);
+/* Did anybody ask for one that is not open? */
+bool jetstream_late_waits(const struct jetstream *jetstream);
+/* The server ends: they stay as they are. */
+void jetstream_late_drop(struct jetstream *jetstream);
 
 /* ---- jetstream_prepare.c: new logs, on workers
  * ---------------------------------------------------------- */

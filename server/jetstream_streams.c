@@ -455,6 +455,7 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
 {
     if (jetstream->recovering)
         return;
+    jetstream_late_open(jetstream, entry);
     jetstream_settle_tier(jetstream, entry);
     remote_look(jetstream, entry);
     if (!entry->removed)
@@ -479,6 +480,7 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
 
 void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
+    jetstream_late_open(jetstream, entry);
     jetstream_configured(jetstream, entry, entry->version, 10059, NULL);
     if (entry->stream != NULL)
         close_stream(entry, true);
@@ -503,7 +505,7 @@ static enum err make_log(struct jetstream *jetstream, struct catalogue_entry *en
     return err;
 }
 
-static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entry)
+void jetstream_entry_open(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     enum err err;
 
@@ -561,9 +563,11 @@ void jetstream_entries_make(struct jetstream *jetstream)
             continue;
         if (is_here(jetstream, entry)) {
             entry->here_before = true;
-            jetstream_entry_changed(jetstream, entry);
+            if (entry->late == NULL)
+                jetstream_entry_changed(jetstream, entry);
         } else if (may_still_hold(jetstream, entry) && !entry->offline && !entry->given_up) {
-            open_entry(jetstream, entry); /* when it was looked for, the catalogue ended before */
+            jetstream_entry_open(jetstream,
+                                 entry); /* when it was looked for, the catalogue ended before */
         }
     }
     jetstream_cluster_look(jetstream->cluster); /* what was given up waited for this */
@@ -580,6 +584,8 @@ static void lose(struct jetstream *jetstream, struct catalogue_entry *entry)
 
 void jetstream_entries_open(struct jetstream *jetstream)
 {
+    bool late = jetstream_late_may(jetstream);
+
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
         jetstream_settle_tier(jetstream, entry);
@@ -590,8 +596,10 @@ void jetstream_entries_open(struct jetstream *jetstream)
             remove_files(jetstream, entry);
         else if (in_memory(entry) && jetstream->cluster == NULL)
             lose(jetstream, entry);
+        else if (late)
+            jetstream_late_add(jetstream, entry);
         else
-            open_entry(jetstream, entry);
+            jetstream_entry_open(jetstream, entry);
         if (entry->lane != NULL)
             arena_reset(&entry->lane->arena);
     }
@@ -600,6 +608,7 @@ void jetstream_entries_open(struct jetstream *jetstream)
 void jetstream_entries_close(struct jetstream *jetstream)
 {
     jetstream_prepare_leave(jetstream);
+    jetstream_late_drop(jetstream);
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
         if (entry->stream != NULL)

@@ -11,6 +11,12 @@ void log_clock_init(struct log_clock *clock, int64_t monotonic_ns, int64_t wall_
     clock->step_forward = false;
 }
 
+void log_clock_raise(struct log_clock *clock, int64_t floor_ns)
+{
+    if (clock->now_ns < floor_ns)
+        clock->now_ns = floor_ns;
+}
+
 /* Has the difference to the wall clock been a step in this direction for long enough? */
 static bool step_lasts(struct log_clock *clock, int64_t monotonic_ns, bool forward)
 {

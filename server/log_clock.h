@@ -23,6 +23,8 @@ struct log_clock {
 /* Starts at the wall clock, or at `floor_ns` (highest time found in the logs) if that is later. */
 void log_clock_init(struct log_clock *clock, int64_t monotonic_ns, int64_t wall_ns,
                     int64_t floor_ns);
+/* No time is given any more that is before this one, which was found in a log. */
+void log_clock_raise(struct log_clock *clock, int64_t floor_ns);
 /* The log time at this moment; never less than the one before. */
 int64_t log_clock_read(struct log_clock *clock, int64_t monotonic_ns, int64_t wall_ns);
 

@@ -498,6 +498,12 @@ static void let_go(struct message_trace *trace, struct tracer *here)
     trace_free(trace);
 }
 
+void message_trace_hold(struct message_trace *trace)
+{
+    if (trace != NULL)
+        atomic_fetch_add(&trace->holders, 1);
+}
+
 void message_trace_end(struct message_trace *trace)
 {
     if (trace != NULL)

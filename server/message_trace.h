@@ -72,6 +72,8 @@ struct message_trace *message_trace_begin(struct tracer *tracer, struct account 
 bool message_trace_routed(struct router *router, struct account *account,
                           const struct trace_peer *from, const struct message *message,
                           struct message_trace **trace);
+/* One more holds it, until message_trace_end or message_trace_forget; NULL is fine. */
+void message_trace_hold(struct message_trace *trace);
 /* Lets go of it; NULL is fine. */
 void message_trace_end(struct message_trace *trace);
 /* The same, and nobody is told: when the server has no receivers any more. */

@@ -125,6 +125,7 @@ struct options {
         unsigned index_bits;   /* storage/index.h; 0: its default */
         uint64_t count_part;   /* server/stream/op_count.c; 0: its default */
         unsigned lanes;        /* server/jetstream_lanes.c; 0: one */
+        int64_t late_pause_ns; /* before a start opens what nobody asks for (jetstream_late.c) */
     } sim;                     /* no flag sets these: the simulator does */
 };
 

@@ -257,10 +257,23 @@ static void run(struct api_request *request)
         request->endpoint->run(request);
 }
 
+/* What is asked of one stream needs that one; all else may look at all of them, so it waits until
+ * they are open, and what is behind it in the queue, too: it may be about what it makes. */
+static bool can_run(const struct api_request *request)
+{
+    struct bytes name = api_stream_asked(request);
+
+    if (name.size == 0)
+        return jetstream_is_complete(api_jetstream(request));
+    jetstream_need(api_jetstream(request), request->account, name);
+    return true;
+}
+
 void api_turn(struct api *api)
 {
     api->answered = 0;
-    for (size_t i = 0; i < TURN_REQUESTS && api->answered < TURN_ANSWERED && api->first != NULL;
+    for (size_t i = 0; i < TURN_REQUESTS && api->answered < TURN_ANSWERED && api->first != NULL &&
+                       can_run(api->first);
          i++)
         run(take_first(api));
     api->overflowing = api->overflowing && api->count >= API_QUEUE_MAX / 2;

@@ -30,6 +30,9 @@ void api_request_describe(struct api_request *request, const struct client *clie
  * Else *group is the one whose leader answers. */
 bool api_elsewhere(struct api_request *request, struct replica **group);
 
+/* place.c: the stream that the request is about; empty: none, or more than that one. */
+struct bytes api_stream_asked(const struct api_request *request);
+
 /* stream_api.c: answers a create or update that the metadata leader has brought about. */
 void api_answer_changed(struct api_request *request, struct catalogue_entry *entry,
                         enum catalogue_op_kind kind, bool created);

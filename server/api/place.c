@@ -23,6 +23,13 @@ static size_t stream_token(struct bytes rest)
     return 0;
 }
 
+struct bytes api_stream_asked(const struct api_request *request)
+{
+    size_t token = stream_token(bytes_skip(request->subject, sizeof("$JS.API.") - 1));
+
+    return token > 0 ? api_token(request, token) : bytes_of(NULL, 0);
+}
+
 bool api_elsewhere(struct api_request *request, struct replica **group)
 {
     struct jetstream *jetstream = api_jetstream(request);
@@ -33,9 +40,9 @@ bool api_elsewhere(struct api_request *request, struct replica **group)
         .payload = request->body,
         .forwarded = request->forwarded,
     };
-    size_t token = stream_token(bytes_skip(request->subject, sizeof("$JS.API.") - 1));
+    struct bytes name = api_stream_asked(request);
     const struct catalogue_entry *entry =
-        token > 0 ? jetstream_entry(jetstream, request->account, api_token(request, token)) : NULL;
+        name.size > 0 ? jetstream_entry(jetstream, request->account, name) : NULL;
 
     if (!jetstream_forward(jetstream, request->account,
                            entry != NULL ? entry->assigned.id : CATALOGUE_LOG_ID, &message)) {

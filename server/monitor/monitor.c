@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "server/jetstream.h"
 #include "server/monitor/metrics.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/monitor/open_metrics.h"
@@ -43,12 +44,21 @@ static const struct endpoint endpoints[] = {
 
 static_assert(ENDPOINTS_COUNT <= MONITOR_ENDPOINTS_MAX, "each is counted");
 
+/* Right after a start: numbers are those of all streams, and whether the server is well is known
+ * when all of them are open. */
+static void monitor_complete(struct monitor *monitor)
+{
+    if (monitor->server->jetstream != NULL)
+        jetstream_complete(monitor->server->jetstream);
+}
+
 bool monitor_document(struct monitor *monitor, struct bytes name, struct json_writer *w,
                       struct ask *ask)
 {
     for (size_t i = 0; i < ENDPOINTS_COUNT; i++) {
         if (endpoints[i].name == NULL || !bytes_equal(name, bytes_of_text(endpoints[i].name)))
             continue;
+        monitor_complete(monitor);
         endpoints[i].write(w, monitor, ask);
         return true;
     }
@@ -98,6 +108,7 @@ static void serve_document(struct monitor *monitor, const struct endpoint *endpo
     json_writer_init(&writer, &document);
     ask_of_query(&ask, query, &arena);
     monitor->health_status = 200;
+    monitor_complete(monitor);
     server_shards_halt(monitor->server);
     endpoint->write(&writer, monitor, &ask);
     server_shards_go_on(monitor->server);
@@ -132,6 +143,7 @@ static void serve_metrics(struct monitor *monitor, struct bytes query, struct ht
     limits.streams = rows_asked(&ask, "streams", METRICS_STREAMS);
     limits.consumers = rows_asked(&ask, "consumers", METRICS_CONSUMERS);
     answer->content_type = OPEN_METRICS_TYPE;
+    monitor_complete(monitor);
     server_shards_halt(monitor->server);
     if (ask.status != 200)
         refuse(answer, ask.status, bytes_of_text(ask.reason));

@@ -153,39 +153,57 @@ static void on_flow(void *owner, const struct message *message)
         refuse(stream, message);
 }
 
-static struct sink *add_sink(struct stream *stream, const char *prefix, const char *suffix,
-                             sink_deliver_fn *deliver, void *owner)
-{
-    struct sink *sink;
-    struct buf subject;
+/* What stands before and behind the stream's name. */
+static const struct {
+    const char *prefix; /* NULL: jetstream_ack_prefix */
+    const char *suffix;
+    sink_deliver_fn *deliver;
+} listeners[] = {
+    {"$JS.ACK.", ".*.*.*.*.*.*", on_ack},
+    {NULL, ".*.*.*.*.*.>", on_ack_2},
+    {"$JS.FC.", ".*.*", on_flow},
+    {"$JS.API.CONSUMER.MSG.NEXT.", ".*", on_next},
+};
 
-    buf_init(&subject, 1024);
-    (void)buf_add(&subject, bytes_of_text(prefix));
-    (void)buf_add(&subject, stream->name);
-    (void)buf_add(&subject, bytes_of_text(suffix));
-    sink = router_sink_add(stream_router(stream), stream->account, buf_bytes(&subject),
-                           bytes_of(NULL, 0), deliver, owner);
-    buf_deinit(&subject);
-    return sink;
+static_assert(sizeof listeners / sizeof listeners[0] == CONSUMER_INBOX_SINKS, "each has a place");
+
+sink_deliver_fn *consumer_inbox_subject(struct jetstream *jetstream, struct account *account,
+                                        struct bytes stream, unsigned number, struct buf *out)
+{
+    char prefix[JETSTREAM_ACK_PREFIX_MAX];
+
+    if (listeners[number].prefix == NULL)
+        jetstream_ack_prefix(jetstream, account, prefix);
+    (void)buf_add(
+        out, bytes_of_text(listeners[number].prefix != NULL ? listeners[number].prefix : prefix));
+    (void)buf_add(out, stream);
+    (void)buf_add(out, bytes_of_text(listeners[number].suffix));
+    return listeners[number].deliver;
 }
 
 void consumer_inbox_open(struct stream *stream)
 {
-    char prefix[JETSTREAM_ACK_PREFIX_MAX];
-
     if (stream->inbox_sinks[0] != NULL)
         return;
-    jetstream_ack_prefix(stream->jetstream, stream->account, prefix);
-    stream->inbox_sinks[0] = add_sink(stream, "$JS.ACK.", ".*.*.*.*.*.*", on_ack, stream);
-    stream->inbox_sinks[1] = add_sink(stream, prefix, ".*.*.*.*.*.>", on_ack_2, stream);
-    stream->inbox_sinks[2] = add_sink(stream, "$JS.FC.", ".*.*", on_flow, stream);
-    stream->inbox_sinks[3] = add_sink(stream, "$JS.API.CONSUMER.MSG.NEXT.", ".*", on_next, stream);
-    router_sink_choose(stream->inbox_sinks[3], takes_next);
+    for (unsigned i = 0; i < CONSUMER_INBOX_SINKS; i++) {
+        sink_deliver_fn *deliver;
+        struct buf subject;
+
+        buf_init(&subject, 1024);
+        deliver =
+            consumer_inbox_subject(stream->jetstream, stream->account, stream->name, i, &subject);
+        stream->inbox_sinks[i] =
+            router_sink_add(stream_router(stream), stream->account, buf_bytes(&subject),
+                            bytes_of(NULL, 0), deliver, stream);
+        if (deliver == on_next)
+            router_sink_choose(stream->inbox_sinks[i], takes_next);
+        buf_deinit(&subject);
+    }
 }
 
 void consumer_inbox_close(struct stream *stream)
 {
-    for (size_t i = 0; i < sizeof stream->inbox_sinks / sizeof stream->inbox_sinks[0]; i++) {
+    for (unsigned i = 0; i < CONSUMER_INBOX_SINKS; i++) {
         if (stream->inbox_sinks[i] != NULL)
             router_sink_remove(stream_router(stream), stream->inbox_sinks[i]);
         stream->inbox_sinks[i] = NULL;

@@ -25,6 +25,7 @@
     (128u << 20) /* publishes that wait to be decided (reference 4.1) */
 #define STREAM_WAITING_MAX       100000u
 #define CONSUMER_INBOX_BYTES_MAX (64u << 20)
+#define CONSUMER_INBOX_SINKS     4u
 #define STREAM_PARKED_BYTES_MAX  (256u << 20)
 
 /* Of a batch, what publishes leave to consumers, and what one step of a consumer may need: it
@@ -325,7 +326,7 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
-    struct sink *inbox_sinks[4];  /* what all of them are told: consumer_inbox.c */
+    struct sink *inbox_sinks[CONSUMER_INBOX_SINKS]; /* what all of them are told */
     struct consumer_shell *acked; /* whom the last ack was for; NULL: nobody, or it is gone */
     struct consumer_stream consumer_stream; /* what they may ask */
     struct consumer_view view;
@@ -653,6 +654,9 @@ void consumer_shell_advise_deleted(struct stream *stream, struct bytes name);
 
 /* consumer_inbox.c */
 void consumer_inbox_open(struct stream *stream);
+/* What such a sink listens on, of a stream of that name, and who takes what comes. */
+sink_deliver_fn *consumer_inbox_subject(struct jetstream *jetstream, struct account *account,
+                                        struct bytes stream, unsigned number, struct buf *out);
 void consumer_inbox_close(struct stream *stream);
 void consumer_inbox_read(struct consumer_shell *shell);
 /* Tells the machine if somebody has come to listen on the deliver subject, or has gone. */

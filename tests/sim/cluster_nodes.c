@@ -51,10 +51,13 @@ static void draw_sizes(struct node *node)
     static const uint32_t journals[] = {32 << 10, 64 << 10, 256 << 10};
     static const uint32_t batches[] = {0, 0, 1, 4 << 10};
     static const uint32_t aheads[] = {0, 1, 1, 4 << 10};
+    static const int64_t pauses[] = {0, 0, 20000000, 1000000000};
     static const uint32_t blocks[] = {4 << 10, 4 << 10, 16 << 10, 64 << 10, 0};
     struct prng *prng = node->nodes->prng;
 
     node->options.sim.block_bytes = blocks[prng_below(prng, 5)];
+    if (node->nodes->count == 1)
+        node->options.sim.late_pause_ns = pauses[prng_below(prng, 4)];
     node->options.sim.segment_size = segments[prng_below(prng, 3)];
     node->options.sim.journal_file_size = journals[prng_below(prng, 3)];
     node->options.sim.journal_batch_max = batches[prng_below(prng, 4)];
@@ -184,7 +187,8 @@ bool nodes_start(struct nodes *nodes, size_t index, enum sim_crash_mode mode, ui
     if (err != OK)
         node->server = NULL; /* it has freed itself */
     if (err == OK && !node->half_open && !sim_crashed(nodes->sim, index)) {
-        sim_crash_after(nodes->sim, index, mode, 0);
+        if (nodes->count > 1 || prng_chance(nodes->prng, 1, 2)) /* else while it opens streams */
+            sim_crash_after(nodes->sim, index, mode, 0);
         sim_shards_begin(&node->shards, node->server);
         nodes->born(nodes->context, index);
         return true;
@@ -204,12 +208,22 @@ void nodes_crash(struct nodes *nodes, size_t index, enum sim_crash_mode mode)
     take_down(node);
 }
 
+/* One that stands alone opens streams after its start, too: with one that it could not open it is
+ * started again. */
+static bool is_half_open(const struct nodes *nodes, size_t index)
+{
+    return nodes->count == 1 && nodes->at[index].half_open;
+}
+
 size_t nodes_fallen(struct nodes *nodes)
 {
     for (size_t i = 0; i < nodes->count; i++) {
-        if (nodes->at[i].server == NULL || !sim_crashed(nodes->sim, i))
+        if (nodes->at[i].server == NULL || (!sim_crashed(nodes->sim, i) && !is_half_open(nodes, i)))
             continue;
-        report_say(nodes->report, "%s died at a disk operation", nodes->at[i].name);
+        report_say(nodes->report, "%s %s", nodes->at[i].name,
+                   sim_crashed(nodes->sim, i) ? "died at a disk operation" : "is ended");
+        if (!sim_crashed(nodes->sim, i))
+            sim_crash(nodes->sim, i, SIM_CRASH_KILL);
         take_down(&nodes->at[i]);
         return i;
     }

@@ -88,6 +88,7 @@ struct run {
      * then look damaged, and be reported as lost. */
     bool short_counts;
     bool half_open; /* the server runs, and a stream could not be opened */
+    bool ending;    /* faults have ended */
     bool excused;   /* that has happened: nothing can be said any more */
     bool timely;    /* the network is: when something comes says when it left */
     bool logs_soon; /* the disk is not slow for long: what is written is there soon */
@@ -257,7 +258,8 @@ static bool start(struct run *run)
         err = server_start(sim_node_io(run->sim, run->node), &run->options, &run->logger,
                            &run->server);
         if (err == OK && !run->half_open && !sim_crashed(run->sim, run->node)) {
-            sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
+            if (run->ending || prng_chance(&run->prng, 1, 2)) /* else while it opens streams */
+                sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
             sim_shards_begin(&run->shards, run->server);
             return true;
         }
@@ -327,6 +329,11 @@ static bool maybe_crash(struct run *run)
         say(run, "crashed at a disk operation");
         return restart(run);
     }
+    if (run->half_open) { /* a stream that it opened after its start */
+        say(run, "is ended");
+        sim_crash(run->sim, run->node, SIM_CRASH_KILL);
+        return restart(run);
+    }
     if (strikes(run, LIMIT_CRASH, 1, 60)) {
         enum sim_crash_mode mode = crash_mode(run);
 
@@ -373,6 +380,7 @@ static void draw_faults(struct run *run, bool with_errors)
 /* Small files are full, recycled and given up all the time. */
 static void draw_options(struct run *run)
 {
+    static const int64_t pauses[] = {0, 0, 20000000, 1000000000};
     static const uint32_t segments[] = {0, 32 << 10, 64 << 10, 256 << 10};
     static const uint32_t journals[] = {0, 32 << 10, 64 << 10};
     static const uint32_t batches[] = {0, 1, 4 << 10};
@@ -389,6 +397,7 @@ static void draw_options(struct run *run)
     run->options.sim.ahead_min = aheads[run->seed / 4 % 4];
     run->options.sim.block_bytes = blocks[prng_below(&run->prng, 5)];
     run->options.sim.space_look_ns = SPACE_LOOK_NS;
+    run->options.sim.late_pause_ns = pauses[prng_below(&run->prng, 4)];
     run->options.sim.index_bits = 1 + (unsigned)prng_below(&run->prng, INDEX_BITS);
     run->options.jetstream_options.index_cache = index_cache_of(run->options.sim.index_bits);
     run->options.sim.count_part = 3; /* what is counted takes several turns */
@@ -556,6 +565,9 @@ static void conclude(struct run *run)
 {
     sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
     sim_heal(run->sim, run->node);
+    run->ending = true;
+    if (run->half_open && !sim_crashed(run->sim, run->node))
+        sim_crash(run->sim, run->node, SIM_CRASH_KILL);
     if (sim_crashed(run->sim, run->node) && !restart(run))
         return;
     if (strikes(run, LIMIT_CRASH_END, 1, 2)) {

@@ -62,6 +62,11 @@ class Damage(unittest.TestCase):
     def lost(self, client):
         return client.api("STREAM.INFO.S", {"deleted_details": True})["state"].get("lost")
 
+    def restart(self):
+        self.server.restart(signal.SIGTERM)
+        with Requester(self.server.port) as client:
+            self.assertIsNone(self.lost(client))  # it has been opened, before anything rots
+
     def metric(self, name):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=READ_S) as answer:
             return int(re.search(rf"^{name} (\d+)$", answer.read().decode(), re.M).group(1))
@@ -71,7 +76,7 @@ class Damage(unittest.TestCase):
                 if base64.b64decode(client.api("STREAM.MSG.GET.S", {"seq": i}).get("message", {}).get("data", "")) == payload(i)}
 
     def test_the_background_check_finds_what_nobody_has_read(self):
-        self.server.restart(signal.SIGTERM)
+        self.restart()
         self.assertEqual(rot(self.server.directory, 7), 1)
         with Requester(self.server.port) as client:
             end = time.monotonic() + FOUND_S
@@ -123,7 +128,7 @@ class Damage(unittest.TestCase):
 
     def test_a_read_finds_it_too_without_the_background_check(self):
         self.configure("jetstream { scrub_rate: 0 }")
-        self.server.restart(signal.SIGTERM)
+        self.restart()
         self.assertEqual(rot(self.server.directory, 9), 1)
         with Requester(self.server.port) as client:
             time.sleep(3)

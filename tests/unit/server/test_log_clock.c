@@ -97,6 +97,19 @@ START_TEST(log_time_never_falls_and_never_stands_still_for_ten_years_back)
 }
 END_TEST
 
+START_TEST(it_is_raised_to_what_a_log_has_and_runs_on_from_there)
+{
+    struct log_clock clock = clock_at(START, 0);
+
+    log_clock_raise(&clock, START - SECOND); /* nothing to raise */
+    ck_assert_int_eq(log_clock_read(&clock, SECOND, START), START);
+    log_clock_raise(&clock, START + 30 * SECOND);
+    ck_assert_int_ge(log_clock_read(&clock, 2 * SECOND, START + SECOND), START + 30 * SECOND);
+    log_clock_raise(&clock, 2 * START); /* far ahead of the wall clock */
+    ck_assert_int_eq(log_clock_read(&clock, 3 * SECOND, START + 2 * SECOND), 2 * START + SECOND);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -107,6 +120,7 @@ int main(void)
         a_jump_ahead_that_does_not_last_is_not_believed,
         a_jump_ahead_that_lasts_is_adopted,
         log_time_never_falls_and_never_stands_still_for_ten_years_back,
+        it_is_raised_to_what_a_log_has_and_runs_on_from_there,
     };
 
     return UNIT_RUN_PLAIN("log_clock", tests);

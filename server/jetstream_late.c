@@ -1,0 +1,269 @@
+/*
+ * jetstream_late: streams that a start has not opened yet (docs/architecture.md, A start). A server
+ * that stands alone listens for them, and opens them in the turns that follow: first those that
+ * somebody asks for, then the others, some in each turn. What comes for one meanwhile waits at its
+ * door (server/stream/door.h). Whoever wants to know something of all streams waits for all, or has
+ * them opened.
+ *
+ * Opening one is what it was when the start did it: its log is recovered and synced before anything
+ * is answered from it.
+ */
+#include "base/heap.h"
+#include "raft/replica.h"
+#include "server/api/account_limits.h"
+#include "server/jetstream_priv.h"
+#include "server/stream/door.h"
+#include "storage/log.h"
+
+/* In a turn: until so many are open, or have so much. Each costs reads and some syncs, which are
+ * under way together; what it holds costs 0.1 us a message, and what stands above its state block
+ * 0.3 ms a mebibyte. */
+#define SLICE_STREAMS  8u
+#define SLICE_HURRIED  64u
+#define SLICE_MESSAGES 20000u
+
+struct late {
+    struct jetstream *jetstream;
+    struct catalogue_entry *entry;
+    struct door *door;
+    bool asked;
+    struct late *before, *next;
+};
+
+/* ---- the list ---------------------------------------------------------------------------------
+ */
+
+static void add_last(struct jetstream_late *list, struct late *late)
+{
+    late->before = list->last;
+    late->next = NULL;
+    if (list->last != NULL)
+        list->last->next = late;
+    else
+        list->first = late;
+    list->last = late;
+}
+
+static void take_out(struct jetstream_late *list, struct late *late)
+{
+    if (late->before != NULL)
+        late->before->next = late->next;
+    else
+        list->first = late->next;
+    if (late->next != NULL)
+        late->next->before = late->before;
+    else
+        list->last = late->before;
+}
+
+/* Behind those that were asked for before it. */
+static void add_asked(struct jetstream_late *list, struct late *late)
+{
+    struct late *behind = list->first;
+
+    while (behind != NULL && behind->asked)
+        behind = behind->next;
+    if (behind == NULL) {
+        add_last(list, late);
+        return;
+    }
+    late->next = behind;
+    late->before = behind->before;
+    if (behind->before != NULL)
+        behind->before->next = late;
+    else
+        list->first = late;
+    behind->before = late;
+}
+
+static void knocked(void *owner)
+{
+    struct late *late = owner;
+
+    if (late->asked)
+        return;
+    take_out(&late->jetstream->late, late);
+    late->asked = true;
+    add_asked(&late->jetstream->late, late);
+    jetstream_awake(late->jetstream);
+}
+
+/* ---- at the start -----------------------------------------------------------------------------
+ */
+
+/* Members of a cluster vote and lead by what they have; and where a limit is about all streams
+ * together, each publish asks for what all of them hold. */
+bool jetstream_late_may(const struct jetstream *jetstream)
+{
+    const struct jetstream_options *options = &server_options(jetstream->server)->jetstream_options;
+    const struct space *space;
+
+    if (jetstream->cluster != NULL || options->memory_max >= 0 || options->store_max >= 0)
+        return false;
+    for (size_t at = 0; (space = table_next(&jetstream->spaces, &at)) != NULL;) {
+        if (account_counted(space->account))
+            return false;
+    }
+    return true;
+}
+
+void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct account *account =
+        router_account(server_router(jetstream->server), entry->assigned.account);
+    struct late *late;
+
+    if (!entry->readable || account == NULL || !jetstream_serves(jetstream, account)) {
+        jetstream_entry_open(jetstream, entry); /* which says why it cannot be */
+        return;
+    }
+    late = HEAP_NEW(struct late);
+    late->jetstream = jetstream;
+    late->entry = entry;
+    late->door = door_open(jetstream, account, &entry->config, knocked, late);
+    entry->late = late;
+    add_last(&jetstream->late, late);
+}
+
+/* ---- opening ----------------------------------------------------------------------------------
+ */
+
+/* What it still has to sync may be put off. */
+static void open_one(struct jetstream *jetstream, struct late *late)
+{
+    struct catalogue_entry *entry = late->entry;
+
+    take_out(&jetstream->late, late);
+    entry->late = NULL;
+    door_shut(late->door);
+    jetstream_entry_open(jetstream, entry);
+    log_clock_raise(&jetstream->clock, jetstream->time_floor_ns);
+}
+
+/* It is on the disk now, or it is closed again. */
+static void opened(struct late *late)
+{
+    if (late->entry->stream != NULL)
+        door_hand_over(late->door, late->entry->stream);
+    else
+        door_refuse(late->door);
+    door_destroy(late->door);
+    heap_give(late);
+}
+
+void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct late *late = entry->late;
+
+    if (late == NULL)
+        return;
+    jetstream_lanes_settle_later(jetstream);
+    open_one(jetstream, late);
+    jetstream_lanes_settle(jetstream);
+    opened(late);
+}
+
+static uint64_t cost_of(const struct catalogue_entry *entry)
+{
+    return entry->stream != NULL ? stream_state_messages(stream_applied(entry->stream)) : 0;
+}
+
+/* Whoever asked for one does not wait for others that nobody has asked for. */
+static bool may_open(const struct jetstream *jetstream, const struct late *late)
+{
+    const struct jetstream_late *list = &jetstream->late;
+
+    return late->asked || list->hurry || io_now(server_io(jetstream->server)) >= list->begin_ns;
+}
+
+static void open_some(struct jetstream *jetstream, unsigned most)
+{
+    struct late *open[SLICE_HURRIED];
+    unsigned count = 0;
+    uint64_t cost = 0;
+
+    jetstream_lanes_settle_later(jetstream);
+    while (jetstream->late.first != NULL && count < most && cost < SLICE_MESSAGES &&
+           may_open(jetstream, jetstream->late.first)) {
+        open[count] = jetstream->late.first;
+        open_one(jetstream, open[count]);
+        cost += cost_of(open[count]->entry);
+        count++;
+    }
+    jetstream_lanes_settle(jetstream);
+    for (unsigned i = 0; i < count; i++)
+        opened(open[i]);
+}
+
+static void fired(struct timer *timer)
+{
+    (void)timer;
+}
+
+void jetstream_late_init(struct jetstream *jetstream)
+{
+    struct server *server = jetstream->server;
+
+    jetstream->late.timer.fire = fired;
+    jetstream->late.begin_ns =
+        io_now(server_io(server)) + server_options(server)->sim.late_pause_ns;
+}
+
+void jetstream_late_turn(struct jetstream *jetstream)
+{
+    struct jetstream_late *list = &jetstream->late;
+    struct io *io = server_io(jetstream->server);
+
+    if (list->first == NULL)
+        return;
+    open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS);
+    if (list->first != NULL)
+        timers_arm(io_timers(io), &list->timer,
+                   list->begin_ns > io_now(io) ? list->begin_ns : io_now(io));
+}
+
+void jetstream_complete(struct jetstream *jetstream)
+{
+    while (!jetstream_is_complete(jetstream))
+        open_some(jetstream, SLICE_HURRIED);
+}
+
+bool jetstream_is_complete(struct jetstream *jetstream)
+{
+    if (jetstream->late.first == NULL)
+        return true;
+    jetstream->late.hurry = true;
+    jetstream_awake(jetstream);
+    return false;
+}
+
+void jetstream_need(struct jetstream *jetstream, struct account *account, struct bytes name)
+{
+    struct catalogue_entry *entry = jetstream_entry(jetstream, account, name);
+
+    if (entry != NULL)
+        jetstream_late_open(jetstream, entry);
+}
+
+bool jetstream_late_waits(const struct jetstream *jetstream)
+{
+    for (const struct late *late = jetstream->late.first; late != NULL && late->asked;
+         late = late->next) {
+        if (door_waits(late->door))
+            return true;
+    }
+    return false;
+}
+
+void jetstream_late_drop(struct jetstream *jetstream)
+{
+    struct late *late;
+
+    timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->late.timer);
+    while ((late = jetstream->late.first) != NULL) {
+        take_out(&jetstream->late, late);
+        late->entry->late = NULL;
+        door_destroy(late->door);
+        heap_give(late);
+    }
+}

@@ -1,0 +1,216 @@
+#include "server/stream/door.h"
+
+#include "base/heap.h"
+#include "base/limits.h"
+#include "server/stream/stream_priv.h"
+
+struct door_sink {
+    struct door *door;
+    struct sink *sink;
+    sink_deliver_fn *deliver; /* of the stream */
+};
+
+struct waiting {
+    struct waiting *next;
+    sink_deliver_fn *deliver;
+    struct message message; /* views into what follows the struct; its trace is held */
+    size_t size;
+};
+
+struct door {
+    struct jetstream *jetstream;
+    struct account *account;
+    struct door_sink *sinks;
+    size_t sink_count;
+    struct waiting *first, *last;
+    size_t count, bytes;
+    void (*knocked)(void *owner);
+    void *owner;
+};
+
+/* ---- collecting -------------------------------------------------------------------------------
+ */
+
+static struct bytes place(uint8_t **at, struct bytes b)
+{
+    struct bytes placed = bytes_of(*at, b.size);
+
+    if (b.size > 0)
+        memcpy(*at, b.at, b.size);
+    *at += b.size;
+    return placed;
+}
+
+static void add_last(struct door *door, struct waiting *waiting)
+{
+    if (door->last != NULL)
+        door->last->next = waiting;
+    else
+        door->first = waiting;
+    door->last = waiting;
+    door->count++;
+    door->bytes += waiting->size;
+}
+
+static void collect(void *owner, const struct message *message)
+{
+    const struct door_sink *sink = owner;
+    struct door *door = sink->door;
+    struct bytes sent_to = message_sent_to(message);
+    size_t size = sizeof(struct waiting) + sent_to.size + message->reply.size +
+                  message->headers.size + message->payload.size;
+    struct waiting *waiting;
+    uint8_t *at;
+
+    if (door->count >= STREAM_WAITING_MAX || door->bytes + size > STREAM_WAITING_BYTES_MAX)
+        return; /* a time-out for its sender */
+    waiting = heap_take(size);
+    at = (uint8_t *)(waiting + 1);
+    *waiting = (struct waiting){.deliver = sink->deliver, .size = size};
+    waiting->message.subject = place(&at, sent_to);
+    waiting->message.reply = place(&at, message->reply);
+    waiting->message.headers = place(&at, message->headers);
+    waiting->message.payload = place(&at, message->payload);
+    waiting->message.trace = message->trace;
+    message_trace_hold(message->trace);
+    add_last(door, waiting);
+    door->knocked(door->owner);
+}
+
+/* ---- listening --------------------------------------------------------------------------------
+ */
+
+static void listen(struct door *door, struct bytes subject, struct bytes queue,
+                   sink_deliver_fn *deliver)
+{
+    struct door_sink *sink = &door->sinks[door->sink_count++];
+
+    *sink = (struct door_sink){.door = door, .deliver = deliver};
+    sink->sink = router_sink_add(server_router(jetstream_server(door->jetstream)), door->account,
+                                 subject, queue, collect, sink);
+}
+
+static void listen_direct(struct door *door, struct bytes name)
+{
+    struct buf subject;
+
+    buf_init(&subject, SUBJECT_SIZE_MAX);
+    (void)BUF_ADD(&subject, "$JS.API.DIRECT.GET.");
+    (void)buf_add(&subject, name);
+    listen(door, buf_bytes(&subject), BYTES("_sys_"), stream_direct_collect);
+    (void)BUF_ADD(&subject, ".>");
+    listen(door, buf_bytes(&subject), BYTES("_sys_"), stream_direct_collect);
+    buf_deinit(&subject);
+}
+
+/* Whether it has consumers nobody knows yet. */
+static void listen_consumers(struct door *door, struct bytes name)
+{
+    for (unsigned i = 0; i < CONSUMER_INBOX_SINKS; i++) {
+        sink_deliver_fn *deliver;
+        struct buf subject;
+
+        buf_init(&subject, SUBJECT_SIZE_MAX);
+        deliver = consumer_inbox_subject(door->jetstream, door->account, name, i, &subject);
+        listen(door, buf_bytes(&subject), bytes_of(NULL, 0), deliver);
+        buf_deinit(&subject);
+    }
+}
+
+struct door *door_open(struct jetstream *jetstream, struct account *account,
+                       const struct stream_config *config, void (*knocked)(void *owner),
+                       void *owner)
+{
+    struct door *door = HEAP_NEW(struct door);
+
+    door->jetstream = jetstream;
+    door->account = account;
+    door->knocked = knocked;
+    door->owner = owner;
+    door->sinks =
+        heap_take((config->subjects.count + 2 + CONSUMER_INBOX_SINKS) * sizeof *door->sinks);
+    for (size_t i = 0; i < config->subjects.count; i++)
+        listen(door, config->subjects.at[i], bytes_of(NULL, 0), stream_ingest);
+    if (config->allow_direct)
+        listen_direct(door, config->name);
+    listen_consumers(door, config->name);
+    return door;
+}
+
+void door_shut(struct door *door)
+{
+    for (size_t i = 0; i < door->sink_count; i++)
+        router_sink_remove(server_router(jetstream_server(door->jetstream)), door->sinks[i].sink);
+    door->sink_count = 0;
+}
+
+/* ---- what has come ----------------------------------------------------------------------------
+ */
+
+bool door_waits(const struct door *door)
+{
+    return door->first != NULL;
+}
+
+static struct waiting *take_first(struct door *door)
+{
+    struct waiting *waiting = door->first;
+
+    door->first = waiting->next;
+    if (door->first == NULL)
+        door->last = NULL;
+    door->count--;
+    door->bytes -= waiting->size;
+    return waiting;
+}
+
+void door_hand_over(struct door *door, struct stream *stream)
+{
+    assert(door->sink_count == 0); /* what comes now would overtake it */
+    while (door->first != NULL) {
+        struct waiting *waiting = take_first(door);
+
+        waiting->deliver(stream, &waiting->message);
+        message_trace_end(waiting->message.trace);
+        heap_give(waiting);
+    }
+}
+
+static void refuse(struct door *door, const struct message *message)
+{
+    struct buf headers;
+
+    if (message->reply.size == 0)
+        return;
+    buf_init(&headers, SUBJECT_SIZE_MAX + 64);
+    if (BUF_ADD(&headers, "NATS/1.0 503\r\nNats-Subject: ") &&
+        buf_add(&headers, message->subject) && BUF_ADD(&headers, "\r\n\r\n"))
+        jetstream_answer(door->jetstream, door->account, message->reply, buf_bytes(&headers),
+                         bytes_of(NULL, 0));
+    buf_deinit(&headers);
+}
+
+void door_refuse(struct door *door)
+{
+    while (door->first != NULL) {
+        struct waiting *waiting = take_first(door);
+
+        refuse(door, &waiting->message);
+        message_trace_end(waiting->message.trace);
+        heap_give(waiting);
+    }
+}
+
+void door_destroy(struct door *door)
+{
+    door_shut(door);
+    while (door->first != NULL) {
+        struct waiting *waiting = take_first(door);
+
+        if (waiting->message.trace != NULL)
+            message_trace_forget(waiting->message.trace);
+        heap_give(waiting);
+    }
+    heap_give(door->sinks);
+    heap_give(door);
+}

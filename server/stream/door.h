@@ -1,0 +1,28 @@
+/*
+ * door: what listens in place of a stream that is not open yet (server/jetstream_late.c). It takes
+ * what the stream would take, keeps it in the order in which it comes, and hands it over when the
+ * stream is there.
+ */
+#ifndef SERVER_STREAM_DOOR_H
+#define SERVER_STREAM_DOOR_H
+
+#include "server/stream/stream.h"
+#include "server/stream/stream_config.h"
+
+struct door;
+
+/* On what a stream of that config listens. `knocked`: something has come; from inside a publish. */
+struct door *door_open(struct jetstream *jetstream, struct account *account,
+                       const struct stream_config *config, void (*knocked)(void *owner),
+                       void *owner);
+/* Nothing comes any more: the stream listens from here on. Not from inside a publish. */
+void door_shut(struct door *door);
+bool door_waits(const struct door *door);
+/* To the stream, as if it came now. */
+void door_hand_over(struct door *door, struct stream *stream);
+/* There will be no stream: whoever wants an answer hears that nobody listens. */
+void door_refuse(struct door *door);
+/* Nobody is told of what it still has. */
+void door_destroy(struct door *door);
+
+#endif

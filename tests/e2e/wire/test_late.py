@@ -1,0 +1,100 @@
+"""A start with many streams: the first client is answered while they are opened, and finds everything as it was
+(docs/architecture.md, A start)."""
+
+import json
+import signal
+import unittest
+import urllib.request
+
+from wire import Requester  # finds serverprocess
+from ports import free_port
+from serverprocess import Server
+
+STREAMS = 60
+
+
+def fill(server):
+    with Requester(server.port) as client:
+        for i in range(STREAMS):
+            client.api(f"STREAM.CREATE.S{i}", {"name": f"S{i}", "subjects": [f"s{i}.>"], "allow_direct": True})
+            for k in range(3):
+                client.publish(b"s%d.%d" % (i, k), b"old")
+
+
+def publish(client, stream, body):
+    client.send(b"PUB s%d.new answers.q %d\r\n%s\r\n" % (stream, len(body), body))
+
+
+def states(client):
+    """Of all streams, as one list shows them."""
+    found, answer = {}, {"total": 1}
+    while len(found) < answer["total"]:
+        answer = client.api("STREAM.LIST", {"offset": len(found)})
+        for info in answer["streams"]:
+            found[info["config"]["name"]] = info["state"]["messages"], info["state"]["last_seq"]
+    return found
+
+
+class Late(unittest.TestCase):
+    def test_the_first_list_is_right(self):
+        with Server() as server:
+            fill(server)
+            for sig in (signal.SIGTERM, signal.SIGKILL):
+                server.restart(sig)
+                with Requester(server.port) as client:
+                    first = states(client)
+                    account = client.api("INFO")
+                    later = states(client)
+                self.assertEqual(len(first), STREAMS)
+                self.assertEqual(first, later)
+                self.assertEqual(set(first.values()), {(3, 3)})
+                self.assertEqual(account["streams"], STREAMS)
+
+    def test_what_the_first_client_publishes_is_stored_in_order(self):
+        with Server() as server:
+            fill(server)
+            server.restart(signal.SIGKILL)
+            wanted = STREAMS - 1
+            with Requester(server.port) as client:
+                for i in range(50):
+                    publish(client, wanted, b"new %d" % i)
+                    publish(client, i, b"one")
+                acks = [json.loads(client.message()[3]) for _ in range(100)]
+                mine = [ack["seq"] for ack in acks if ack["stream"] == f"S{wanted}"]
+                self.assertEqual(mine, list(range(4, 54)))
+                for i in (0, 1, 49):
+                    found = client.api(f"STREAM.MSG.GET.S{wanted}", {"seq": 4 + i})
+                    self.assertEqual(found["message"]["subject"], f"s{wanted}.new")
+
+    def test_killed_in_the_midst_it_loses_nothing(self):
+        with Server() as server:
+            fill(server)
+            acked = {}
+            for round_ in range(8):
+                server.restart(signal.SIGKILL)
+                with Requester(server.port) as client:
+                    for stream in range(round_, STREAMS, 7):
+                        publish(client, stream, b"round")
+                    for _ in range(round_, STREAMS, 7):
+                        ack = json.loads(client.message()[3])
+                        acked[ack["stream"]] = ack["seq"]
+            server.restart(signal.SIGKILL)
+            with Requester(server.port) as client:
+                for name, (_, last) in states(client).items():
+                    self.assertEqual(last, acked.get(name, 3))
+
+    def test_monitoring_shows_all_streams_from_its_first_answer_on(self):
+        port = free_port()
+        with Server(["-m", str(port)]) as server:
+            fill(server)
+            for path, wanted in (("/jsz", lambda found: found["messages"] == 3 * STREAMS),
+                                 ("/healthz", lambda found: found["status"] == "ok"),
+                                 ("/varz", lambda found: found["jetstream"]["stats"]["storage"] > 0)):
+                server.restart(signal.SIGKILL)
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+                    found = json.load(answer)
+                self.assertTrue(wanted(found), (path, found))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,346 @@
+/* What server/jetstream_late.c promises: streams are opened after a start, and nobody can tell. */
+#include "server/jetstream_priv.h"
+#include "storage/paths.h"
+#include "tests/unit/server/stream_world.h"
+
+#define STREAMS 3
+
+static const char *const names[STREAMS] = {"A", "B", "C"};
+
+static struct catalogue_entry *entry_of(struct world *world, const char *name)
+{
+    return jetstream_entry(world->server->jetstream, router_account_default(world->server->router),
+                           bytes_of_text(name));
+}
+
+static bool is_open(struct world *world, const char *name)
+{
+    const struct catalogue_entry *entry = entry_of(world, name);
+
+    return entry->late == NULL && entry->stream != NULL;
+}
+
+static unsigned open_count(struct world *world)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < STREAMS; i++)
+        count += is_open(world, names[i]);
+    return count;
+}
+
+static struct peer *come_in(struct world *world)
+{
+    struct peer *peer;
+
+    settle(world); /* the connection of before has ended */
+    peer = peer_connect(world, 0, 4222);
+    settle(world);
+    peer_say(world, peer,
+             "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n"
+             "SUB in.* 1\r\n");
+    buf_clear(&peer->in);
+    return peer;
+}
+
+static void ask(struct world *world, struct peer *peer, const char *subject, const char *body)
+{
+    buf_clear(&peer->in);
+    say_publish(world, peer, subject, "in.r", body);
+}
+
+/* Streams A on "A.>" and so on, of five messages each, with a consumer "c"; `before` is done to
+ * them; then the server was killed and runs again, and opens what it is asked for only. */
+static void start_late(struct world *world, void (*before)(struct world *world, struct peer *peer))
+{
+    struct peer *peer;
+
+    world_init(world, 7);
+    world->options.jetstream = true;
+    world->options.sim.late_pause_ns = 3600 * SECOND;
+    world_start(world);
+    peer = come_in(world);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        struct lines lines = {.size = 0};
+        char subject[60], body[200];
+
+        snprintf(subject, sizeof subject, "$JS.API.STREAM.CREATE.%s", names[i]);
+        snprintf(body, sizeof body,
+                 "{\"name\":\"%s\",\"subjects\":[\"%s.>\"],\"allow_direct\":true}", names[i],
+                 names[i]);
+        ask(world, peer, subject, body);
+        snprintf(subject, sizeof subject, "$JS.API.CONSUMER.CREATE.%s.c", names[i]);
+        snprintf(body, sizeof body,
+                 "{\"stream_name\":\"%s\",\"config\":{\"durable_name\":\"c\","
+                 "\"ack_policy\":\"explicit\"}}",
+                 names[i]);
+        ask(world, peer, subject, body);
+        snprintf(subject, sizeof subject, "%s.x", names[i]);
+        for (unsigned k = 0; k < 5; k++)
+            lines_publish(&lines, subject, "in.r", "old");
+        lines_say(&lines, world, peer);
+        ck_assert(peer_has(peer, "\"seq\":5}"));
+    }
+    if (before != NULL)
+        before(world, peer);
+    world_kill(world);
+}
+
+/* Asked of one stream, and this one only is opened. */
+static void opens_only_b(struct world *world, struct peer *peer, const char *subject,
+                         const char *body, const char *answer)
+{
+    ck_assert_uint_eq(open_count(world), 0);
+    ask(world, peer, subject, body);
+    if (!peer_has(peer, answer))
+        ck_abort_msg("%s: %.*s", subject, BYTES_ARG(buf_bytes(&peer->in)));
+    ck_assert(is_open(world, "B"));
+    ck_assert_uint_eq(open_count(world), 1);
+}
+
+START_TEST(whatever_is_asked_of_one_stream_is_answered_while_the_others_are_closed)
+{
+    static const struct {
+        const char *subject, *body, *answer;
+    } rows[] = {
+        {"B.x", "new", "\"seq\":6}"},
+        {"$JS.API.STREAM.INFO.B", "", "\"messages\":5"},
+        {"$JS.API.STREAM.MSG.GET.B", "{\"seq\":5}", "\"seq\":5"},
+        {"$JS.API.STREAM.PURGE.B", "", "\"purged\":5"},
+        {"$JS.API.DIRECT.GET.B", "{\"seq\":3}", "Nats-Sequence: 3"},
+        {"$JS.API.DIRECT.GET.B.B.x", "", "Nats-Sequence: 5"},
+        {"$JS.API.CONSUMER.INFO.B.c", "", "\"num_pending\":5"},
+        {"$JS.API.CONSUMER.NAMES.B", "", "\"consumers\":[\"c\"]"},
+        {"$JS.API.CONSUMER.MSG.NEXT.B.c", "1", "old"},
+        {"$JS.API.CONSUMER.MSG.NEXT.B.none", "1", "503"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world world;
+        struct peer *peer;
+
+        start_late(&world, NULL);
+        peer = come_in(&world);
+        opens_only_b(&world, peer, rows[i].subject, rows[i].body, rows[i].answer);
+        world_deinit(&world);
+    }
+}
+END_TEST
+
+static void take_one(struct world *world, struct peer *peer)
+{
+    ask(world, peer, "$JS.API.CONSUMER.MSG.NEXT.B.c", "1");
+    ck_assert(peer_has(peer, "$JS.ACK.B.c.1.1.1"));
+}
+
+START_TEST(an_ack_from_before_the_start_is_confirmed_and_counts)
+{
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, take_one);
+    peer = come_in(&world);
+    opens_only_b(&world, peer, "$JS.ACK.B.c.1.1.1.1.4", "+ACK", "MSG in.r 1 0");
+    ask(&world, peer, "$JS.API.CONSUMER.INFO.B.c", "");
+    ck_assert(peer_has(peer, "\"ack_floor\":{\"consumer_seq\":1,\"stream_seq\":1"));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(what_arrives_before_a_stream_is_open_is_stored_in_its_order)
+{
+    struct lines lines = {.size = 0};
+    char reply[16], body[16], wanted[60];
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, NULL);
+    peer = come_in(&world);
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(reply, sizeof reply, "in.%u", i);
+        snprintf(body, sizeof body, "body%u.", i);
+        lines_publish(&lines, i % 2 == 0 ? "B.x" : "A.x", reply, body);
+    }
+    lines_say(&lines, &world, peer);
+    ck_assert_uint_eq(open_count(&world), 2);
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(reply, sizeof reply, "\"seq\":%u}", 6 + i / 2);
+        ck_assert(told(peer, reply) == 2);
+    }
+    for (unsigned i = 0; i < 100; i += 7) {
+        snprintf(body, sizeof body, "{\"seq\":%u}", 6 + i / 2);
+        ask(&world, peer, i % 2 == 0 ? "$JS.API.DIRECT.GET.B" : "$JS.API.DIRECT.GET.A", body);
+        snprintf(wanted, sizeof wanted, "body%u.", i);
+        ck_assert(peer_has(peer, wanted));
+    }
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(what_is_said_of_all_streams_is_said_when_all_are_open)
+{
+    static const struct {
+        const char *subject, *answer;
+    } rows[] = {
+        {"$JS.API.INFO", "\"streams\":3,\"consumers\":3"},
+        {"$JS.API.STREAM.NAMES", "\"streams\":[\"A\",\"B\",\"C\"]"},
+        {"$JS.API.STREAM.LIST", "\"total\":3"},
+    };
+    struct world world;
+    struct peer *peer;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        start_late(&world, NULL);
+        peer = come_in(&world);
+        ck_assert_uint_eq(open_count(&world), 0);
+        ask(&world, peer, rows[i].subject, "");
+        ck_assert(peer_has(peer, rows[i].answer));
+        ck_assert_uint_eq(open_count(&world), STREAMS);
+        ck_assert_uint_eq(told(peer, "\"messages\":5"), i == 2 ? STREAMS : 0);
+        world_deinit(&world);
+    }
+}
+END_TEST
+
+START_TEST(what_is_asked_behind_a_question_about_all_comes_after_it)
+{
+    struct lines lines = {.size = 0};
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, NULL);
+    peer = come_in(&world);
+    lines_publish(&lines, "$JS.API.STREAM.CREATE.D", "in.d", "{\"name\":\"D\"}");
+    lines_publish(&lines, "$JS.API.STREAM.INFO.A", "in.a", "");
+    lines_publish(&lines, "$JS.API.STREAM.DELETE.B", "in.b", "");
+    lines_say(&lines, &world, peer);
+    ck_assert(peer_has(peer, "MSG in.d"));
+    ck_assert(peer_has(peer, "MSG in.a"));
+    ck_assert(peer_has(peer, "stream_delete_response\",\"success\":true"));
+    ck_assert_ptr_null(entry_of(&world, "B"));
+    ask(&world, peer, "$JS.API.STREAM.NAMES", "");
+    ck_assert(peer_has(peer, "\"streams\":[\"A\",\"C\",\"D\"]"));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(they_are_opened_without_being_asked_for)
+{
+    struct world world;
+
+    start_late(&world, NULL);
+    settle(&world);
+    ck_assert_uint_eq(open_count(&world), 0);
+    sim_run(world.sim, 3601 * SECOND);
+    ck_assert_uint_eq(open_count(&world), STREAMS);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_crash_between_them_loses_nothing)
+{
+    static const char *const publishes[] = {"B.x", "C.x", "A.x"};
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, NULL);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        peer = come_in(&world);
+        ask(&world, peer, publishes[i], "new");
+        ck_assert(peer_has(peer, "\"seq\":6}"));
+        ck_assert_uint_eq(open_count(&world), 1);
+        world_kill(&world);
+    }
+    peer = come_in(&world);
+    ask(&world, peer, "$JS.API.STREAM.LIST", "");
+    ck_assert_uint_eq(told(peer, "\"messages\":6"), STREAMS);
+    world_deinit(&world);
+}
+END_TEST
+
+static void found_segment(void *context, const char *name, bool directory)
+{
+    (void)directory;
+    (void)path_read_segment(name, context);
+}
+
+/* The disk does not give back what B's log began with. */
+static void spoil_b(struct world *world, struct peer *peer)
+{
+    struct io *io = sim_node_io(world->sim, world->server_node);
+    uint64_t id = entry_of(world, "B")->assigned.id, segment = 0;
+
+    (void)peer;
+    ck_assert_int_eq(io_list(io, path_log("millrace", id).text, found_segment, &segment), OK);
+    ck_assert(sim_unreadable(world->sim, world->server_node,
+                             path_segment("millrace", id, segment).text, 0));
+}
+
+START_TEST(whoever_waits_for_one_that_cannot_be_opened_hears_that_nobody_is_there)
+{
+    struct jetstream_trouble trouble;
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, spoil_b);
+    peer = come_in(&world);
+    ask(&world, peer, "B.x", "new");
+    ck_assert(logged(&world, "Stream 'B' could not be opened"));
+    ck_assert(peer_has(peer, "NATS/1.0 503"));
+    ask(&world, peer, "B.x", "new"); /* it stays so */
+    ck_assert(peer_has(peer, "NATS/1.0 503"));
+    ask(&world, peer, "A.x", "new");
+    ck_assert(peer_has(peer, "\"seq\":6}"));
+    ck_assert(jetstream_trouble(world.server->jetstream, false, &trouble));
+    ask(&world, peer, "$JS.API.STREAM.CREATE.B", "{\"name\":\"B\"}");
+    ck_assert(peer_has(peer, "stream is offline"));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(where_a_limit_counts_all_streams_none_is_late)
+{
+    struct world world;
+
+    start_late(&world, NULL);
+    world.options.jetstream_options.store_max = 1 << 30;
+    world_kill(&world);
+    ck_assert_uint_eq(open_count(&world), STREAMS);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(log_time_does_not_fall_when_one_is_opened)
+{
+    int64_t before_ns, now_ns;
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, NULL);
+    before_ns = jetstream_log_now(world.server->jetstream);
+    peer = come_in(&world);
+    ask(&world, peer, "B.x", "new");
+    now_ns = jetstream_log_now(world.server->jetstream);
+    ck_assert(now_ns >= before_ns);
+    ck_assert(now_ns >= stream_applied(entry_of(&world, "B")->stream)->log_time_ns);
+    world_deinit(&world);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        whatever_is_asked_of_one_stream_is_answered_while_the_others_are_closed,
+        an_ack_from_before_the_start_is_confirmed_and_counts,
+        what_arrives_before_a_stream_is_open_is_stored_in_its_order,
+        what_is_said_of_all_streams_is_said_when_all_are_open,
+        what_is_asked_behind_a_question_about_all_comes_after_it,
+        they_are_opened_without_being_asked_for,
+        a_crash_between_them_loses_nothing,
+        whoever_waits_for_one_that_cannot_be_opened_hears_that_nobody_is_there,
+        where_a_limit_counts_all_streams_none_is_late,
+        log_time_does_not_fall_when_one_is_opened,
+    };
+
+    return UNIT_RUN_PLAIN("late", tests);
+}
