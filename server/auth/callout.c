@@ -104,10 +104,9 @@ bool callout_write(struct buf *out, const struct callout_question *question,
     bool good;
 
     buf_init(&claims, CLAIMS_MAX);
-    good = write_claims(&claims, question) && add_base64(out, BYTES(HEADER)) &&
-           BUF_ADD(out, ".") && add_base64(out, buf_bytes(&claims)) &&
-           ed25519_sign(seed, buf_bytes(out), signature) && BUF_ADD(out, ".") &&
-           add_base64(out, bytes_of(signature, sizeof(signature)));
+    good = write_claims(&claims, question) && add_base64(out, BYTES(HEADER)) && BUF_ADD(out, ".") &&
+           add_base64(out, buf_bytes(&claims)) && ed25519_sign(seed, buf_bytes(out), signature) &&
+           BUF_ADD(out, ".") && add_base64(out, bytes_of(signature, sizeof(signature)));
     if (claims.size > 0)
         explicit_bzero(claims.at, claims.size); /* a password may be in it */
     buf_deinit(&claims);
@@ -211,8 +210,7 @@ static bool issued_right(const struct reading *reading, const struct jwt *user)
            refuse(reading,
                   "Wrong issuer for auth callout response on account \"%.*s\", expected \"%.*s\" "
                   "got \"%.*s\"",
-                  BYTES_ARG(options->account), BYTES_ARG(options->issuer),
-                  BYTES_ARG(user->issuer));
+                  BYTES_ARG(options->account), BYTES_ARG(options->issuer), BYTES_ARG(user->issuer));
 }
 
 /* Nobody in the account where it is answered may ask in a server's place. */
@@ -245,13 +243,11 @@ static bool make(const struct reading *reading, struct auth_signed *made)
     if (!jwt_read(&made->arena, made->token, &user) || user.kind != JWT_USER)
         return refuse(reading, "Error validating user JWT: it is none that an account has signed");
     if (wanted->user.size > 0 && !bytes_equal(user.subject, wanted->user))
-        return refuse(reading,
-                      "Expected authorized user of \"%.*s\" but got \"%.*s\" on account \"%.*s\"",
-                      BYTES_ARG(wanted->user), BYTES_ARG(user.subject),
-                      BYTES_ARG(reading->options->account));
+        return refuse(
+            reading, "Expected authorized user of \"%.*s\" but got \"%.*s\" on account \"%.*s\"",
+            BYTES_ARG(wanted->user), BYTES_ARG(user.subject), BYTES_ARG(reading->options->account));
     if (!jwt_valid_at(&user, wanted->wall_s))
-        return refuse(reading,
-                      "Authorized user on account \"%.*s\" outside of valid connect times",
+        return refuse(reading, "Authorized user on account \"%.*s\" outside of valid connect times",
                       BYTES_ARG(reading->options->account));
     if (!issued_right(reading, &user) || !find_account(reading, user.audience, &account))
         return false;

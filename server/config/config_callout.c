@@ -114,8 +114,8 @@ static void deny_asking(struct config_reader *reader, const struct auth_options 
     struct permission_filter *all;
 
     if (before == NULL)
-        before = user->account != NULL ? user->account->default_permissions
-                                       : auth->default_permissions;
+        before =
+            user->account != NULL ? user->account->default_permissions : auth->default_permissions;
     *may = before != NULL ? *before : (struct permission_options){0};
     all = config_take(reader, (deny->count + 1) * sizeof(*all));
     if (deny->count > 0)
