@@ -29,7 +29,7 @@ void groups_destroy(struct groups *groups)
     assert(groups->replicas.count == 0);
     for (unsigned i = 0; i < GROUPS_PEERS_MAX; i++) {
         if (groups->peers[i].node != 0)
-            buf_deinit(&groups->peers[i].gathered);
+            mailbag_deinit(&groups->peers[i].mailbag);
     }
     sleepers_deinit(groups);
     map64_deinit(&groups->replicas);
@@ -72,7 +72,7 @@ static struct peer *peer_of(struct groups *groups, uint64_t node)
 
     if (peer == NULL && (peer = peer_find(groups, 0)) != NULL) {
         *peer = (struct peer){.node = node};
-        buf_init(&peer->gathered, GROUPS_GATHER_MAX);
+        mailbag_init(&peer->mailbag, GROUPS_GATHER_MAX, groups->options.seed);
     }
     return peer;
 }
@@ -92,7 +92,7 @@ void groups_node(struct groups *groups, uint64_t node, bool up)
     if (peer == NULL)
         return;
     peer->up = up;
-    buf_clear(&peer->gathered);
+    mailbag_clear(&peer->mailbag);
     /* A replica may end because of what it is told; the map is then walked on from the same place.
      */
     for (size_t at = 0; (slot = map64_next(&groups->replicas, &at)) != NULL;) {
@@ -118,12 +118,12 @@ void groups_want(struct groups *groups, uint64_t group)
 static void send_gathered(struct groups *groups, struct peer *peer)
 {
     const struct transport *transport = groups->options.transport;
-    struct bytes frame = buf_bytes(&peer->gathered);
+    struct bytes frame = buf_bytes(&peer->mailbag.messages);
 
     if (frame.size == 0)
         return;
     (void)transport->send(transport->owner, peer->node, TRANSPORT_CONTROL, &frame, 1);
-    buf_clear(&peer->gathered);
+    mailbag_clear(&peer->mailbag);
 }
 
 void groups_post(struct groups *groups, uint64_t group, const struct raft_message *message)
@@ -134,13 +134,21 @@ void groups_post(struct groups *groups, uint64_t group, const struct raft_messag
     assert(message->entry_count == 0);
     if (groups->options.transport == NULL || peer == NULL || !peer->up)
         return;
-    at = buf_reserve(&peer->gathered, WIRE_HEAD);
+    at = mailbag_reserve(&peer->mailbag);
     if (at == NULL) {
         send_gathered(groups, peer);
-        at = buf_reserve(&peer->gathered, WIRE_HEAD);
+        at = mailbag_reserve(&peer->mailbag);
     }
     wire_write(at, group, message, 0, 0);
-    buf_commit(&peer->gathered, WIRE_HEAD);
+    mailbag_commit(&peer->mailbag);
+}
+
+static bool is_backed_up(const struct groups *groups, const struct peer *peer)
+{
+    const struct transport *transport = groups->options.transport;
+
+    return transport->waiting != NULL &&
+           transport->waiting(transport->owner, peer->node) > MAILBAG_AHEAD;
 }
 
 void groups_flush(struct groups *groups)
@@ -148,8 +156,14 @@ void groups_flush(struct groups *groups)
     if (groups->options.transport == NULL)
         return;
     for (unsigned i = 0; i < GROUPS_PEERS_MAX; i++) {
-        if (groups->peers[i].node != 0)
-            send_gathered(groups, &groups->peers[i]);
+        struct peer *peer = &groups->peers[i];
+
+        if (peer->node == 0 || peer->mailbag.messages.size == 0)
+            continue;
+        if (is_backed_up(groups, peer))
+            mailbag_hold(&peer->mailbag);
+        else
+            send_gathered(groups, peer);
     }
 }
 

@@ -2,19 +2,19 @@
 #ifndef RAFT_GROUPS_PRIV_H
 #define RAFT_GROUPS_PRIV_H
 
-#include "base/buf.h"
 #include "base/map64.h"
 #include "base/timers.h"
 #include "raft/groups.h"
+#include "raft/mailbag.h"
 #include "raft/wire.h"
 
 #define GROUPS_PEERS_MAX  64u
-#define GROUPS_GATHER_MAX (1u << 20) /* of messages without entries to one node, per turn */
+#define GROUPS_GATHER_MAX (1u << 20) /* of messages without entries to one node */
 
 struct peer {
     uint64_t node; /* 0: a free place */
     bool up;
-    struct buf gathered;
+    struct mailbag mailbag;
 };
 
 struct replica;

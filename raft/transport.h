@@ -24,6 +24,8 @@ struct transport {
                  size_t count);
     /* How many bytes of DATA that node's queue would take now; 0: no connection. */
     size_t (*room)(void *owner, uint64_t node);
+    /* How many bytes of CONTROL wait here for that node; NULL: none ever do. */
+    size_t (*waiting)(void *owner, uint64_t node);
 };
 
 #endif

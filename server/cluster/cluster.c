@@ -638,12 +638,18 @@ static size_t transport_room(void *owner, uint64_t node)
     return cluster_room(owner, node, CLUSTER_DATA);
 }
 
+static size_t transport_waiting(void *owner, uint64_t node)
+{
+    return cluster_queued(owner, node, CLUSTER_CONTROL);
+}
+
 struct transport cluster_transport(struct cluster *cluster)
 {
     return (struct transport){
         .owner = cluster,
         .send = transport_send,
         .room = transport_room,
+        .waiting = transport_waiting,
     };
 }
 

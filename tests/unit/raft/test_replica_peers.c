@@ -7,6 +7,7 @@
 
 #include "base/heap.h"
 #include "base/io_sim.h"
+#include "raft/mailbag.h"
 #include "raft/members.h"
 #include "raft/replica.h"
 #include "raft/replica_flaws.h"
@@ -32,6 +33,7 @@ struct world {
     struct replica *replica;
     struct sent sent[64];
     size_t sent_count;
+    size_t waiting; /* bytes, on the way to each of them */
     bool peers_answer;
     bool slow; /* from its first vote on its disk takes its time */
     uint64_t applied, applied_when_led;
@@ -109,6 +111,13 @@ static size_t room(void *owner, uint64_t node)
     (void)owner;
     (void)node;
     return WIRE_FRAME_MAX;
+}
+
+static size_t waiting(void *owner, uint64_t node)
+{
+    (void)owner;
+    (void)node;
+    return w.waiting;
 }
 
 static void slow_down(void)
@@ -191,7 +200,7 @@ static void flush(void *context)
 
 static void start(uint64_t flaws)
 {
-    static const struct transport transport = {.send = keep_sent, .room = room};
+    static const struct transport transport = {.send = keep_sent, .room = room, .waiting = waiting};
     struct groups_options options = {
         .self = {1, 1, false}, .transport = &transport, .seed = 1, .replica_flaws = flaws};
     struct store_options store_options = {.journal_batch_max = 1};
@@ -363,6 +372,35 @@ START_TEST(one_whose_log_was_cut_short_neither_votes_nor_stands)
 }
 END_TEST
 
+/* Else a vote would come behind all that a slow connection was told before. */
+START_TEST(a_connection_that_does_not_take_what_it_is_told_is_told_no_more_of_it)
+{
+    begin(0);
+    while (!w.led)
+        pass(MILLISECOND);
+    w.peers_answer = false;
+    w.waiting = MAILBAG_AHEAD + 1;
+    for (int i = 0; i < 2000; i++) {
+        sim_run(w.sim, MILLISECOND);
+        io_wake(w.io);
+        ck_assert_uint_eq(w.sent_count, 0);
+    }
+    w.waiting = 0;
+    sim_run(w.sim, MILLISECOND);
+    io_wake(w.io);
+    sim_run(w.sim, MILLISECOND);
+    ck_assert_uint_eq(w.sent_count, 2); /* one to each, of a heartbeat and a question or two */
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_uint_le(w.sent[i].frame.size, 4 * WIRE_HEAD);
+    pass(0);
+    w.peers_answer = true;
+    for (int i = 0; i < 3000 && !w.led; i++)
+        pass(MILLISECOND);
+    ck_assert(w.led);
+    end();
+}
+END_TEST
+
 static void recorded(struct store_vote_op *op, enum err err)
 {
     (void)op;
@@ -427,6 +465,7 @@ int main(void)
         a_read_that_waits_when_leadership_goes_is_not_confirmed,
         one_that_lost_the_entry_that_names_the_members_neither_leads_nor_commits,
         one_whose_log_was_cut_short_neither_votes_nor_stands,
+        a_connection_that_does_not_take_what_it_is_told_is_told_no_more_of_it,
         one_in_memory_that_had_it_last_leads_when_nobody_else_does_for_a_while,
         one_in_memory_that_comes_back_to_others_waits_for_them,
     };
