@@ -201,6 +201,29 @@ class Backup(unittest.TestCase):
         self.assertFalse(os.path.exists(os.path.join(target, "millrace")))
         self.assertEqual(tool("backup", "list", "--backup", "1", depot)[0], 0)
 
+    def test_a_restore_that_is_killed_leaves_nothing_half_and_the_next_one_is_whole(self):
+        server = self.filled(1000, SIZE)
+        self.place.take(server.directory)
+        begun = time.monotonic()
+        self.place.restore()
+        takes = time.monotonic() - begun
+        target = os.path.join(self.place.directory, "target")
+        os.mkdir(target)
+        rng, killed = random.Random(9), 0
+        for _ in range(KILLS):
+            process = subprocess.Popen([BINARY, "restore", self.place.depot, target], stdout=subprocess.DEVNULL)
+            time.sleep(rng.uniform(0, takes))
+            process.kill()
+            killed += process.wait(READ_S) != 0
+            if os.path.exists(os.path.join(target, "millrace")):  # its name says that it is whole
+                code, said = tool("check", target)
+                self.assertEqual(code, 0, said)
+                shutil.rmtree(os.path.join(target, "millrace"))
+        self.assertGreater(killed, 0)
+        self.assertEqual(tool("restore", self.place.depot, target)[0], 0)
+        self.assertEqual(os.listdir(target), ["millrace"])
+        self.assertEqual(tool("check", target)[0], 0)
+
     def test_a_restore_has_its_place_for_itself(self):
         server = self.filled(10)
         self.place.take(server.directory)
