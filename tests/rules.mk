@@ -134,4 +134,5 @@ cluster-test: $(e2e_server) $(e2e_modules) $(e2e_clock)
 	@$(e2e_env) python3 tests/count.py --minutes $$(($(cluster_seconds) / 60 + 8)) \
 	    'self-test=python3 tests/crash/cluster.py --self-test' \
 	    'scenarios=python3 tests/crash/cluster.py --scenario all $(if $(LEDGER),--ledger)' \
-	    'cluster=python3 tests/crash/cluster.py $(cluster_flags)'
+	    'cluster=python3 tests/crash/cluster.py $(cluster_flags)' \
+	    'kv=python3 tests/crash/kv_cluster.py --seconds $$(($(cluster_seconds) / 6)) $(if $(SEED),--seed $(SEED))'
