@@ -219,6 +219,21 @@ void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct
 /* ---- looking at all of them -------------------------------------------------------------------
  */
 
+/* All of them are on one disk, and each looks at it for itself. */
+struct store_space jetstream_disk(const struct jetstream *jetstream)
+{
+    struct store_space all = store_space(jetstream->home->store);
+
+    for (unsigned i = 1; i < jetstream->lane_count; i++) {
+        struct store_space one = store_space(jetstream->lanes[i]->store);
+
+        all.scarce = all.scarce || one.scarce;
+        if (one.available < all.available)
+            all.available = one.available;
+    }
+    return all;
+}
+
 struct index_cache jetstream_index_cache(const struct jetstream *jetstream)
 {
     struct index_cache all = {.limit = index_limit(jetstream)};
