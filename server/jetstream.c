@@ -26,11 +26,6 @@ bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw)
     return (server_options(jetstream->server)->sim.jetstream_flaws & flaw) != 0;
 }
 
-struct store_space jetstream_disk(const struct jetstream *jetstream)
-{
-    return store_space(jetstream->home->store);
-}
-
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream)
 {
     return &jetstream->stats;

@@ -33,12 +33,18 @@ void jetstream_lanes_init(struct jetstream *jetstream)
     jetstream->home = add_lane(jetstream);
 }
 
+static void drop_lane(struct jetstream *jetstream)
+{
+    struct stream_lane *lane = jetstream->lanes[--jetstream->lane_count];
+
+    stream_lane_deinit(lane);
+    heap_give(lane);
+}
+
 void jetstream_lanes_deinit(struct jetstream *jetstream)
 {
-    for (unsigned i = jetstream->lane_count; i > 0; i--) { /* home is the last */
-        stream_lane_deinit(jetstream->lanes[i - 1]);
-        heap_give(jetstream->lanes[i - 1]);
-    }
+    while (jetstream->lane_count > 0) /* home is the last */
+        drop_lane(jetstream);
     map64_deinit(&jetstream->found);
 }
 
@@ -88,19 +94,38 @@ static unsigned count_wanted(const struct jetstream *jetstream)
     return wished > there + 1 ? wished : there + 1;
 }
 
+/* As many as are wished for, but on a disk that is full it does without what is not there yet. */
+static enum err open_wanted(struct jetstream *jetstream, struct store_error *error)
+{
+    struct store *home = jetstream->home->store;
+    unsigned count = count_wanted(jetstream), there = store_lanes(home) + 1;
+    enum err err = OK;
+
+    while (err == OK && jetstream->lane_count < count)
+        err = open_further(jetstream, error);
+    if (err != OK && jetstream->lane_count <= there)
+        return err; /* of those that there are */
+    if (err == OK)
+        err = store_lanes_set(home, count - 1);
+    if (err == OK)
+        return OK;
+    logger_warn(server_logger(jetstream->server), "Store: a further lane can not be made: %s",
+                error->text[0] ? error->text : err_text(err));
+    while (jetstream->lane_count > there)
+        drop_lane(jetstream);
+    return OK;
+}
+
 enum err jetstream_lanes_open(struct jetstream *jetstream, const struct store_options *options,
                               struct store_error *error)
 {
     enum err err = store_open(server_io(jetstream->server), "millrace", options,
                               &jetstream->home->store, error);
-    unsigned count = err == OK ? count_wanted(jetstream) : 1;
 
-    while (err == OK && jetstream->lane_count < count)
-        err = open_further(jetstream, error);
+    if (err == OK)
+        err = open_wanted(jetstream, error);
     if (err == OK)
         err = find_logs(jetstream);
-    if (err == OK)
-        err = store_lanes_set(jetstream->home->store, count - 1);
     for (unsigned i = 0; i < jetstream->lane_count; i++)
         jetstream->lanes[i]->index_cache.limit = index_limit(jetstream) / jetstream->lane_count;
     return err;
@@ -218,6 +243,21 @@ void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct
 
 /* ---- looking at all of them -------------------------------------------------------------------
  */
+
+/* All of them are on one disk, and each looks at it for itself. */
+struct store_space jetstream_disk(const struct jetstream *jetstream)
+{
+    struct store_space all = store_space(jetstream->home->store);
+
+    for (unsigned i = 1; i < jetstream->lane_count; i++) {
+        struct store_space one = store_space(jetstream->lanes[i]->store);
+
+        all.scarce = all.scarce || one.scarce;
+        if (one.available < all.available)
+            all.available = one.available;
+    }
+    return all;
+}
 
 struct index_cache jetstream_index_cache(const struct jetstream *jetstream)
 {

@@ -371,11 +371,17 @@ unsigned store_lanes(const struct store *home)
 
 enum err store_lanes_set(struct store *home, unsigned count)
 {
-    assert(count >= home->node.lanes);
-    if (count == home->node.lanes)
+    uint32_t before = home->node.lanes;
+    enum err err;
+
+    assert(count >= before);
+    if (count == before)
         return OK;
     home->node.lanes = count;
-    return node_save(home->io, home->dir, &home->node);
+    err = node_save(home->io, home->dir, &home->node);
+    if (err != OK)
+        home->node.lanes = before;
+    return err;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------

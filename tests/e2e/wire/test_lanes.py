@@ -114,6 +114,20 @@ class Lanes(unittest.TestCase):
             server.start()
         self.assertIn("it is another directory's, or lane's", str(refused.exception))
 
+    def test_a_lane_that_can_not_be_made_is_done_without(self):
+        server = self.started(2)
+        with Requester(server.port) as client:
+            self.fill(client)
+        server.end(signal.SIGTERM)
+        with open(os.path.join(server.directory, "millrace", "lanes", "2"), "w", encoding="ascii"):
+            pass  # no directory
+        server.environment = lanes(4)
+        server.start()
+        self.assertIn("a further lane can not be made", server.log())
+        with Requester(server.port) as client:
+            self.check(client, COUNT)
+            self.fill(client, COUNT + 1)
+
     def test_what_has_no_lanes_stays_readable_by_all_and_what_has_is_marked(self):
         marks = []
         for count in (1, 2):
