@@ -367,10 +367,10 @@ void io_work(struct io *io, struct io_work *work)
     io->calls->work(io, work);
 }
 
-void io_work_stop(struct io *io)
+void io_stop(struct io *io)
 {
-    if (io->calls->work_stop != NULL)
-        io->calls->work_stop(io);
+    if (io->calls->stop != NULL)
+        io->calls->stop(io);
 }
 
 void io_wake(struct io *io)

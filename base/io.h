@@ -165,9 +165,11 @@ struct io_work {
     struct io_work *next;
 };
 void io_work(struct io *io, struct io_work *work);
-/* Waits for what is running, and runs nothing more: the owners of work may go before the io, of
- * which there will be no turn. */
-void io_work_stop(struct io *io);
+/* There will be no turn any more. Waits for the work that is running and for the operations that
+ * the disk has begun, and gives up all others, sends and receives: from here on no memory that was
+ * lent is used and nobody is called, so owners may go before the io. What is begun later does not
+ * happen. */
+void io_stop(struct io *io);
 
 /* ---- wake-ups -----------------------------------------------------------------------------------
  */

@@ -55,7 +55,7 @@ struct io_calls {
                         size_t size);
 
     void (*work)(struct io *io, struct io_work *work);
-    void (*work_stop)(struct io *io); /* NULL: none runs beside the loop */
+    void (*stop)(struct io *io); /* NULL: nothing goes on beside the loop */
     void (*wake)(struct io *io);
 
     enum err (*listen)(struct io *io, const char *host, uint16_t port, io_accepted_fn *accepted,

@@ -133,7 +133,7 @@ static void epoll_work(struct io *io, struct io_work *work)
 }
 
 /* The operations on files run there, too, with memory that is lent. */
-static void epoll_work_stop(struct io *io)
+static void epoll_stop(struct io *io)
 {
     struct epoll *e = (struct epoll *)io;
 
@@ -202,7 +202,7 @@ static const struct io_calls epoll_calls = {
     .submit = epoll_submit,
     .read_now = io_posix_read_now,
     .work = epoll_work,
-    .work_stop = epoll_work_stop,
+    .stop = epoll_stop,
     .wake = epoll_wake,
     .listen = epoll_listen,
     .listener_close = epoll_listener_close,

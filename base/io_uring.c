@@ -60,7 +60,7 @@ static void complete(struct uring *u, uint64_t data, int result, unsigned flags)
     case TAG_CANCEL: uring_cancel_completed(u, object, result); break;
     case TAG_ACCEPT: uring_accept_completed(u, object, result, flags); break;
     case TAG_WAKE:
-        if (!u->destroying)
+        if (!u->stopped)
             wake_arm(u);
         break;
     case TAG_CONNECT: uring_connect_completed(u, object, result); break;
@@ -158,11 +158,6 @@ static void uring_work(struct io *io, struct io_work *work)
     workers_add(&((struct uring *)io)->workers, work);
 }
 
-static void uring_work_stop(struct io *io)
-{
-    workers_stop(&((struct uring *)io)->workers);
-}
-
 static void uring_wake(struct io *io)
 {
     waker_ask(&((struct uring *)io)->waker);
@@ -185,13 +180,21 @@ static void cancel_all(struct uring *u)
     }
 }
 
+static void uring_stop(struct io *io)
+{
+    struct uring *u = (struct uring *)io;
+
+    u->stopped = true;
+    workers_stop(&u->workers);
+    cancel_all(u);
+}
+
 static void uring_destroy(struct io *io)
 {
     struct uring *u = (struct uring *)io;
 
-    u->destroying = true;
+    uring_stop(io); /* again: closing what had been stopped may have begun something */
     workers_deinit(&u->workers);
-    cancel_all(u);
     uring_socks_destroy(u);
     uring_listeners_destroy(u);
     connects_deinit(&u->connects);
@@ -236,7 +239,7 @@ static const struct io_calls uring_calls = {
     .submit = uring_submit,
     .read_now = io_posix_read_now,
     .work = uring_work,
-    .work_stop = uring_work_stop,
+    .stop = uring_stop,
     .wake = uring_wake,
     .listen = uring_listen,
     .listener_close = uring_listener_close,

@@ -52,6 +52,6 @@ struct io_sock *uring_connect(struct io *io, const char *host, uint16_t port,
 
 void uring_connect_completed(struct uring *u, struct connect *connect, int result)
 {
-    if (!u->destroying)
+    if (!u->stopped)
         connect_completed(connect, result);
 }

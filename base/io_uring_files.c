@@ -33,7 +33,10 @@ static void prepare(struct io_uring_sqe *sqe, const struct io_op *op)
 
 void uring_submit(struct io *io, struct io_op *op)
 {
-    prepare(uring_sqe((struct uring *)io, op, TAG_OP), op);
+    struct uring *u = (struct uring *)io;
+
+    if (!u->stopped)
+        prepare(uring_sqe(u, op, TAG_OP), op);
 }
 
 static bool try_again(int result)
@@ -67,7 +70,7 @@ static int whole_blocks(const struct io_op *op, int result)
 
 void uring_op_completed(struct uring *u, struct io_op *op, int result)
 {
-    if (u->destroying)
+    if (u->stopped)
         return;
     if (try_again(result)) {
         op->result = 0; /* a durable write whose sync was interrupted writes again: harmless */

@@ -79,7 +79,7 @@ void uring_accept_completed(struct uring *u, struct io_listener *l, int result, 
 {
     bool more = flags & IORING_CQE_F_MORE;
 
-    if (u->destroying) {
+    if (u->stopped) {
         if (result >= 0)
             close(result);
         return;

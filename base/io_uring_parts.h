@@ -34,7 +34,7 @@ struct uring {
     struct io_posix posix; /* first: its struct io is ours */
     struct io_uring ring;
     uint32_t owed;
-    bool destroying;
+    bool stopped;
 
     struct waker waker;
     uint64_t wake_count; /* the eventfd is read into it */

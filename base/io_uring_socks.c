@@ -293,11 +293,11 @@ void uring_recv_completed(struct uring *u, struct sock *s, int result, unsigned 
     if (result == -ENOBUFS)
         uring_buffers_used_up(u);
     if (flags & IORING_CQE_F_BUFFER) {
-        if (result > 0 && !u->destroying)
+        if (result > 0 && !u->stopped)
             deliver(s, bytes_of(u->buffer_memory + (size_t)id * u->buffer_size, (size_t)result));
         uring_buffer_return(u, id, result > 0 ? (size_t)result : 0);
     }
-    if (!u->destroying)
+    if (!u->stopped)
         settle(s);
 }
 
@@ -306,7 +306,7 @@ void uring_cancel_completed(struct uring *u, struct sock *s, int result)
 {
     s->owed--;
     s->cancelling = false;
-    if (u->destroying)
+    if (u->stopped)
         return;
     if (result == -EALREADY && s->state == SOCK_CLOSING)
         shutdown(s->fd, SHUT_RDWR);
@@ -340,7 +340,7 @@ void uring_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pi
     assert(s->state == SOCK_OPEN || s->state == SOCK_ENDED);
     s->send = send_take((struct uring *)io);
     send_fill(s->send, pieces, count);
-    if (s->connect == NULL)
+    if (s->connect == NULL && !s->uring->stopped)
         send_arm(s);
 }
 
@@ -374,7 +374,7 @@ void uring_send_completed(struct uring *u, struct sock *s, int result)
     bool again = result == -EINTR || result == -EAGAIN;
 
     s->owed--;
-    if (u->destroying)
+    if (u->stopped)
         return;
     if (result > 0)
         send_skip(s->send, (size_t)result);

@@ -293,7 +293,7 @@ static int serve_on(struct program *program, struct io *io)
     }
     if (!begin_shards(program)) {
         keep_signals_out();
-        io_work_stop(io);
+        io_stop(io);
         server_destroy(program->server);
         return EXIT_FAILURE;
     }
@@ -305,7 +305,7 @@ static int serve_on(struct program *program, struct io *io)
     keep_signals_out();
     program_notify_stopping();
     program_remove_ports(options_of(program), program->argv[0], logger);
-    io_work_stop(io); /* a worker may be in the middle of something that the server owns */
+    io_stop(io); /* something that the server owns may be on its way to the disk */
     server_destroy(program->server);
     return result;
 }

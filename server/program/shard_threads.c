@@ -43,6 +43,7 @@ static void *run(void *of)
     if (!thread->opened)
         return NULL;
     turn_until_end(thread, io);
+    io_stop(io);
     server_shard_close(thread->shard);
     io_destroy(io);
     return NULL;

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -1051,12 +1052,106 @@ START_TEST(work_that_is_stopped_has_ended_and_none_is_begun)
     io_work(io, &runs.work);
     while (runs.begun == 0)
         sched_yield();
-    io_work_stop(io);
+    io_stop(io);
     ck_assert_int_eq(runs.ended, 1);
     io_work(io, &late.work);
-    io_work_stop(io);
+    io_stop(io);
     ck_assert_int_eq(late.begun, 0);
     world_end(io);
+}
+END_TEST
+
+static bool all_stopped;
+
+static void told_no_more(struct io_op *op, int64_t result)
+{
+    (void)op;
+    (void)result; /* with epoll a worker reads, and not from a pipe */
+    ck_assert(!all_stopped);
+}
+
+/* The file that was opened last under that name is another one from now on. */
+static void descriptor_replace(const char *name, int by)
+{
+    char path[sizeof root + 64], link[sizeof root + 64];
+
+    for (int fd = 3; fd < 256; fd++) {
+        ssize_t size;
+
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        size = readlink(link, path, sizeof path);
+        if (size < (ssize_t)strlen(name) ||
+            memcmp(path + size - strlen(name), name, strlen(name)) != 0)
+            continue;
+        ck_assert_int_eq(dup2(by, fd), fd);
+        return;
+    }
+    ck_abort_msg("%s is not open", name);
+}
+
+/* A read that waits, as of a disk that takes long; with io_uring the kernel has its memory. */
+START_TEST(what_was_lent_is_not_used_once_all_is_stopped)
+{
+    struct io *io = world_begin();
+    struct io_op *op = calloc(1, sizeof *op), *late = calloc(1, sizeof *late);
+    struct io_file *file = file_create(io, "a-pipe", 0);
+    char path[sizeof root + 8], *memory = calloc(1, 8), byte = 0;
+    int fd;
+
+    snprintf(path, sizeof path, "%s/b", root);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    fd = open(path, O_RDWR);
+    ck_assert_int_ge(fd, 0);
+    descriptor_replace("a-pipe", fd);
+    close(fd);
+    op->done = told_no_more;
+    late->done = told_no_more;
+    io_read(io, op, file, 0, memory, 4);
+    settle(io);
+    all_stopped = true;
+    io_stop(io);
+    free(op); /* the address sanitizer sees who still looks at it */
+    fd = open(path, O_RDWR | O_NONBLOCK);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, "x", 1), 1);
+    io_write(io, late, file, 0, BYTES("late"));
+    free(late);
+    io_destroy(io);
+    ck_assert_int_eq(memory[0], 0);
+    ck_assert_int_eq(read(fd, &byte, 1), 1);
+    ck_assert_int_eq(byte, 'x');
+    ck_assert_int_eq(read(fd, &byte, 1), -1);
+    free(memory);
+    heap_give(file); /* its descriptor ends with this process */
+    close(fd);
+    ck_assert_int_eq(nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+END_TEST
+
+START_TEST(what_a_send_was_lent_is_not_sent_once_all_is_stopped)
+{
+    static uint8_t got[1 << 16];
+    uint8_t *memory = heap_take(32 * MEBIBYTE);
+    struct host host;
+    struct conn *c;
+    ssize_t count;
+    int fd;
+
+    memset(memory, 'a', 32 * MEBIBYTE);
+    host_begin(&host);
+    fd = peer_accepted(&host, &c);
+    send_too_much(&host, c, memory);
+    io_stop(host.io);
+    memset(memory, 'b', 32 * MEBIBYTE);
+    while ((count = recv(fd, got, sizeof got, MSG_DONTWAIT)) > 0)
+        ck_assert_ptr_null(memchr(got, 'b', (size_t)count));
+    io_sock_close(host.io, c->sock, true);
+    heap_give(c);
+    world_end(host.io);
+    while ((count = recv(fd, got, sizeof got, 0)) > 0)
+        ck_assert_ptr_null(memchr(got, 'b', (size_t)count));
+    close(fd);
+    heap_give(memory);
 }
 END_TEST
 
@@ -1146,6 +1241,8 @@ END_TEST
         destroying_with_everything_in_flight_waits_for_the_kernel_and_calls_nobody,                \
         no_wake_from_another_thread_is_lost, work_goes_back_and_forth_without_being_lost,          \
         work_that_is_stopped_has_ended_and_none_is_begun, two_works_run_at_the_same_time,          \
+        what_was_lent_is_not_used_once_all_is_stopped,                                             \
+        what_a_send_was_lent_is_not_sent_once_all_is_stopped,                                      \
         without_a_root_file_calls_find_nothing
 
 #define IO_REAL_ABORTS                                                                             \
