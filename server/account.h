@@ -13,12 +13,14 @@ enum sub_kind {
     SUB_REMOTE, /* embedded in a struct remote_sub: what another node has of it */
     SUB_REPLY,  /* of server/exchange.c: replies to what other accounts have asked */
     SUB_GUEST,  /* a struct sink that any node may send to */
+    SUB_LEAF,   /* embedded in a struct leaf_sub: what a leaf of this server has of it */
+    SUB_HUB,    /* the same of a server that this one is a leaf of */
 };
 
 /* Are other nodes told of it? */
 static inline bool sub_kind_known(uint32_t kind)
 {
-    return kind == SUB_CLIENT || kind == SUB_REPLY || kind == SUB_GUEST;
+    return kind == SUB_CLIENT || kind == SUB_REPLY || kind == SUB_GUEST || kind == SUB_LEAF;
 }
 
 struct mappings;
@@ -26,6 +28,7 @@ struct router;
 struct shares;
 struct account_family;
 struct elsewhere_cache;
+struct leaf_account;
 
 struct traffic {
     uint64_t messages, bytes;
@@ -46,6 +49,8 @@ struct account {
     const struct account_options *options; /* NULL: as accounts are that nobody configured */
     struct mappings *mappings;             /* NULL: none */
     struct shares *shares;                 /* server/exchange.c's; NULL: none */
+    struct leaf_account *leaves;           /* server/leaf/'s; NULL: none */
+    size_t leaf_subs;                      /* of the kinds SUB_LEAF and SUB_HUB */
     bool system;
     size_t connections;      /* that authenticated for it */
     struct traffic received; /* from its clients */

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "server/auth/auth_options.h"
 #include "server/cluster_options.h"
+#include "server/leaf_options.h"
 #include "server/tls/tls_options.h"
 #include "server/websocket/websocket_options.h"
 
@@ -106,8 +107,7 @@ struct options {
     bool allow_non_tls;
     struct cluster_options cluster;
     struct websocket_options websocket;
-    char leaf_host[64]; /* where leaf nodes are turned away; empty: nowhere */
-    int leaf_port;
+    struct leaf_options leaf;
     const char *config_file;   /* NULL: none */
     const char *config_digest; /* of what is in it */
     struct {

@@ -73,8 +73,8 @@ static const struct field fields[] = {
     FIXED("Websocket: field \"Username\"", SECRET_BYTES, websocket.door.user),
     FIXED("Websocket: field \"Password\"", SECRET_BYTES, websocket.door.password),
     FIXED("Websocket: field \"Token\"", SECRET_BYTES, websocket.door.token),
-    FIXED("LeafNode: field \"Host\"", CHARS, leaf_host),
-    FIXED("LeafNode: field \"Port\"", INT, leaf_port),
+    FIXED("LeafNode: field \"Host\"", CHARS, leaf.host),
+    FIXED("LeafNode: field \"Port\"", INT, leaf.port),
     FIXED("cluster name", TEXT, cluster.name),
     FIXED("cluster host", TEXT, cluster.host),
     FIXED("cluster tls", TLS, cluster.tls),
@@ -234,6 +234,10 @@ bool reload_allowed(const struct options *before, const struct options *after,
     }
     if (!cluster_allowed(before, after, reason))
         return false;
+    if (before->leaf.digest != after->leaf.digest) {
+        snprintf(reason, RELOAD_REASON_SIZE, "config reload not supported for leafnodes");
+        return false;
+    }
     if (!no_auth_user_allowed(&before->auth, &after->auth)) {
         snprintf(left, sizeof(left), "%.*s", BYTES_ARG(before->auth.no_auth_user));
         snprintf(right, sizeof(right), "%.*s", BYTES_ARG(after->auth.no_auth_user));

@@ -16,17 +16,33 @@ static struct bytes account_key(const void *item)
     return ((const struct account *)item)->name;
 }
 
-/* What clients here subscribe to is told to other nodes. */
+/* What the other one of clients and leaves has of the same text: others are told of both as one. */
+static uint32_t beside(const struct account *account, uint32_t kind, struct bytes subject,
+                       struct bytes queue)
+{
+    uint32_t weights[SUBLIST_KINDS];
+
+    if (account->leaf_subs == 0 || (kind != SUB_CLIENT && kind != SUB_LEAF))
+        return 0;
+    sublist_weights(&account->subs, subject, queue, weights);
+    return weights[kind == SUB_CLIENT ? SUB_LEAF : SUB_CLIENT];
+}
+
+/* What clients here subscribe to is told to other nodes and to leaves. */
 static void subs_changed(struct sublist *list, uint32_t kind, struct bytes subject,
                          struct bytes queue, uint32_t count, int change)
 {
     struct account *account = owner_of(list, struct account, subs);
     const struct router_remotes *remotes = account->router->remotes;
+    const struct router_leaves *leaves = account->router->leaves;
 
     if (remotes != NULL && kind == SUB_SINK)
         remotes->sinks_changed(remotes->owner, account, subject, count, change);
     else if (remotes != NULL && sub_kind_known(kind))
-        remotes->changed(remotes->owner, account, subject, queue, count, change);
+        remotes->changed(remotes->owner, account, subject, queue,
+                         count + beside(account, kind, subject, queue), change);
+    if (leaves != NULL)
+        leaves->changed(leaves->owner, account, subject, queue);
 }
 
 struct router *router_create(struct clients *clients, uint64_t seed)
@@ -53,6 +69,8 @@ void router_destroy(struct router *router)
     table_deinit(&router->accounts);
     heap_give(router->picks);
     heap_give(router->queues);
+    heap_give(router->leaf_picks);
+    heap_give(router->leaf_queues);
     heap_give(router->shard_picks);
     heap_give(router->shard_queues);
     heap_give(router);
@@ -148,6 +166,11 @@ void router_set_remotes(struct router *router, const struct router_remotes *remo
     router->remotes = remotes;
 }
 
+void router_set_leaves(struct router *router, const struct router_leaves *leaves)
+{
+    router->leaves = leaves;
+}
+
 /* ---- sinks ------------------------------------------------------------------------------------
  */
 
@@ -198,9 +221,9 @@ void router_sink_remove(struct router *router, struct sink *sink)
 
 static_assert(ROUTER_REMOTES_MAX <= 64, "a bit each");
 
-static bool is_for(const struct delivery *delivery, const struct sub_set *set)
+static bool is_for(unsigned kinds, const struct sub_set *set)
 {
-    return delivery->kinds >> set->kind & 1;
+    return kinds >> set->kind & 1;
 }
 
 static size_t message_size(const struct message *message)
@@ -251,6 +274,8 @@ static bool deliver(struct delivery *delivery, struct sub *sub)
         sink->deliver(sink->owner, delivery->message);
         return true;
     case SUB_REMOTE: return remote_choose(delivery, owner_of(sub, struct remote_sub, sub));
+    case SUB_LEAF:
+    case SUB_HUB: return leaf_choose(delivery, owner_of(sub, struct leaf_sub, sub));
     case SUB_REPLY: exchange_reply(delivery->router->exchange, delivery->message); return true;
     }
     return false;
@@ -260,7 +285,7 @@ size_t deliver_set(struct delivery *delivery, const struct sub_set *set)
 {
     size_t received = 0;
 
-    if (!is_for(delivery, set))
+    if (!is_for(delivery->kinds, set))
         return 0;
     for (uint32_t i = 0; i < set->count; i++)
         received += deliver(delivery, sub_set_subs(set)[i]);
@@ -271,12 +296,12 @@ uint32_t group_weight(const struct delivery *delivery, const struct match_group 
 {
     uint32_t weight = 0;
 
-    if (delivery->kinds == TO_ALL)
+    if (delivery->kinds == TO_ALL && delivery->account->leaf_subs == 0)
         return group->members;
     for (uint32_t i = 0; i < group->count; i++) {
         const struct sub_set *set = delivery->match->sets[group->first + i];
 
-        if (is_for(delivery, set))
+        if (is_for(delivery->members, set))
             weight += sub_set_weight(set);
     }
     return weight;
@@ -296,6 +321,15 @@ static struct sub *remote_at(const struct sub_set *set, uint32_t place)
     return NULL;
 }
 
+static struct sub *member_of(const struct sub_set *set, uint32_t place)
+{
+    if (set->kind == SUB_REMOTE)
+        return remote_at(set, place);
+    if (TO_LEAVES >> set->kind & 1)
+        return leaf_at(set, place);
+    return sub_set_subs(set)[place];
+}
+
 /* The group's member at `place`, counted over those of its sets that the message is for. */
 static struct sub *member_at(const struct delivery *delivery, const struct match_group *group,
                              uint32_t place)
@@ -303,10 +337,10 @@ static struct sub *member_at(const struct delivery *delivery, const struct match
     struct sub_set *const *set = &delivery->match->sets[group->first];
 
     for (;; set++) {
-        uint32_t weight = is_for(delivery, *set) ? sub_set_weight(*set) : 0;
+        uint32_t weight = is_for(delivery->members, *set) ? sub_set_weight(*set) : 0;
 
         if (place < weight)
-            return (*set)->kind == SUB_REMOTE ? remote_at(*set, place) : sub_set_subs(*set)[place];
+            return member_of(*set, place);
         place -= weight;
     }
 }
@@ -324,7 +358,7 @@ size_t deliver_group_from(struct delivery *delivery, const struct match_group *g
 }
 
 /* From a random place on. */
-size_t deliver_group(struct delivery *delivery, const struct match_group *group)
+static size_t deliver_some(struct delivery *delivery, const struct match_group *group)
 {
     uint32_t members = group_weight(delivery, group);
     uint32_t place = 0;
@@ -332,6 +366,26 @@ size_t deliver_group(struct delivery *delivery, const struct match_group *group)
     if (members > 1)
         place = (uint32_t)prng_below(&delivery->router->prng, members);
     return deliver_group_from(delivery, group, members, place);
+}
+
+size_t deliver_group_leaves(struct delivery *delivery, const struct match_group *group)
+{
+    unsigned members = delivery->members;
+    size_t received;
+
+    if (delivery->account->leaf_subs == 0)
+        return 0;
+    delivery->members = delivery->kinds & TO_LEAVES;
+    received = deliver_some(delivery, group);
+    delivery->members = members;
+    return received;
+}
+
+size_t deliver_group(struct delivery *delivery, const struct match_group *group)
+{
+    if (deliver_some(delivery, group) > 0)
+        return 1;
+    return deliver_group_leaves(delivery, group);
 }
 
 /* ---- to other nodes ---------------------------------------------------------------------------
@@ -371,6 +425,8 @@ size_t deliver_remotes(struct delivery *delivery)
     for (; slots != 0; slots &= slots - 1)
         received += send_to(delivery, (uint8_t)__builtin_ctzll(slots));
     router->picks_count = 0;
+    if (router->leaf_picks_count > 0)
+        deliver_leaves(delivery);
     return received;
 }
 
@@ -388,10 +444,16 @@ static inline size_t publish(struct router *router, struct account *account,
         received += deliver_set(&delivery, match->sets[i]);
     for (uint32_t i = 0; i < match->group_count; i++)
         received += deliver_group(&delivery, &match->groups[i]);
-    if (router->picks_count > 0 || delivery.plain_slots != 0)
+    if (delivery_goes_on(&delivery))
         received += deliver_remotes(&delivery);
     delivery_end(&delivery);
     return received;
+}
+
+size_t publish_kinds(struct router *router, struct account *account, const struct message *message,
+                     unsigned kinds)
+{
+    return publish(router, account, message, kinds);
 }
 
 static inline size_t publish_to_all(struct router *router, struct account *account,
@@ -513,11 +575,10 @@ const struct match_group *match_group_named(const struct match *match, struct by
     return NULL;
 }
 
-static size_t publish_routed(struct router *router, struct account *account,
-                             const struct message *message, bool plain, const struct bytes *queues,
-                             size_t queues_count)
+size_t publish_routed(struct router *router, struct account *account, const struct message *message,
+                      unsigned kinds, bool plain, const struct bytes *queues, size_t queues_count)
 {
-    struct delivery delivery = delivery_begin(router, account, message, TO_ROUTED);
+    struct delivery delivery = delivery_begin(router, account, message, kinds);
     const struct match *match = delivery.match;
     size_t received = 0;
 
@@ -529,6 +590,8 @@ static size_t publish_routed(struct router *router, struct account *account,
         if (group != NULL)
             received += deliver_group(&delivery, group);
     }
+    if (delivery_goes_on(&delivery))
+        received += deliver_remotes(&delivery);
     delivery_end(&delivery);
     return received;
 }
@@ -539,8 +602,9 @@ size_t router_publish_routed(struct router *router, struct account *account,
 {
     size_t received =
         account->elsewhere != NULL
-            ? router_publish_routed_wide(router, account, message, plain, queues, queues_count)
-            : publish_routed(router, account, message, plain, queues, queues_count);
+            ? router_publish_routed_wide(router, account, message, TO_ROUTED, plain, queues,
+                                         queues_count)
+            : publish_routed(router, account, message, TO_ROUTED, plain, queues, queues_count);
 
     if (router->exchange != NULL)
         exchange_settle(router->exchange);

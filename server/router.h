@@ -15,6 +15,7 @@
 
 struct account;
 struct client;
+struct leaf_peer;
 struct message_trace;
 struct router;
 struct sink;
@@ -28,8 +29,9 @@ struct message {
     struct bytes reply;   /* may be empty */
     struct bytes headers; /* whole block with its blank line, or empty */
     struct bytes payload;
-    struct client *origin; /* NULL: the server itself, or a client of another shard */
-    bool forwarded;        /* another node's sinks took it first and passed it on to these here */
+    struct client *origin;        /* NULL: the server itself, or a client of another shard */
+    const struct leaf_peer *leaf; /* what it came from, to which it does not go; NULL: no leaf */
+    bool forwarded; /* another node's sinks took it first and passed it on to these here */
     struct message_trace *trace; /* who is told what becomes of it; NULL: nobody */
 };
 

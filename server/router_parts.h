@@ -1,7 +1,8 @@
 /*
  * What the files of the router share. Private to server/router*.c: router.c holds accounts, sinks
- * and what is published to receivers of this shard and to other nodes, router_shards.c what is for
- * other shards, router_trace.c what a traced message leaves behind at each receiver.
+ * and what is published to receivers of this shard and to other nodes, router_leaves.c what is for
+ * leaf nodes and comes from them, router_shards.c what is for other shards, router_trace.c what a
+ * traced message leaves behind at each receiver.
  */
 #ifndef SERVER_ROUTER_PARTS_H
 #define SERVER_ROUTER_PARTS_H
@@ -29,6 +30,11 @@ struct router {
     size_t picks_count;
     size_t picks_capacity;
     struct bytes *queues;               /* of one node; as many as picks */
+    const struct router_leaves *leaves; /* NULL: none */
+    struct leaf_pick *leaf_picks;       /* of the message that is being published */
+    size_t leaf_picks_count;
+    size_t leaf_picks_capacity;
+    struct bytes *leaf_queues;          /* of one leaf; as many as picks */
     struct exchange *exchange;          /* NULL: accounts import nothing */
     struct tracer *tracer;              /* NULL: nothing is traced */
     const struct router_shards *shards; /* NULL: this is the only one */
@@ -44,6 +50,12 @@ struct router {
 struct remote_pick {
     struct bytes queue;
     uint8_t slot;
+};
+
+/* The same, of a leaf; no queue: plain subscriptions there. */
+struct leaf_pick {
+    struct leaf_peer *peer;
+    struct bytes queue;
 };
 
 /* The same, of another shard. */
@@ -63,8 +75,10 @@ struct sink {
 /* Which kinds of receivers a message is for: a bit per enum sub_kind. */
 #define TO_CLIENTS (1u << SUB_CLIENT)
 #define TO_SINKS   (1u << SUB_SINK)
-#define TO_ROUTED  (TO_CLIENTS | 1u << SUB_REPLY | 1u << SUB_GUEST)
-#define TO_ALL     (TO_ROUTED | TO_SINKS | 1u << SUB_REMOTE)
+#define TO_REMOTES (1u << SUB_REMOTE)
+#define TO_LEAVES  (1u << SUB_LEAF | 1u << SUB_HUB)
+#define TO_ROUTED  (TO_CLIENTS | 1u << SUB_REPLY | 1u << SUB_GUEST | 1u << SUB_LEAF)
+#define TO_ALL     (TO_ROUTED | TO_SINKS | TO_REMOTES | TO_LEAVES)
 
 /* One message on its way to those who match. */
 struct delivery {
@@ -73,6 +87,7 @@ struct delivery {
     const struct match *match;
     const struct message *message;
     unsigned kinds;
+    unsigned members; /* of these queue groups are chosen from: leaves only when nobody else is */
     uint64_t plain_slots;              /* nodes with plain subscriptions: a bit each */
     const struct elsewhere *elsewhere; /* NULL: there are no other shards, or they are no matter */
 };
@@ -90,6 +105,7 @@ static inline struct delivery delivery_begin(struct router *router, struct accou
         .match = sublist_match(&account->subs, message_sent_to(message)),
         .message = message,
         .kinds = kinds,
+        .members = kinds & ~TO_LEAVES,
     };
 }
 
@@ -110,8 +126,29 @@ size_t deliver_group_from(struct delivery *delivery, const struct match_group *g
 size_t deliver_group(struct delivery *delivery, const struct match_group *group);
 /* NULL: there is none of that name. */
 const struct match_group *match_group_named(const struct match *match, struct bytes queue);
-/* What was chosen for other nodes leaves. */
+/* The same, of members at leaves: when nobody else has taken it. */
+size_t deliver_group_leaves(struct delivery *delivery, const struct match_group *group);
+/* What was chosen for other nodes and for leaves leaves; how many of the nodes count. */
 size_t deliver_remotes(struct delivery *delivery);
+
+static inline bool delivery_goes_on(const struct delivery *delivery)
+{
+    return delivery->router->picks_count > 0 || delivery->plain_slots != 0 ||
+           delivery->router->leaf_picks_count > 0;
+}
+
+/* ---- router_leaves.c */
+
+bool leaf_choose(struct delivery *delivery, struct leaf_sub *sub);
+/* The group's member at `place` of a set of leaves. */
+struct sub *leaf_at(const struct sub_set *set, uint32_t place);
+void deliver_leaves(struct delivery *delivery);
+
+/* To receivers of these kinds: of all groups, or as another server has chosen. */
+size_t publish_kinds(struct router *router, struct account *account, const struct message *message,
+                     unsigned kinds);
+size_t publish_routed(struct router *router, struct account *account, const struct message *message,
+                      unsigned kinds, bool plain, const struct bytes *queues, size_t queues_count);
 
 /* ---- router_trace.c: of a message that is traced */
 
@@ -128,8 +165,10 @@ size_t router_publish_wide(struct router *router, struct account *account,
                            const struct message *message);
 /* What another node sent, to all shards: as router_publish_routed. */
 size_t router_publish_routed_wide(struct router *router, struct account *account,
-                                  const struct message *message, bool plain,
+                                  const struct message *message, unsigned kinds, bool plain,
                                   const struct bytes *queues, size_t queues_count);
+size_t router_publish_kinds_wide(struct router *router, struct account *account,
+                                 const struct message *message, unsigned kinds);
 /* Whoever publishes that is told if nobody takes it, on whatever shard: to be called around all of
  * its deliveries. False: that is done already, or nobody is told. */
 bool router_asking_begin(struct router *router, const struct account *account,

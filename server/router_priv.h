@@ -55,6 +55,47 @@ size_t router_publish_routed(struct router *router, struct account *account,
                              const struct message *message, bool plain, const struct bytes *queues,
                              size_t queues_count);
 
+/* ---- leaf nodes: server/leaf/ stands behind them ------------------------------------------------
+ */
+
+/* The other end of a connection between a leaf and its hub. */
+struct leaf_peer {
+    void *owner;
+    struct bytes cluster; /* it is of that one, whose servers know each other; empty: of none */
+    bool hub;             /* this server is a leaf of it */
+    bool chosen;          /* the router's: for the message that is being published */
+};
+
+/* That it has plain subscriptions to a subject, or so many members of a queue group. */
+struct leaf_sub {
+    struct sub sub; /* of kind SUB_LEAF or SUB_HUB, added with its weight */
+    struct leaf_peer *peer;
+    uint32_t weight;
+};
+void leaf_sub_add(struct account *account, struct leaf_sub *sub, struct bytes subject,
+                  struct bytes queue);
+void leaf_sub_remove(struct account *account, struct leaf_sub *sub);
+
+struct router_leaves {
+    void *owner;
+    /* Would that peer be sent the message now? */
+    bool (*takes)(void *owner, const struct leaf_peer *peer, const struct message *message);
+    /* Sends it, with the queue groups that it is to serve there, none: for plain subscriptions
+     * alone. Returns how many bytes wait to be sent. */
+    size_t (*deliver)(void *owner, struct leaf_peer *peer, const struct message *message,
+                      const struct bytes *queues, size_t queues_count);
+    /* The subscriptions of that text have changed. From inside the change. */
+    void (*changed)(void *owner, struct account *account, struct bytes subject, struct bytes queue);
+};
+/* NULL: there are no leaf nodes (any more), and no leaf_sub either. */
+void router_set_leaves(struct router *router, const struct router_leaves *leaves);
+
+/* A message of message->leaf: to everybody but that one and its cluster. What comes from a hub is
+ * not for other nodes. Of queue groups one member of each of these, or of all there are. */
+size_t router_publish_leaf(struct router *router, struct account *account,
+                           const struct message *message, bool all_queues,
+                           const struct bytes *queues, size_t queues_count);
+
 /* ---- other shards: server/shard_post.c stands behind them ---------------------------------------
  */
 

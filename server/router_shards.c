@@ -151,7 +151,7 @@ static size_t deliver_group_wide(struct delivery *delivery, const struct match_g
     if (place < here && deliver_group_from(delivery, own, here, place) > 0)
         return 1;
     if (there == 0)
-        return 0;
+        return own != NULL ? deliver_group_leaves(delivery, own) : 0;
     place = place < here ? draw(router, there) : place - here;
     return pick(router, elsewhere_name(delivery->elsewhere, others),
                 elsewhere_shard_at(others, place));
@@ -217,7 +217,8 @@ static void set_ask(struct delivery *delivery, uint64_t shards, bool took,
 static size_t deliver_shards(struct delivery *delivery, uint64_t plain, size_t here, unsigned hops)
 {
     struct router *router = delivery->router;
-    struct shard_delivery to = {.hops = (uint8_t)hops, .routed = delivery->kinds == TO_ROUTED};
+    struct shard_delivery to = {.hops = (uint8_t)hops,
+                                .routed = (delivery->kinds & TO_REMOTES) == 0};
     size_t picks = router->shard_picks_count;
     uint64_t shards = plain;
 
@@ -236,10 +237,10 @@ static size_t deliver_shards(struct delivery *delivery, uint64_t plain, size_t h
     return (size_t)__builtin_popcountll(plain);
 }
 
-size_t router_publish_wide(struct router *router, struct account *account,
-                           const struct message *message)
+size_t router_publish_kinds_wide(struct router *router, struct account *account,
+                                 const struct message *message, unsigned kinds)
 {
-    struct delivery delivery = delivery_begin(router, account, message, TO_ALL);
+    struct delivery delivery = delivery_begin(router, account, message, kinds);
     const struct match *match = delivery.match;
     size_t received = 0;
 
@@ -247,7 +248,7 @@ size_t router_publish_wide(struct router *router, struct account *account,
     for (uint32_t i = 0; i < match->plain_count; i++)
         received += deliver_set(&delivery, match->sets[i]);
     received += deliver_groups_wide(&delivery);
-    if (router->picks_count > 0 || delivery.plain_slots != 0)
+    if (delivery_goes_on(&delivery))
         received += deliver_remotes(&delivery);
     received += deliver_shards(&delivery, delivery.elsewhere->plain,
                                received - router->shard_picks_count, 0);
@@ -255,11 +256,17 @@ size_t router_publish_wide(struct router *router, struct account *account,
     return received;
 }
 
+size_t router_publish_wide(struct router *router, struct account *account,
+                           const struct message *message)
+{
+    return router_publish_kinds_wide(router, account, message, TO_ALL);
+}
+
 size_t router_publish_routed_wide(struct router *router, struct account *account,
-                                  const struct message *message, bool plain,
+                                  const struct message *message, unsigned kinds, bool plain,
                                   const struct bytes *queues, size_t queues_count)
 {
-    struct delivery delivery = delivery_begin(router, account, message, TO_ROUTED);
+    struct delivery delivery = delivery_begin(router, account, message, kinds);
     const struct match *match = delivery.match;
     size_t received = 0;
 
@@ -269,6 +276,8 @@ size_t router_publish_routed_wide(struct router *router, struct account *account
     for (size_t i = 0; i < queues_count; i++)
         received += deliver_group_wide(&delivery, match_group_named(match, queues[i]),
                                        elsewhere_group(delivery.elsewhere, queues[i]));
+    if (delivery_goes_on(&delivery))
+        received += deliver_remotes(&delivery);
     received += deliver_shards(&delivery, plain ? delivery.elsewhere->plain : 0,
                                received - router->shard_picks_count, 0);
     delivery_end(&delivery);
@@ -309,7 +318,7 @@ static size_t publish_crossed(struct router *router, struct account *account,
             taken = choose_again(&delivery, from->queues[i]);
         received += taken;
     }
-    if (router->picks_count > 0 || delivery.plain_slots != 0)
+    if (delivery_goes_on(&delivery))
         received += deliver_remotes(&delivery);
     received += deliver_shards(&delivery, 0, received - router->shard_picks_count, from->hops + 1u);
     delivery_end(&delivery);

@@ -25,7 +25,7 @@ static void end_connections(struct server *server)
         connections_end(connections, "Server Shutdown");
     server_shards_go_on(server);
     http_end(&server->monitor.http);
-    leaves_end(&server->leaves);
+    leaves_end(server->leaves);
     if (server->cluster != NULL)
         cluster_stop(server->cluster);
 }
@@ -49,7 +49,7 @@ static void quiesce_further(struct server *server)
 static void end_further(struct server *server)
 {
     if (server->state == SERVER_ENDING && server_connections_count(server) == 0 &&
-        server->monitor.http.guests.count == 0 && server->leaves.guests.count == 0 &&
+        server->monitor.http.guests.count == 0 && leaves_ended(server->leaves) &&
         (server->cluster == NULL || cluster_stopped(server->cluster)))
         stop_now(server);
 }
@@ -66,7 +66,9 @@ static void turn(void *context)
     system_turn(&server->system);
     quiesce_further(server);
     server_shards_flush(server);
+    leaves_flush(server->leaves);
     connections_flush(&server->connections);
+    leaves_flush(server->leaves); /* what clients that have left no longer want */
     if (server->jetstream != NULL)
         jetstream_flush(server->jetstream);
     if (server->cluster != NULL)
@@ -97,8 +99,7 @@ static void leaf_accepted(void *context, struct io_sock *sock, const struct io_a
 {
     struct server *server = context;
 
-    (void)peer;
-    leaves_accept(&server->leaves, sock);
+    leaves_accept(server->leaves, sock, peer);
 }
 
 static void websocket_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
@@ -209,22 +210,21 @@ static enum err listen_clients(struct server *server)
 static enum err listen_leaves(struct server *server)
 {
     const struct options *options = &server->options;
-    const char *host = options->leaf_host[0] != 0 ? options->leaf_host : "0.0.0.0";
+    const char *host = options->leaf.host[0] != 0 ? options->leaf.host : "0.0.0.0";
     char reason[LISTENER_REASON_SIZE], address[128];
     enum err err;
 
-    if (options->leaf_port == 0)
+    if (options->leaf.port == 0)
         return OK;
-    err = listener_open(&server->leaf_listener, server->io, host, options->leaf_port, leaf_accepted,
+    err = listener_open(&server->leaf_listener, server->io, host, options->leaf.port, leaf_accepted,
                         server, reason);
     if (err != OK) {
         logger_fatal(server->logger, "Error listening on leafnode port: %d - %s",
-                     options->leaf_port, reason);
+                     options->leaf.port, reason);
         return err;
     }
     listener_address(address, sizeof(address), host, server->leaf_listener.port);
     logger_info(server->logger, "Listening for leafnode connections on %s", address);
-    logger_warn(server->logger, "Leaf nodes are not supported yet: they are turned away");
     return OK;
 }
 
@@ -366,6 +366,22 @@ static void stopped_fired(struct timer *timer)
     stop_now(server);
 }
 
+static void create_leaves(struct server *server)
+{
+    const struct leaves_setup setup = {
+        .io = server->io,
+        .logger = server->logger,
+        .router = server->router,
+        .clients = &server->connections.clients,
+        .info = &server->info,
+        .options = &server->options,
+        .auth = &server->auth,
+        .seed = prng_next(&server->prng),
+    };
+
+    server->leaves = leaves_create(&setup);
+}
+
 static struct server *server_create(struct io *io, const struct options *options,
                                     struct logger *logger)
 {
@@ -389,9 +405,9 @@ static struct server *server_create(struct io *io, const struct options *options
     init_auth(server);
     init_tls(server);
     monitor_init(&server->monitor, server);
-    leaves_init(&server->leaves, io);
     server_cluster_create(server);
     server_shares_configure(server);
+    create_leaves(server);
     system_init(&server->system, server);
     system_trace(&server->system);
     if (server->cluster != NULL)
@@ -421,6 +437,7 @@ enum err server_start(struct io *io, const struct options *options, struct logge
         server_destroy(server);
         return err;
     }
+    leaves_start(server->leaves, server->leaf_listener.port);
     io_set_flush(io, turn, server);
     logger_info(logger, "Server is ready");
     *out = server;
@@ -484,9 +501,9 @@ void server_destroy(struct server *server)
     tls_context_give(server->connections.websocket_tls);
     monitor_deinit(&server->monitor);
     tls_context_give(server->https_tls);
-    leaves_deinit(&server->leaves);
     if (server->jetstream != NULL)
         jetstream_close(server->jetstream);
+    leaves_destroy(server->leaves);
     server_cluster_destroy(server);
     server_shares_destroy(server);
     server_shards_destroy(server);

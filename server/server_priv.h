@@ -5,7 +5,7 @@
 #include "server/cluster/core.h"
 #include "server/connection.h"
 #include "server/jetstream.h"
-#include "server/leaf.h"
+#include "server/leaf/leaves.h"
 #include "server/listener.h"
 #include "server/monitor/monitor.h"
 #include "server/server.h"
@@ -39,7 +39,7 @@ struct server {
     struct connections connections; /* with further shards: of home */
     struct server_shards *shards;   /* NULL: this server has one */
     struct monitor monitor;
-    struct leaves leaves;
+    struct leaves *leaves; /* NULL: no leaf nodes, neither here nor there */
     struct system system;
     struct exchange *exchange;
     struct cluster *cluster; /* NULL: this server stands alone */

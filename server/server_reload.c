@@ -47,6 +47,7 @@ static void take_accounts(struct server *server, const struct auth_options *opti
     server_shares_configure(server);
     server_shards_accounts(server);
     system_accounts_changed(&server->system);
+    leaves_accounts_changed(server->leaves);
     if (server->jetstream != NULL)
         jetstream_accounts_changed(server->jetstream);
 }
@@ -75,6 +76,7 @@ static void take_auth(struct server *server)
     server->info.auth_required = server->auth.required && options->no_auth_user.size == 0;
     for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
         connections_auth_changed(connections, &before);
+    leaves_auth_changed(server->leaves);
     end_surplus(server);
     auth_deinit(&before);
 }
@@ -102,6 +104,7 @@ static void take(struct server *server, const struct options *options)
 
     server->options = *options;
     server->options.cluster = before.cluster; /* which is told of no changes but certificates */
+    server->options.leaf = before.leaf;
     if (server->cluster != NULL)
         cluster_set_tls(server->cluster, options->cluster.tls, options->cluster.tls_context);
     server->options.sim = before.sim;

@@ -368,6 +368,48 @@ static void join_cluster(struct server_shards *shards)
     }
 }
 
+static void note_for_leaves(void *owner, struct account *account, struct bytes subject,
+                            struct bytes queue)
+{
+    struct core_news *news = owner;
+
+    news->remotes.changed(news, account, subject, queue, 1, 1);
+}
+
+/* So do leaf nodes. */
+static void join_leaves(struct server_shards *shards)
+{
+    struct server *server = shards->server;
+
+    for (unsigned i = 1; i < shards->count && server->leaves != NULL; i++) {
+        struct server_shard *shard = &shards->all[i];
+
+        core_news_init(&shard->leaf_news, wake_home, server);
+        shard->leaf_router =
+            (struct router_leaves){.owner = &shard->leaf_news, .changed = note_for_leaves};
+        router_set_leaves(shard->router, &shard->leaf_router);
+        leaves_add_shard(server->leaves, &shard->leaf_news);
+        shard->leaves_joined = true;
+    }
+}
+
+static void leave_leaves(struct server_shards *shards)
+{
+    struct server *server = shards->server;
+
+    if (server->leaves == NULL)
+        return;
+    leaves_forget_shards(server->leaves);
+    for (unsigned i = 1; i < shards->count; i++) {
+        struct server_shard *shard = &shards->all[i];
+
+        if (!shard->leaves_joined)
+            continue;
+        router_set_leaves(shard->router, NULL);
+        core_news_deinit(&shard->leaf_news);
+    }
+}
+
 /* Nothing turns them any more. */
 static void leave_cluster(struct server_shards *shards)
 {
@@ -441,6 +483,7 @@ bool server_shards_begin(struct server *server, unsigned count, const struct sha
     if (begun) {
         unite(shards);
         join_cluster(shards);
+        join_leaves(shards);
         share(shards);
     }
     go_on(shards);
@@ -462,6 +505,7 @@ void server_shards_end(struct server *server)
         if (shards->all[i].opened)
             shards->host->end(&shards->all[i]);
     leave_cluster(shards);
+    leave_leaves(shards);
 }
 
 /* Their routers, when nobody looks into them any more; home's is the last and the server's. */

@@ -33,12 +33,15 @@ struct server_shard {
     struct sublist_guard guard;
     struct client_watch watch; /* tells home's watch */
     struct tracer tracer;
-    struct core_news news;     /* for other nodes, when there is a cluster; not home's either */
+    struct core_news news;      /* for other nodes, when there is a cluster; not home's either */
+    struct core_news leaf_news; /* the same for leaf nodes */
+    struct router_leaves leaf_router;
     struct exchange *exchange; /* NULL: accounts import nothing; not home's, nor the tracer */
     size_t count_before;       /* connections at the end of the turn before */
     bool opened;
-    bool joined; /* the cluster */
-    void *host;  /* its host's */
+    bool joined;        /* the cluster */
+    bool leaves_joined; /* what leaf nodes are told */
+    void *host;         /* its host's */
 };
 
 /* Who turns the further shards. */

@@ -63,7 +63,8 @@ static void tell(struct sublist *list, const struct sub_set *set, uint64_t hash,
     list->generation++;
     list->changes[list->generation % SUBLIST_CHANGES] = filter->node != 0 ? 0 : hash | 1;
     if (list->changed != NULL)
-        list->changed(list, set->kind, filter_text(filter), sub_set_queue(set), set->count, change);
+        list->changed(list, set->kind, filter_text(filter), sub_set_queue(set), sub_set_weight(set),
+                      change);
 }
 
 void sublist_add(struct sublist *list, struct sub *sub, struct bytes subject, struct bytes queue)
@@ -96,7 +97,7 @@ void sublist_add_weighted(struct sublist *list, struct sub *sub, struct bytes su
         sub_set_add(&group->set, sub);
     }
     list->count++;
-    tell(list, sub->set, hash, 1);
+    tell(list, sub->set, hash, (int)weight);
     sublist_unlock(list);
     say_changed(list);
 }
@@ -117,12 +118,13 @@ void sublist_remove_weighted(struct sublist *list, struct sub *sub, uint32_t wei
     sub_set_remove(set, sub);
     list->count--;
     list->removes++;
-    tell(list, set, hash, -1);
     if (group != NULL) {
         assert(group->weight >= weight);
         group->weight -= weight;
-        group_give(list, group);
     }
+    tell(list, set, hash, -(int)weight);
+    if (group != NULL)
+        group_give(list, group);
     filter_give(list, filter, hash);
     sublist_unlock(list);
     say_changed(list);
@@ -170,6 +172,31 @@ bool sublist_has(const struct sublist *list, struct bytes subject, struct bytes 
         if (group_find(list, filter, queue, kind) != NULL)
             return true;
     return false;
+}
+
+void sublist_weights(const struct sublist *list, struct bytes subject, struct bytes queue,
+                     uint32_t weights[SUBLIST_KINDS])
+{
+    const struct filter *filter = filter_find(list, subject, sublist_text_hash(list, subject));
+
+    memset(weights, 0, SUBLIST_KINDS * sizeof(weights[0]));
+    if (filter == NULL)
+        return;
+    for (uint32_t kind = 0; kind < SUBLIST_KINDS; kind++) {
+        const struct group *group = group_find(list, filter, queue, kind);
+
+        weights[kind] = group != NULL ? group->weight : 0;
+    }
+    if (queue.size == 0)
+        weights[0] += filter->plain.count;
+}
+
+void sublist_look_weights(const struct sublist *list, struct bytes subject, struct bytes queue,
+                          uint32_t weights[SUBLIST_KINDS])
+{
+    sublist_lock(list);
+    sublist_weights(list, subject, queue, weights);
+    sublist_unlock(list);
 }
 
 void sublist_look(struct sublist *list, struct bytes subject, struct match *scratch,

@@ -101,7 +101,8 @@ struct sublist_guard {
     pthread_mutex_t lock; /* of all the lists that one thread owns */
 };
 
-/* Tells that a set of that kind has so many subscriptions now, and by how many it changed. */
+/* Tells that a set of that kind weighs so much now (what is plain, too), and by how much that
+ * changed. From inside the change: of the list only sublist_weights may be asked. */
 typedef void sublist_changed_fn(struct sublist *list, uint32_t kind, struct bytes subject,
                                 struct bytes queue, uint32_t count, int change);
 
@@ -193,6 +194,13 @@ struct bytes sub_set_queue(const struct sub_set *set);
 /* Is there a subscription with exactly this text: a plain one if `queue` is empty, else of that
  * group? */
 bool sublist_has(const struct sublist *list, struct bytes subject, struct bytes queue);
+
+/* What the subscriptions with exactly this text weigh, by kind. By the list's own thread. */
+void sublist_weights(const struct sublist *list, struct bytes subject, struct bytes queue,
+                     uint32_t weights[SUBLIST_KINDS]);
+/* The same from any thread, of a guarded list. */
+void sublist_look_weights(const struct sublist *list, struct bytes subject, struct bytes queue,
+                          uint32_t weights[SUBLIST_KINDS]);
 
 /* What was changed since `generation`: hashes of filters without wildcards, which are those of the
  * one subject that each is. False: there was more than is remembered, or a wildcard among them. */

@@ -1,6 +1,8 @@
 #include "server/auth/nkey.h"
 
-#define RAW_SIZE (1 + NKEY_SIZE + 2) /* prefix, key, checksum */
+#define RAW_SIZE      (1 + NKEY_SIZE + 2) /* prefix, key, checksum */
+#define SEED_RAW_SIZE (2 + NKEY_SIZE + 2) /* 'S' and the prefix in ten bits, seed, checksum */
+#define SEED_MARK     0x90u
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -40,13 +42,10 @@ void nkey_write(char out[static NKEY_TEXT_SIZE], enum nkey_kind kind,
     }
 }
 
-bool nkey_read(struct bytes text, enum nkey_kind kind, uint8_t key[static NKEY_SIZE])
+/* `raw` is zeroed, and has room for all of the text's bits but less than eight. */
+static bool decode(struct bytes text, uint8_t *raw, size_t size)
 {
-    uint8_t raw[RAW_SIZE] = {0};
-
-    if (text.size != NKEY_TEXT_SIZE)
-        return false;
-    for (size_t i = 0; i < NKEY_TEXT_SIZE; i++) {
+    for (size_t i = 0; i < text.size; i++) {
         const char *letter = text.at[i] != 0 ? strchr(alphabet, text.at[i]) : NULL;
         size_t bit = i * 5;
         unsigned pair;
@@ -55,11 +54,35 @@ bool nkey_read(struct bytes text, enum nkey_kind kind, uint8_t key[static NKEY_S
             return false;
         pair = (unsigned)(letter - alphabet) << (11 - bit % 8);
         raw[bit / 8] |= (uint8_t)(pair >> 8);
-        if (bit / 8 + 1 < RAW_SIZE)
+        if (bit / 8 + 1 < size)
             raw[bit / 8 + 1] |= (uint8_t)pair;
     }
+    return true;
+}
+
+bool nkey_read(struct bytes text, enum nkey_kind kind, uint8_t key[static NKEY_SIZE])
+{
+    uint8_t raw[RAW_SIZE] = {0};
+
+    if (text.size != NKEY_TEXT_SIZE || !decode(text, raw, sizeof(raw)))
+        return false;
     if (raw[0] != kind || crc16(raw, 1 + NKEY_SIZE) != (raw[RAW_SIZE - 2] | raw[RAW_SIZE - 1] << 8))
         return false;
     memcpy(key, raw + 1, NKEY_SIZE);
     return true;
+}
+
+bool nkey_seed_read(struct bytes text, enum nkey_kind kind, uint8_t seed[static NKEY_SIZE])
+{
+    uint8_t raw[SEED_RAW_SIZE + 1] = {0};
+    bool good;
+
+    if (text.size != NKEY_SEED_TEXT_SIZE || !decode(text, raw, sizeof(raw)))
+        return false;
+    good = (raw[0] & 0xf8) == SEED_MARK &&
+           (uint8_t)((raw[0] & 7) << 5 | (raw[1] & 0xf8) >> 3) == (uint8_t)kind &&
+           crc16(raw, SEED_RAW_SIZE - 2) == (raw[SEED_RAW_SIZE - 2] | raw[SEED_RAW_SIZE - 1] << 8);
+    memcpy(seed, raw + 2, NKEY_SIZE);
+    explicit_bzero(raw, sizeof(raw));
+    return good;
 }

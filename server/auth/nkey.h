@@ -24,4 +24,9 @@ void nkey_write(char out[static NKEY_TEXT_SIZE], enum nkey_kind kind,
 /* False: no public key of that kind, or its checksum is wrong. */
 bool nkey_read(struct bytes text, enum nkey_kind kind, uint8_t key[static NKEY_SIZE]);
 
+#define NKEY_SEED_TEXT_SIZE 58u
+
+/* False: no seed of a key of that kind, or its checksum is wrong. */
+bool nkey_seed_read(struct bytes text, enum nkey_kind kind, uint8_t seed[static NKEY_SIZE]);
+
 #endif

@@ -232,6 +232,24 @@ static void tell_account_of_shards(struct core *core, const struct core_peer *pe
     tell_rest(core, peer);
 }
 
+/* How many there are of that set's text; 0: another set that says the same was told. */
+static uint32_t count_known(const struct account *account, const struct sub_set *set)
+{
+    uint32_t weights[SUBLIST_KINDS], count = 0;
+
+    if (account->leaf_subs == 0)
+        return set->count;
+    sublist_weights(&account->subs, sub_set_subject(set), sub_set_queue(set), weights);
+    for (uint32_t kind = 0; kind < SUBLIST_KINDS; kind++) {
+        if (!sub_kind_known(kind) || weights[kind] == 0)
+            continue;
+        if (kind < set->kind)
+            return 0;
+        count += weights[kind];
+    }
+    return count;
+}
+
 /* The subscriptions of clients, or the sinks. */
 static void tell_account(struct core *core, const struct core_peer *peer,
                          const struct account *account, bool sinks)
@@ -249,8 +267,9 @@ static void tell_account(struct core *core, const struct core_peer *peer,
         if (sinks ? set->kind != SUB_SINK : !sub_kind_known(set->kind))
             continue;
         interest.queue = sinks ? CORE_SINKS_QUEUE : sub_set_queue(set);
-        interest.count = told_count(set->count, interest.queue);
-        tell_more(core, peer, account, &interest);
+        interest.count = told_count(sinks ? set->count : count_known(account, set), interest.queue);
+        if (interest.count > 0)
+            tell_more(core, peer, account, &interest);
     }
     tell_rest(core, peer);
 }

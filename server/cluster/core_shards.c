@@ -123,7 +123,7 @@ static void count_exact(void *context, const struct match *match)
 
         if (sub_kind_known(set->kind) && bytes_equal(sub_set_subject(set), exact->subject) &&
             bytes_equal(sub_set_queue(set), exact->queue))
-            exact->count += set->count;
+            exact->count += sub_set_weight(set);
     }
 }
 

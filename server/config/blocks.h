@@ -16,7 +16,8 @@ void config_top_check(struct config_reader *reader, const struct options *option
 /* config_tls.c */
 enum config_tls_role {
     CONFIG_TLS_CLIENTS,
-    CONFIG_TLS_PEERS, /* of a cluster: both sides show certificates */
+    CONFIG_TLS_PEERS,   /* of a cluster: both sides show certificates */
+    CONFIG_TLS_REMOTES, /* that are dialled: they show one */
 };
 /* NULL: something was wrong, and said. */
 const struct tls_options *config_tls(struct config_reader *reader, const struct config_value *value,
@@ -71,6 +72,10 @@ config_read_fn config_jetstream;
 config_read_fn config_store_dir;
 config_read_fn config_cluster;
 config_read_fn config_leafnodes;
+void config_leafnodes_check(struct config_reader *reader, const struct options *options);
+/* config_leaf.c, config_remotes.c: to struct leaf_options */
+config_read_fn config_leaf_compression;
+config_read_fn config_leaf_remotes;
 config_read_fn config_websocket;
 void config_websocket_check(struct config_reader *reader, const struct options *options);
 

@@ -104,7 +104,7 @@ static const struct config_option options_of_limits[] = {
     CONFIG_FIELD("max_subscriptions max_subs", CONFIG_AS_INT64, struct account_options,
                  max_subscriptions),
     CONFIG_FIELD("max_payload max_pay", CONFIG_AS_INT64, struct account_options, max_payload),
-    CONFIG_NOTICED("max_leafnodes max_leafs", "leaf nodes are turned away"),
+    CONFIG_NOTICED("max_leafnodes max_leafs", "leaf nodes of an account are not counted"),
 };
 
 static const struct config_block limits = {options_of_limits,

@@ -294,10 +294,10 @@ static void read_insecure(struct config_reader *reader, const struct config_valu
     if (block->role == CONFIG_TLS_CLIENTS)
         config_notice(reader, value, "\"insecure\" has no effect: no server is connected to");
     else if (block->options->insecure)
-        config_notice(
-            reader, value,
-            "TLS certificate chain and hostname of solicited routes will not be verified. "
-            "DO NOT USE IN PRODUCTION!");
+        config_notice(reader, value,
+                      "TLS certificate chain and hostname of solicited %s will not be verified. "
+                      "DO NOT USE IN PRODUCTION!",
+                      block->role == CONFIG_TLS_PEERS ? "routes" : "leafnodes");
 }
 
 static const struct config_option options_of_tls[] = {
@@ -373,7 +373,7 @@ const struct tls_options *config_tls(struct config_reader *reader, const struct 
     block.options->timeout_ns = TLS_TIMEOUT_NS;
     block.options->version_min = 12;
     block.options->place = &value->place;
-    block.options->peers = role == CONFIG_TLS_PEERS;
+    block.options->peers = role != CONFIG_TLS_CLIENTS;
     block.options->verify = block.options->peers;
     if (!config_read_block(reader, value, &tls, &block))
         return NULL;

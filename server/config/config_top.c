@@ -441,6 +441,7 @@ void config_top_check(struct config_reader *reader, const struct options *option
 
     config_no_auth_user_check(reader, &options->auth);
     config_websocket_check(reader, options);
+    config_leafnodes_check(reader, options);
     check_system_account(reader, options);
     check_cluster(reader, options);
     check_shards(reader, options);

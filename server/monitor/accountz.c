@@ -129,7 +129,7 @@ void monitor_account(struct json_writer *w, struct server *server, struct accoun
     monitor_truth(w, BYTES("expired"), false);
     monitor_truth(w, BYTES("complete"), true);
     monitor_truth(w, BYTES("jetstream_enabled"), has_jetstream(server, account));
-    monitor_number(w, BYTES("leafnode_connections"), 0);
+    monitor_number(w, BYTES("leafnode_connections"), monitor_leaves(server, account));
     monitor_number(w, BYTES("client_connections"), (int64_t)sums.connections);
     monitor_number(w, BYTES("subscriptions"), (int64_t)sums.subscriptions);
     if (account->options != NULL) {
@@ -215,8 +215,9 @@ void monitor_account_stats(struct json_writer *w, struct server *server, struct 
     monitor_bytes(w, BYTES("acc"), account->name);
     monitor_bytes(w, BYTES("name"), account->name);
     monitor_number(w, BYTES("conns"), (int64_t)sums.connections);
-    monitor_number(w, BYTES("leafnodes"), 0);
-    monitor_number(w, BYTES("total_conns"), (int64_t)sums.connections);
+    monitor_number(w, BYTES("leafnodes"), monitor_leaves(server, account));
+    monitor_number(w, BYTES("total_conns"),
+                   (int64_t)sums.connections + monitor_leaves(server, account));
     monitor_number(w, BYTES("num_subscriptions"), (int64_t)sums.subscriptions);
     write_data(w, BYTES("sent"), &sums.sent);
     write_data(w, BYTES("received"), &sums.received);

@@ -92,4 +92,8 @@ void monitor_account(struct json_writer *w, struct server *server, struct accoun
 struct bytes monitor_account_name(const struct account *account);
 void monitor_account_stats(struct json_writer *w, struct server *server, struct account *account);
 
+/* leafz.c: the part of /varz; how many leaves are up, of all accounts if that one is NULL. */
+void monitor_varz_leaf(struct json_writer *w, const struct server *server);
+int64_t monitor_leaves(const struct server *server, const struct account *account);
+
 #endif

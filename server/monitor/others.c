@@ -1,5 +1,5 @@
-/* Documents about what this server has none of, or little to say of: gateways, leaf nodes, queues
- * between its parts, groups (reference monitoring.md 2.4, 2.5, 2.11). */
+/* Documents about what this server has none of, or little to say of: gateways, queues between
+ * its parts, groups (reference monitoring.md 2.4, 2.11). */
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
 
@@ -10,18 +10,6 @@ void monitor_gatewayz(struct json_writer *w, struct monitor *monitor, struct ask
     monitor_head(w, monitor->server);
     monitor_empty(w, BYTES("outbound_gateways"));
     monitor_empty(w, BYTES("inbound_gateways"));
-    json_object_end(w);
-}
-
-void monitor_leafz(struct json_writer *w, struct monitor *monitor, struct ask *ask)
-{
-    (void)ask;
-    json_object_begin(w);
-    monitor_head(w, monitor->server);
-    monitor_number(w, BYTES("leafnodes"), 0);
-    json_key(w, BYTES("leafs"));
-    json_array_begin(w);
-    json_array_end(w);
     json_object_end(w);
 }
 

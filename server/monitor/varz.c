@@ -44,7 +44,7 @@ static void varz_modules(struct json_writer *w, const struct server *server)
 {
     monitor_varz_cluster(w, server);
     monitor_empty(w, BYTES("gateway"));
-    monitor_empty(w, BYTES("leaf"));
+    monitor_varz_leaf(w, server);
     monitor_empty(w, BYTES("mqtt"));
     monitor_varz_websocket(w, server);
     monitor_varz_jetstream(w, server, true);
@@ -89,20 +89,21 @@ void monitor_varz_process(struct json_writer *w, struct monitor *monitor)
     json_raw(w, bytes_of_text(percent));
 }
 
-static void per_kind(struct json_writer *w, struct bytes key, uint64_t clients)
+static void per_kind(struct json_writer *w, struct bytes key, uint64_t clients, uint64_t leafs)
 {
     json_key(w, key);
     json_object_begin(w);
     monitor_number(w, BYTES("clients"), (int64_t)clients);
     monitor_number(w, BYTES("routes"), 0);
     monitor_number(w, BYTES("gateways"), 0);
-    monitor_number(w, BYTES("leafs"), 0);
+    monitor_unsigned(w, BYTES("leafs"), leafs);
     json_object_end(w);
 }
 
 static void varz_counts(struct json_writer *w, const struct server *server)
 {
     struct core_stats routed = {0};
+    struct leaves_stats leaves;
     const struct clients_stats *stats;
     struct server_sums sums;
 
@@ -110,10 +111,15 @@ static void varz_counts(struct json_writer *w, const struct server *server)
     stats = &sums.stats;
     if (server->core != NULL)
         core_stats(server->core, &routed);
+    leaves_stats(server->leaves, &leaves);
+    routed.in_messages += leaves.in_messages;
+    routed.in_bytes += leaves.in_bytes;
+    routed.out_messages += leaves.out_messages;
+    routed.out_bytes += leaves.out_bytes;
     monitor_number(w, BYTES("connections"), (int64_t)sums.connections);
     monitor_number(w, BYTES("total_connections"), (int64_t)sums.total);
     monitor_varz_routes(w, server);
-    monitor_number(w, BYTES("leafnodes"), 0);
+    monitor_unsigned(w, BYTES("leafnodes"), leaves.up);
     monitor_number(w, BYTES("in_msgs"), (int64_t)(stats->in_messages + routed.in_messages));
     monitor_number(w, BYTES("in_bytes"), (int64_t)(stats->in_bytes + routed.in_bytes));
     monitor_number(w, BYTES("in_client_msgs"), (int64_t)stats->in_messages);
@@ -122,12 +128,13 @@ static void varz_counts(struct json_writer *w, const struct server *server)
     monitor_number(w, BYTES("out_bytes"), (int64_t)(stats->out_bytes + routed.out_bytes));
     monitor_number(w, BYTES("out_client_msgs"), (int64_t)stats->out_messages);
     monitor_number(w, BYTES("out_client_bytes"), (int64_t)stats->out_bytes);
-    monitor_number(w, BYTES("slow_consumers"), (int64_t)stats->slow_consumers);
-    monitor_number(w, BYTES("stale_connections"), (int64_t)stats->stale);
+    monitor_number(w, BYTES("slow_consumers"),
+                   (int64_t)(stats->slow_consumers + leaves.slow_consumers));
+    monitor_number(w, BYTES("stale_connections"), (int64_t)(stats->stale + leaves.stale));
     monitor_number(w, BYTES("stalled_clients"), (int64_t)stats->stalls);
     monitor_number(w, BYTES("subscriptions"), (int64_t)sums.subscriptions);
-    per_kind(w, BYTES("slow_consumer_stats"), stats->slow_consumers);
-    per_kind(w, BYTES("stale_connection_stats"), stats->stale);
+    per_kind(w, BYTES("slow_consumer_stats"), stats->slow_consumers, leaves.slow_consumers);
+    per_kind(w, BYTES("stale_connection_stats"), stats->stale, leaves.stale);
 }
 
 void monitor_varz(struct json_writer *w, struct monitor *monitor, struct ask *ask)

@@ -33,6 +33,10 @@ static void load_certificates(struct config *config)
     options->tls_context = certificates_of(config, options->tls);
     options->websocket.tls_context = certificates_of(config, options->websocket.tls);
     options->cluster.tls_context = certificates_of(config, options->cluster.tls);
+    options->leaf.tls_context = certificates_of(config, options->leaf.tls);
+    for (size_t i = 0; i < options->leaf.remotes_count; i++)
+        options->leaf.remotes[i].tls_context =
+            certificates_of(config, options->leaf.remotes[i].tls);
 }
 
 /* The flags over what the file says. Where the data is, only one of both may say: the other may
@@ -83,6 +87,9 @@ void configured_free(struct configured *configured)
     tls_context_give(configured->config.options.tls_context);
     tls_context_give(configured->config.options.websocket.tls_context);
     tls_context_give(configured->config.options.cluster.tls_context);
+    tls_context_give(configured->config.options.leaf.tls_context);
+    for (size_t i = 0; i < configured->config.options.leaf.remotes_count; i++)
+        tls_context_give(configured->config.options.leaf.remotes[i].tls_context);
     config_deinit(&configured->config);
     heap_give(configured);
 }

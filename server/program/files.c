@@ -182,7 +182,7 @@ static void ports_entry(struct json_writer *writer, struct bytes key, const char
 void program_write_ports(const struct options *options, const char *program,
                          const struct server *server, const struct logger *logger)
 {
-    const char *leaf_host = options->leaf_host[0] != 0 ? options->leaf_host : "0.0.0.0";
+    const char *leaf_host = options->leaf.host[0] != 0 ? options->leaf.host : "0.0.0.0";
     const char *http_host = options->http_host[0] != 0 ? options->http_host : options->host;
     const char *cluster_host =
         options->cluster.host != NULL ? options->cluster.host : options->host;

@@ -73,8 +73,12 @@ void system_write_client(struct json_writer *w, const struct server *server,
     if (ended)
         monitor_wall_time(w, BYTES("stop"), server_wall_of(server, row->stop_ns));
     monitor_bytes(w, BYTES("name_tag"), row->account);
-    monitor_text(w, BYTES("kind"), "Client");
-    monitor_text(w, BYTES("client_type"), client_row_type(row));
+    if (row->type == CONNECTION_LEAFNODE) {
+        monitor_text(w, BYTES("kind"), "Leafnode");
+    } else {
+        monitor_text(w, BYTES("kind"), "Client");
+        monitor_text(w, BYTES("client_type"), client_row_type(row));
+    }
     json_object_end(w);
 }
 

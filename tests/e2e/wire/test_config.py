@@ -229,17 +229,6 @@ class Configured(Directory):
             self.assertEqual(first.flush(), b"")
             self.assertIn(b"-ERR 'maximum connections exceeded'", second.until_end())
 
-    @own_promise
-    def test_leaf_nodes_are_told_that_there_are_none(self):
-        server = self.start(
-            f'leafnodes {{ listen: "127.0.0.1:-1" }}\nports_file_dir: "{self.directory}"\n'
-        )
-        [url] = self.ports(server)["leafnodes"]
-        port = int(url.rsplit(":", 1)[1])
-        with socket.create_connection(("127.0.0.1", port), timeout=READ_S) as leaf:
-            self.assertTrue(leaf.recv(1000).startswith(b"-ERR 'Leaf nodes are not supported"))
-            self.assertEqual(leaf.recv(1000), b"")
-
 
 class Signals(Directory):
     def signal(self, text):

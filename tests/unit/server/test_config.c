@@ -398,7 +398,11 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
         "ocsp: true",
         "default_sentinel: x",
         "jetstream { key: x }",
-        "leafnodes { remotes: [{}] }",
+        "leafnodes { remotes: [{url: \"wss://h:443\"}] }",
+        "leafnodes { remotes: [{url: \"h\", proxy { url: x }}] }",
+        "leafnodes { remotes: [{url: \"h\", jetstream_cluster_migrate: true}] }",
+        "leafnodes { tls { verify_and_map: true, cert_file: a, key_file: b } }",
+        "leafnodes { write_timeout: retry }",
         "authorization { auth_callout { xkey: x } }",
         "accounts { A: { exports: [{service: x, latency: y}] } }",
         "tls { ocsp_peer: true }",
@@ -430,10 +434,67 @@ END_TEST
 
 START_TEST(what_is_accepted_without_effect_is_said)
 {
-    ck_assert(load("prof_port: 1\nleafnodes { port: 5, no_advertise: true }"));
+    ck_assert(load("prof_port: 1\nleafnodes { port: 5, compression: s2_fast }"));
     ck_assert(says(&config.reader.notices, "f:1:0: \"prof_port\" is accepted and has no effect"));
-    ck_assert(says(&config.reader.notices, "f:2:22: \"no_advertise\""));
-    ck_assert_int_eq(config.options.leaf_port, 5);
+    ck_assert(says(&config.reader.notices, "f:2:22: \"compression\""));
+    ck_assert_int_eq(config.options.leaf.port, 5);
+}
+END_TEST
+
+START_TEST(leaf_nodes_have_users_and_remotes)
+{
+    const struct options *o = options_of(
+        "accounts { A { users: [{user: x, password: y}] } }\n"
+        "leafnodes { listen: \"1.2.3.4:7000\", reconnect: \"3s\", isolate: true,\n"
+        " authorization { users: [{user: u, password: p, account: A}], timeout: 5 }\n"
+        " remotes: [{urls: [\"nats-leaf://u:p@h\", \"tls://[::1]:7000\"], account: A, hub: true,"
+        " deny_imports: [a, \"b.>\"], deny_exports: c}, {url: \"nats-leaf://h2:1\"}, {}] }");
+    const struct leaf_remote *remote = &o->leaf.remotes[0];
+
+    ck_assert_str_eq(o->leaf.host, "1.2.3.4");
+    ck_assert_int_eq(o->leaf.port, 7000);
+    ck_assert_int_eq(o->leaf.reconnect_ns, INT64_C(3000000000));
+    ck_assert_int_eq(o->leaf.auth_timeout_ns, INT64_C(5000000000));
+    ck_assert(o->leaf.isolate);
+    ck_assert_uint_eq(o->leaf.users_count, 1);
+    ck_assert(bytes_equal(o->leaf.users[0].account, BYTES("A")));
+    ck_assert_uint_eq(o->leaf.remotes_count, 2);
+    ck_assert_uint_eq(remote->urls_count, 2);
+    ck_assert_str_eq(remote->urls[0].host, "h");
+    ck_assert_int_eq(remote->urls[0].port, 7422);
+    ck_assert(bytes_equal(remote->urls[0].user, BYTES("u")));
+    ck_assert_str_eq(remote->urls[1].host, "::1");
+    ck_assert(!remote->urls[0].tls && remote->urls[1].tls);
+    ck_assert(remote->hub);
+    ck_assert_uint_eq(remote->deny_imports_count, 2);
+    ck_assert_uint_eq(remote->deny_exports_count, 1);
+}
+END_TEST
+
+START_TEST(leaf_nodes_that_cannot_be_are_refused_by_place)
+{
+    static const struct {
+        const char *text, *error;
+    } rows[] = {
+        {"leafnodes { remotes: [{url: \"x://h\"}] }", "error parsing leafnode url"},
+        {"leafnodes { remotes: [{url: \"h\", nkey: SUABC}] }",
+         "Remote leafnode nkey is not a valid seed"},
+        {"leafnodes { remotes: [{url: \"h:1\"}, {url: \"h:1\"}] }", "duplicate remote"},
+        {"leafnodes { remotes: [{url: \"h\", deny_imports: \"a..b\"}] }", "is not a valid subject"},
+        {"leafnodes { min_version: \"2.7.9\" }", "the minimum version should be at least 2.8.0"},
+        {"leafnodes { min_version: x }", "invalid leafnode's minimum version"},
+        {"leafnodes { authorization { nkey: x } }",
+         "Not a valid public nkey for leafnode authorization"},
+        {"leafnodes { authorization { user: a, users: [{user: b}] } }",
+         "can not have a single user/pass and a users array"},
+        {"leafnodes { no_such: 1 }", "no_such"},
+        {"leafnodes { remotes: [{url: \"h\", no_such: 1}] }", "no_such"},
+    };
+
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        ck_assert_msg(!load(rows[i].text), "%s", rows[i].text);
+        ck_assert_msg(says(&config.reader.errors, rows[i].error), "%s", rows[i].text);
+    }
 }
 END_TEST
 
@@ -479,6 +540,8 @@ START_TEST(what_only_all_options_show_is_checked_last)
          "no_auth_user: \"x\" not present as user or nkey in authorization block or account "
          "configuration"},
         {"system_account: X", "error resolving system account: account missing"},
+        {"leafnodes { remotes: [{url: \"h\", account: B}] }",
+         "cannot find local account \"B\" specified in leafnode remote"},
     };
 
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
@@ -535,6 +598,8 @@ int main(void)
         an_account_says_where_it_is_told_of_traced_messages,
         what_is_not_built_is_refused_by_name_and_place,
         what_is_accepted_without_effect_is_said,
+        leaf_nodes_have_users_and_remotes,
+        leaf_nodes_that_cannot_be_are_refused_by_place,
         integers_for_durations_are_taken_and_warned_about,
         all_errors_are_said_at_once,
         what_a_variable_names_need_not_be_known,

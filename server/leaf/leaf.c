@@ -1,0 +1,766 @@
+/* What one connection says and hears. */
+#include "server/leaf/leaf_priv.h"
+
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/owner.h"
+#include "base/subject.h"
+#include "server/client_row.h"
+#include "server/mappings.h"
+
+/* ---- INFO -------------------------------------------------------------------------------------
+ */
+
+void leaf_greet(struct leaf *leaf, bool answer)
+{
+    const struct leaves *leaves = leaf->leaves;
+    const struct leaf_options *options = leaves->options;
+    const struct info *server = leaves->setup.info;
+    struct leaf_info info = {
+        .id = bytes_of_text(server->id),
+        .name = bytes_of_text(server->name),
+        .version = BYTES(NATS_VERSION),
+        .host = bytes_of_text(leaves->host),
+        .ip = leaves->urls.count > 0 ? leaves->urls.at[0] : bytes_of(NULL, 0),
+        .port = leaves->port,
+        .cluster = server->cluster,
+        .domain = bytes_of_text(server->domain != NULL ? server->domain : ""),
+        .nonce = bytes_of_text(leaf->nonce),
+        .urls = leaves->urls.at,
+        .urls_count = options->no_advertise ? 0 : leaves->urls.count,
+        .client_id = leaf->id,
+        .max_payload = server->max_payload,
+        .headers = !server->no_headers,
+        .jetstream = server->jetstream,
+        .tls_required = options->tls_context != NULL,
+        .tls_verify = options->tls != NULL && options->tls->verify,
+        .answers = true,
+    };
+
+    if (answer) {
+        info.nonce = bytes_of(NULL, 0);
+        info.connect_info = true;
+        info.remote_account = leaf->account->account->name;
+        info.system = leaf->account->account->system;
+        info.may_import = &leaf->rules.out; /* as the leaf sees it */
+        info.may_export = &leaf->rules.in;
+    }
+    leaf_info_write(&leaf->out, &info);
+    leaf_mark(leaf);
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------
+ */
+
+void leaf_log_begin(const struct leaf *leaf)
+{
+    const char *account = leaf->remote != NULL && leaf->remote->options->account.size > 0
+                              ? (const char *)leaf->remote->options->account.at
+                              : "$G";
+
+    if (leaf->dialled)
+        logger_info(leaf->leaves->setup.logger, "%s - Leafnode connection created for account: %s",
+                    leaf->label, account);
+    else
+        logger_info(leaf->leaves->setup.logger, "%s - Leafnode connection created", leaf->label);
+}
+
+void leaf_refuse(struct leaf *leaf, const char *text, const char *reason)
+{
+    if (leaf->state >= LEAF_ENDING)
+        return;
+    logger_error(leaf->leaves->setup.logger, "%s - %s", leaf->label, text);
+    leaf_write_error(&leaf->out, bytes_of_text(text));
+    leaf_close(leaf, LEAF_LAST_WORDS, reason);
+}
+
+/* Whoever dialled tries again later than usual. */
+static void refuse_for_long(struct leaf *leaf, const char *text, const char *reason)
+{
+    if (leaf->remote != NULL)
+        leaf->remote->delay_ns = LEAF_DELAY_NS;
+    leaf_refuse(leaf, text, reason);
+}
+
+static void circle_found(struct leaf *leaf)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text),
+             "Loop detected for leafnode account=\"%.*s\". Delaying attempt to reconnect for %s",
+             BYTES_ARG(leaf->account->account->name), "30s");
+    refuse_for_long(leaf, text, "Protocol Violation");
+}
+
+/* ---- being up ---------------------------------------------------------------------------------
+ */
+
+bool leaf_is_mate(const struct leaf *leaf, const struct leaf *other)
+{
+    return other != leaf && other->state == LEAF_UP && other->account == leaf->account &&
+           other->peer.hub == leaf->peer.hub && leaf->peer.cluster.size > 0 &&
+           bytes_equal(leaf->peer.cluster, other->peer.cluster);
+}
+
+static bool is_alone(const struct leaf *leaf)
+{
+    for (const struct leaf *other = leaf->leaves->all; other != NULL; other = other->next)
+        if (leaf_is_mate(leaf, other))
+            return false;
+    return true;
+}
+
+static void see_mates(struct leaf *leaf)
+{
+    leaf->alone = is_alone(leaf);
+    for (struct leaf *other = leaf->leaves->all; other != NULL; other = other->next)
+        if (leaf_is_mate(leaf, other))
+            other->alone = is_alone(other);
+}
+
+static void log_domains(const struct leaf *leaf, struct bytes remote)
+{
+    const char *own = leaf->leaves->setup.info->domain;
+
+    logger_info(leaf->leaves->setup.logger,
+                "%s - JetStream using domains: local \"%s\", remote \"%.*s\"", leaf->label,
+                own != NULL ? own : "", BYTES_ARG(remote));
+}
+
+/* Requests to this server's JetStream are this server's, unless the other side says that it is of
+ * the same domain, and then it is told what it asks for. */
+static void set_domain(struct leaf *leaf, struct bytes remote)
+{
+    const struct leaves *leaves = leaf->leaves;
+    const char *own = leaves->setup.info->domain;
+
+    leaf->rules.system = leaf->account->account->system;
+    if (bytes_equal(bytes_of_text(own != NULL ? own : ""), remote))
+        return;
+    log_domains(leaf, remote);
+    if (own != NULL && leaves->setup.info->jetstream && !leaf->account->account->system)
+        leaf->rules.own = heap_copy(bytes_of_text(leaves->setup.clients->domain_api));
+}
+
+static struct client_row row_of(const struct leaf *leaf)
+{
+    return (struct client_row){
+        .id = leaf->id,
+        .address = bytes_of_text(leaf->address.text),
+        .port = leaf->address.port,
+        .type = CONNECTION_LEAFNODE,
+        .start_ns = leaf->start_ns,
+        .last_ns = io_now(leaf->leaves->setup.io),
+        .stop_ns = io_now(leaf->leaves->setup.io),
+        .reason = leaf->reason,
+        .rtt_ns = leaf->rtt_ns,
+        .received = {leaf->in_messages, leaf->in_bytes},
+        .sent = {leaf->out_messages, leaf->out_bytes},
+        .name = bytes_of_text(leaf->name),
+        .account = leaf->account->account->name,
+    };
+}
+
+static void say_up(const struct leaf *leaf, bool up)
+{
+    const struct client_watch *watch = leaf->leaves->setup.clients->watch;
+    struct client_row row = row_of(leaf);
+
+    if (watch != NULL && up)
+        watch->named(watch->owner, &row);
+    else if (watch != NULL)
+        watch->ended(watch->owner, &row);
+}
+
+static void ping_fired(struct timer *timer);
+
+void leaf_up(struct leaf *leaf)
+{
+    struct leaves *leaves = leaf->leaves;
+    struct timers *timers = io_timers(leaves->setup.io);
+
+    assert(leaf->account != NULL);
+    timers_cancel(timers, &leaf->deadline);
+    leaf->state = LEAF_UP;
+    leaf->up = true;
+    leaf->account->up++;
+    leaves->stats.up++;
+    leaf->ping.fire = ping_fired;
+    timers_arm(timers, &leaf->ping, io_now(leaves->setup.io) + SECOND_NS);
+    see_mates(leaf);
+    leaf_tell_all(leaf);
+    say_up(leaf, true);
+}
+
+bool leaf_down(struct leaf *leaf)
+{
+    struct leaves *leaves = leaf->leaves;
+
+    assert(leaf->state >= LEAF_ENDING);
+    if (!leaf->up)
+        return false;
+    leaf->up = false;
+    leaf->account->up--;
+    leaves->stats.up--;
+    say_up(leaf, false);
+    leaf_unhear_all(leaf);
+    leaf_untell_all(leaf);
+    leaf_interest_init(leaf);
+    for (struct leaf *other = leaves->all; other != NULL; other = other->next)
+        if (other->state == LEAF_UP && other->account == leaf->account)
+            other->alone = is_alone(other);
+    return true;
+}
+
+static void set_text(char **to, struct bytes text)
+{
+    heap_give(*to);
+    *to = heap_text(text);
+}
+
+static void set_cluster(struct leaf *leaf, struct bytes cluster)
+{
+    set_text(&leaf->cluster, cluster);
+    leaf->peer.cluster = bytes_of_text(leaf->cluster);
+}
+
+/* ---- the other side dialled -------------------------------------------------------------------
+ */
+
+static void deny_all(struct leaf_filter *filter, const struct json *list)
+{
+    for (const struct json *e = list != NULL ? list->child : NULL; e != NULL; e = e->next)
+        leaf_filter_deny(filter, e->text);
+}
+
+/* What it may publish is what comes in, what it may subscribe to goes out. */
+static void set_rules(struct leaf *leaf, const struct auth_user *user)
+{
+    const struct permission_options *may;
+
+    if (user == NULL || user->permissions == NULL)
+        return;
+    may = user->permissions->options;
+    leaf_filter_take(&leaf->rules.in, &may->publish_allow, &may->publish_deny);
+    leaf_filter_take(&leaf->rules.out, &may->subscribe_allow, &may->subscribe_deny);
+}
+
+/* One that comes back before it was missed. */
+static void replace_older(struct leaf *leaf)
+{
+    static const char text[] = "Duplicate Remote LeafNode Connection";
+
+    for (struct leaf *other = leaf->leaves->all; other != NULL; other = other->next) {
+        if (other == leaf || other->dialled || other->state != LEAF_UP ||
+            other->account != leaf->account || leaf->name[0] == 0 || leaf->remote_account[0] == 0 ||
+            strcmp(other->name, leaf->name) != 0 || strcmp(other->cluster, leaf->cluster) != 0 ||
+            strcmp(other->remote_account, leaf->remote_account) != 0)
+            continue;
+        leaf_refuse(other, text, text);
+        logger_warn(leaf->leaves->setup.logger, "%s - Replacing connection from same server",
+                    leaf->label);
+        return;
+    }
+}
+
+static void expiry_fired(struct timer *timer)
+{
+    leaf_refuse(owner_of(timer, struct leaf, expiry), "User Authentication Expired",
+                "Authentication Expired");
+}
+
+static void set_expiry(struct leaf *leaf, const struct auth_user *user)
+{
+    struct io *io = leaf->leaves->setup.io;
+    int64_t left_s;
+
+    if (user == NULL || user->made == NULL || user->made->expires_s == 0)
+        return;
+    left_s = user->made->expires_s - io_wall(io) / SECOND_NS;
+    leaf->expiry.fire = expiry_fired;
+    if (left_s < INT64_C(3) * 365 * 86400)
+        timers_arm(io_timers(io), &leaf->expiry,
+                   io_now(io) + (left_s > 0 ? left_s : 0) * SECOND_NS);
+}
+
+/* Some words in the way of the reference: what a peer would not understand of us, or we of it. */
+static bool refuse_connect(struct leaf *leaf, const struct leaf_connect *said)
+{
+    const struct leaves *leaves = leaf->leaves;
+    struct bytes own = leaves->setup.info->cluster;
+    struct bytes least = leaves->options->version_min;
+    char text[256];
+
+    if (bytes_find(said->cluster, ' ') < said->cluster.size) {
+        leaf_refuse(leaf, "cluster name cannot contain spaces", "Protocol Violation");
+    } else if (own.size > 0 && bytes_equal(said->cluster, own)) {
+        leaf_refuse(leaf, "remote leafnode has same cluster name", "Cluster Names Identical");
+    } else if (said->gateway.size > 0) {
+        snprintf(text, sizeof(text),
+                 "Rejecting connection from gateway \"%.*s\" on the leafnode port",
+                 BYTES_ARG(bytes_take(said->gateway,
+                                      said->gateway.size < 128 ? said->gateway.size : 128)));
+        leaf_refuse(leaf, text, "Wrong Gateway");
+    } else if (least.size > 0 && !leaf_version_at_least(said->version, least)) {
+        snprintf(text, sizeof(text),
+                 "connection rejected since minimum version required is \"%.*s\"",
+                 BYTES_ARG(least));
+        leaf_refuse(leaf, text, "Minimum Version Required");
+    }
+    return leaf->state >= LEAF_ENDING;
+}
+
+void leaf_admit(struct leaf *leaf, const struct leaf_connect *said, struct account *account,
+                const struct auth_user *user)
+{
+    leaf->account = leaf_account_of(leaf->leaves, account);
+    leaf->signed_in = user != NULL;
+    set_rules(leaf, user);
+    set_expiry(leaf, user);
+    set_text(&leaf->name, said->name);
+    set_text(&leaf->remote_account, said->remote_account);
+    set_cluster(leaf, said->cluster);
+    leaf->headers = said->headers && !leaf->leaves->setup.info->no_headers;
+    leaf->isolated = leaf->isolated || said->isolate;
+    leaf->peer.hub = said->hub;
+    set_domain(leaf, said->domain);
+    replace_older(leaf);
+    leaf_greet(leaf, true); /* with what was configured, not what it asked for */
+    deny_all(&leaf->rules.out, said->deny_read);
+    leaf_up(leaf);
+}
+
+static void heard_connect(struct leaf *leaf, struct bytes args)
+{
+    struct leaf_connect said;
+
+    arena_reset(&leaf->leaves->arena);
+    if (leaf->state != LEAF_UNPROVEN) {
+        leaf_refuse(leaf, "Unknown Protocol Operation", "Protocol Violation");
+    } else if (!leaf_connect_read(&leaf->leaves->arena, args, &said)) {
+        leaf_refuse(leaf, "Invalid CONNECT", "Protocol Violation");
+    } else if (said.lang.size > 0) {
+        leaf_refuse(leaf, "attempted to connect to leaf node port", "Incorrect Port");
+    } else if (!refuse_connect(leaf, &said)) {
+        leaf_authenticate(leaf, &said, args);
+    }
+}
+
+/* ---- we dialled -------------------------------------------------------------------------------
+ */
+
+static void take_rules(struct leaf *leaf, const struct leaf_info *info)
+{
+    const struct leaf_remote *options = leaf->remote->options;
+
+    leaf_filter_deinit(&leaf->rules.in);
+    leaf_filter_deinit(&leaf->rules.out);
+    if (!leaf_filter_read(info->import, &leaf->rules.in) ||
+        !leaf_filter_read(info->export, &leaf->rules.out))
+        logger_warn(leaf->leaves->setup.logger, "%s - Permissions in INFO cannot be read",
+                    leaf->label);
+    for (size_t i = 0; i < options->deny_imports_count; i++)
+        leaf_filter_deny(&leaf->rules.in, options->deny_imports[i]);
+    for (size_t i = 0; i < options->deny_exports_count; i++)
+        leaf_filter_deny(&leaf->rules.out, options->deny_exports[i]);
+}
+
+static void say_connect(struct leaf *leaf)
+{
+    struct leaf_connect connect = {0};
+
+    if (!remote_connect(leaf->remote, leaf, &connect)) {
+        leaf_close(leaf, LEAF_AT_ONCE, "Authentication Failure");
+        return;
+    }
+    leaf_connect_write(&leaf->out, &connect);
+    leaf_mark(leaf);
+    leaf->state = LEAF_ANSWERING;
+}
+
+static void let_in(struct leaf *leaf, struct bytes remote_account)
+{
+    set_text(&leaf->remote_account, remote_account);
+    remote_reached(leaf->remote);
+    leaf_up(leaf);
+}
+
+/* Its first INFO: who it is, and whether TLS follows. */
+static void met(struct leaf *leaf, const struct leaf_info *info)
+{
+    struct leaves *leaves = leaf->leaves;
+    struct account *account;
+
+    leaf_log_begin(leaf);
+    if (info->client_id == 0 || info->urls_read == NULL) {
+        logger_error(leaves->setup.logger, "%s - attempted to connect to wrong port", leaf->label);
+        leaf_close(leaf, LEAF_AT_ONCE, "Incorrect Port");
+        return;
+    }
+    account = leaf->remote->options->account.size > 0
+                  ? router_account(leaves->setup.router, leaf->remote->options->account)
+                  : router_account_default(leaves->setup.router);
+    if (account == NULL) {
+        logger_error(leaves->setup.logger,
+                     "Unable to lookup account %.*s for solicited leafnode connection",
+                     BYTES_ARG(leaf->remote->options->account));
+        leaf_close(leaf, LEAF_AT_ONCE, "Missing Account");
+        return;
+    }
+    if (info->nonce.size < sizeof(leaf->nonce))
+        snprintf(leaf->nonce, sizeof(leaf->nonce), "%.*s", BYTES_ARG(info->nonce));
+    set_text(&leaf->name, info->name.size > 0 ? info->name : info->id);
+    set_cluster(leaf, info->cluster);
+    leaf->headers = info->headers && !leaves->setup.info->no_headers;
+    leaf->answered = info->answers;
+    leaf->account = leaf_account_of(leaves, account);
+    set_domain(leaf, info->domain);
+    leaf->heard_info = true;
+    if (leaf->tls == NULL && (info->tls_required || remote_wants_tls(leaf->remote))) {
+        struct tls_context *context = remote_tls(leaf->remote);
+
+        if (context == NULL) {
+            leaf_close(leaf, LEAF_AT_ONCE, "TLS Handshake Failure");
+            return;
+        }
+        leaf_secure(leaf, context, remote_tls_name(leaf->remote));
+    }
+    say_connect(leaf);
+}
+
+static void heard_info(struct leaf *leaf, struct bytes args)
+{
+    struct leaf_info info;
+    bool first = !leaf->heard_info;
+
+    if (!leaf->dialled) /* it offers compression, which it finds is not done here */
+        return;
+    arena_reset(&leaf->leaves->arena);
+    if (!leaf_info_read(&leaf->leaves->arena, args, &info)) {
+        leaf_refuse(leaf, "Invalid INFO", "Protocol Violation");
+        return;
+    }
+    if (leaf->remote == NULL)
+        return;
+    if (first || info.import != NULL || info.export != NULL)
+        take_rules(leaf, &info);
+    if (info.urls_read != NULL)
+        remote_learn(leaf->remote, info.urls_read);
+    if (first)
+        met(leaf, &info);
+    if (leaf->state == LEAF_ANSWERING && ((first && !leaf->answered) || info.connect_info))
+        let_in(leaf, info.remote_account);
+}
+
+/* ---- interest ---------------------------------------------------------------------------------
+ */
+
+static void heard_violation(struct leaf *leaf, const char *what, const char *action,
+                            struct bytes subject)
+{
+    char text[512];
+    int size = subject.size < 256 ? (int)subject.size : 256;
+
+    if (leaf->peer.hub) /* it has told us what we may */
+        return;
+    snprintf(text, sizeof(text), "Permissions Violation for %s to \"%.*s\"", what, size,
+             (const char *)subject.at);
+    logger_error(leaf->leaves->setup.logger,
+                 "%s - %s Violation on \"%.*s\" - Check other side configuration", leaf->label,
+                 action, size, (const char *)subject.at);
+    refuse_for_long(leaf, text, "Protocol Violation");
+}
+
+static bool subs_full(const struct leaf *leaf)
+{
+    int64_t most = leaf->leaves->setup.options->max_subscriptions;
+
+    return most > 0 && (int64_t)leaf->heard.count >= most;
+}
+
+static void heard_sub(struct leaf *leaf, struct bytes args)
+{
+    struct leaf_interest interest;
+
+    if (!leaf_sub_read(args, &interest)) {
+        leaf_refuse(leaf, "Invalid Subject", "Protocol Violation");
+        return;
+    }
+    if (bytes_equal(interest.subject, bytes_of_text(leaf->account->circle))) {
+        circle_found(leaf);
+        return;
+    }
+    if (!leaf_subject_free(interest.subject) && subject_literal(interest.subject) &&
+        !leaf_filter_passes(&leaf->rules.out, interest.subject)) {
+        heard_violation(leaf, "Subscription", "Subscription", interest.subject);
+        return;
+    }
+    if (subs_full(leaf)) {
+        leaf_refuse(leaf, "maximum subscriptions exceeded", "Maximum Subscriptions Exceeded");
+        return;
+    }
+    leaf_hear(leaf, &interest);
+}
+
+static void heard_unsub(struct leaf *leaf, struct bytes args)
+{
+    struct leaf_interest interest;
+
+    if (leaf_unsub_read(args, &interest))
+        leaf_hear(leaf, &interest);
+    else
+        leaf_refuse(leaf, "Invalid Subject", "Protocol Violation");
+}
+
+/* ---- messages ---------------------------------------------------------------------------------
+ */
+
+static size_t gather_queues(struct leaves *leaves, struct bytes text)
+{
+    struct bytes queue;
+    size_t count = 0;
+
+    while (leaf_queue_next(&text, &queue)) {
+        if (count + 1 >= leaves->queues_capacity) {
+            leaves->queues_capacity =
+                leaves->queues_capacity == 0 ? 16 : leaves->queues_capacity * 2;
+            leaves->queues =
+                heap_resize(leaves->queues, leaves->queues_capacity * sizeof(*leaves->queues));
+        }
+        leaves->queues[count++] = queue;
+    }
+    return count;
+}
+
+/* As this server's account has it: requests to JetStream in its domain, mapped subjects. */
+static enum mapped map_subject(struct leaf *leaf, struct bytes subject, struct buf *out)
+{
+    struct leaves *leaves = leaf->leaves;
+    struct bytes domain = bytes_of_text(leaves->setup.clients->domain_api);
+    const struct account *account = leaf->account->account;
+
+    buf_clear(out);
+    if (domain.size > 0 && leaves->setup.info->jetstream && !account->system &&
+        bytes_starts(subject, domain)) {
+        struct bytes rest = bytes_skip(subject, domain.size);
+
+        if (!bytes_starts(rest, BYTES("$KV.")) && !bytes_starts(rest, BYTES("$OBJ.")))
+            (void)BUF_ADD(out, "$JS.API.");
+        (void)buf_add(out, rest);
+        return MAPPED_OTHER;
+    }
+    if (account->mappings == NULL)
+        return MAPPED_SAME;
+    return mappings_apply(account->mappings, subject, &leaves->prng, out);
+}
+
+static void publish(struct leaf *leaf, struct message *message, struct bytes queues)
+{
+    struct leaves *leaves = leaf->leaves;
+    bool mapped = false;
+    size_t count;
+
+    switch (map_subject(leaf, message_sent_to(message), &leaves->subject)) {
+    case MAPPED_SAME: break;
+    case MAPPED_LOST: return;
+    case MAPPED_OTHER:
+        *(message->route.size > 0 ? &message->route : &message->subject) =
+            buf_bytes(&leaves->subject);
+        mapped = true;
+        break;
+    }
+    count = gather_queues(leaves, queues);
+    (void)router_publish_leaf(leaves->setup.router, leaf->account->account, message,
+                              mapped && count == 0, leaves->queues, count);
+}
+
+static void heard_message(struct leaf *leaf, const struct leaf_message *said, const uint8_t *body)
+{
+    struct leaves *leaves = leaf->leaves;
+    struct message message = {
+        .subject = said->subject,
+        .reply = said->reply,
+        .headers = bytes_of(body, said->header_size),
+        .payload = bytes_of(body + said->header_size, said->size - said->header_size),
+        .leaf = &leaf->peer,
+    };
+    struct bytes shown = leaf_reply_shown(&message.reply);
+
+    if (shown.size > 0) {
+        message.route = said->subject;
+        message.subject = shown;
+    }
+
+    leaf->in_messages++;
+    leaf->in_bytes += said->size;
+    leaves->stats.in_messages++;
+    leaves->stats.in_bytes += said->size;
+    traffic_add(&leaf->account->account->received, said->size);
+    if (!leaf_rules_take(&leaf->rules, leaf->peer.hub, said->subject)) {
+        heard_violation(leaf, "Publish", "Publish", said->subject);
+        return;
+    }
+    publish(leaf, &message, said->queues);
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------
+ */
+
+static void heard_error(struct leaf *leaf, struct bytes args)
+{
+    const struct leaves *leaves = leaf->leaves;
+    int64_t delay_ns = 0;
+
+    logger_error(leaves->setup.logger, "%s - Leafnode Error %.*s", leaf->label,
+                 (int)(args.size < 512 ? args.size : 512), (const char *)args.at);
+    if (memmem(args.at, args.size, "Loop detected", 13) != NULL ||
+        memmem(args.at, args.size, "same cluster name", 17) != NULL ||
+        memmem(args.at, args.size, "Permissions Violation", 21) != NULL)
+        delay_ns = LEAF_DELAY_NS;
+    else if (memmem(args.at, args.size, "minimum version", 15) != NULL)
+        delay_ns = LEAF_DELAY_VERSION_NS;
+    if (leaf->remote != NULL && delay_ns > leaf->remote->delay_ns)
+        leaf->remote->delay_ns = delay_ns;
+    leaf_close(leaf, LEAF_AT_ONCE, "Parse Error");
+}
+
+static void ping_fired(struct timer *timer)
+{
+    leaf_ping(owner_of(timer, struct leaf, ping));
+}
+
+void leaf_ping(struct leaf *leaf)
+{
+    struct leaves *leaves = leaf->leaves;
+    const struct options *options = leaves->setup.options;
+    int64_t now_ns = io_now(leaves->setup.io);
+
+    if (leaf->state != LEAF_UP)
+        return;
+    if ((int64_t)leaf->pings_out >= options->ping_max) {
+        leaves->stats.stale++;
+        leaf_refuse(leaf, "Stale Connection", "Stale Connection");
+        return;
+    }
+    leaf->pings_out++;
+    leaf->ping_sent_ns = now_ns;
+    (void)BUF_ADD(&leaf->out, "PING\r\n");
+    leaf_mark(leaf);
+    timers_arm(io_timers(leaves->setup.io), &leaf->ping, now_ns + options->ping_interval_ns);
+}
+
+static void heard_pong(struct leaf *leaf)
+{
+    if (leaf->pings_out > 0)
+        leaf->rtt_ns = io_now(leaf->leaves->setup.io) - leaf->ping_sent_ns;
+    leaf->pings_out = 0;
+}
+
+/* ---- lines ------------------------------------------------------------------------------------
+ */
+
+static bool may_come(const struct leaf *leaf, enum leaf_verb verb)
+{
+    switch (verb) {
+    case LEAF_VERB_INFO: return true;
+    case LEAF_VERB_ERR:
+    case LEAF_VERB_OK: return true;
+    case LEAF_VERB_CONNECT: return leaf->state == LEAF_UNPROVEN;
+    case LEAF_VERB_PING:
+    case LEAF_VERB_PONG: return leaf->state != LEAF_UNPROVEN;
+    default: return leaf->state == LEAF_UP;
+    }
+}
+
+static void heard_line(struct leaf *leaf, const struct leaf_line *line)
+{
+    switch (line->verb) {
+    case LEAF_VERB_SUB: heard_sub(leaf, line->args); break;
+    case LEAF_VERB_UNSUB: heard_unsub(leaf, line->args); break;
+    case LEAF_VERB_INFO: heard_info(leaf, line->args); break;
+    case LEAF_VERB_CONNECT: heard_connect(leaf, line->args); break;
+    case LEAF_VERB_ERR: heard_error(leaf, line->args); break;
+    case LEAF_VERB_PONG: heard_pong(leaf); break;
+    case LEAF_VERB_PING:
+        (void)BUF_ADD(&leaf->out, "PONG\r\n");
+        leaf_mark(leaf);
+        break;
+    default: break;
+    }
+}
+
+/* A message whose line is whole. 0: its payload is not, or it was refused. */
+static size_t take_message(struct leaf *leaf, struct bytes b, const struct leaf_line *line)
+{
+    bool headers = line->verb == LEAF_VERB_MESSAGE_HEADERS;
+    struct leaf_message message;
+    const char *why;
+    size_t whole;
+
+    if (!leaf_message_read(line->args, headers, &message, &why)) {
+        leaf_refuse(leaf, why, "Protocol Violation");
+        return 0;
+    }
+    if ((int64_t)message.size > leaf->leaves->setup.info->max_payload) {
+        leaf_refuse(leaf, "Maximum Payload Violation", "Maximum Message Payload Exceeded");
+        return 0;
+    }
+    whole = line->size + message.size + 2;
+    if (b.size < whole)
+        return 0;
+    if (!bytes_equal(bytes_skip(bytes_take(b, whole), whole - 2), BYTES("\r\n"))) {
+        leaf_refuse(leaf, "Unknown Protocol Operation", "Protocol Violation");
+        return 0;
+    }
+    heard_message(leaf, &message, b.at + line->size);
+    return whole;
+}
+
+static size_t line_max(const struct leaf *leaf)
+{
+    return leaf->state == LEAF_UNPROVEN ? LEAF_LINE_UNPROVEN_MAX : LEAF_LINE_MAX;
+}
+
+static size_t take_one(struct leaf *leaf, struct bytes b)
+{
+    struct leaf_line line;
+
+    switch (leaf_line_read(b, line_max(leaf), &line)) {
+    case PARSE_DONE: break;
+    case PARSE_MORE: return 0;
+    case PARSE_LONG:
+        leaf_refuse(leaf, "maximum control line exceeded", "Maximum Control Line Exceeded");
+        return 0;
+    case PARSE_BAD: leaf_refuse(leaf, "Unknown Protocol Operation", "Protocol Violation"); return 0;
+    }
+    if (!may_come(leaf, line.verb)) {
+        leaf_refuse(leaf, "Authorization Violation", "Protocol Violation");
+        return 0;
+    }
+    if (line.verb == LEAF_VERB_MESSAGE || line.verb == LEAF_VERB_MESSAGE_HEADERS)
+        return take_message(leaf, b, &line);
+    heard_line(leaf, &line);
+    return line.size;
+}
+
+/* While a password is proven, and where TLS begins, what follows waits. */
+static bool takes(const struct leaf *leaf, bool secure)
+{
+    return leaf->state < LEAF_ENDING && leaf->state != LEAF_PROVING && leaf->secure == secure;
+}
+
+size_t leaf_take(struct leaf *leaf, struct bytes b)
+{
+    bool secure = leaf->secure;
+    size_t taken = 0;
+
+    while (takes(leaf, secure) && taken < b.size) {
+        size_t size = take_one(leaf, bytes_skip(b, taken));
+
+        if (size == 0)
+            break;
+        taken += size;
+    }
+    return taken;
+}
