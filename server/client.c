@@ -87,8 +87,7 @@ void client_deinit(struct client *client)
     assert(!client->dirty);
     client_subs_remove_all(&client->subs, &client->clients->sub_pool); /* what is kept for more */
     client_unbind(client);
-    if (client->proof != NULL)
-        client->proof->client = NULL;
+    client_proof_leave(client);
     buf_deinit(&client->late);
     clients_spare_give(client->clients, &client->in);
     clients_spare_give(client->clients, &client->out);

@@ -272,6 +272,18 @@ static void proof_free(struct client_proof *proof)
     heap_give(proof);
 }
 
+void client_proof_leave(struct client *client)
+{
+    struct client_proof *proof = client->proof;
+
+    if (proof == NULL)
+        return;
+    client->proof = NULL;
+    proof->client = NULL;
+    if (!proof->begun)
+        proof_free(proof);
+}
+
 void client_proof_run(struct client_proof *proof)
 {
     proof->proven = password_proves(proof->hash, proof->said);

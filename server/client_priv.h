@@ -41,6 +41,8 @@ void client_authenticate(struct client *client, const struct connect *said, stru
                          int64_t now_ns);
 /* Out of its account, where it has no subscriptions any more or will be bound to again. */
 void client_unbind(struct client *client);
+/* It goes while something is proven of it: what nobody has begun ends with it. */
+void client_proof_leave(struct client *client);
 /* "User "x"", for the log. Good until the next call for this shard's clients. */
 struct bytes client_user_text(const struct client *client);
 /* Of a client with permissions. */
