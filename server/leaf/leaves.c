@@ -210,7 +210,8 @@ void leaves_end(struct leaves *leaves)
     leaves->ending = true;
     remotes_stop(leaves);
     for (struct leaf *leaf = leaves->all; leaf != NULL; leaf = leaf->next)
-        leaf_close(leaf, leaf->dialled && !leaf->heard_info ? LEAF_AT_ONCE : LEAF_LAST_WORDS,
+        leaf_close(leaf,
+                   leaf_queued(leaf) > 0 && leaf->state == LEAF_UP ? LEAF_LAST_WORDS : LEAF_AT_ONCE,
                    "Server Shutdown");
 }
 
