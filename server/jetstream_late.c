@@ -22,11 +22,17 @@
 #define SLICE_HURRIED  64u
 #define SLICE_MESSAGES 20000u
 
+/* One whose state block takes more holds up the loop. It comes last, and not before those who come
+ * right after the start have been answered. */
+#define HEAVY_BYTES   (512u << 10)
+#define HEAVY_WAIT_NS INT64_C(250000000)
+
 struct late {
     struct jetstream *jetstream;
     struct catalogue_entry *entry;
     struct door *door;
     bool asked;
+    bool weighed, heavy;
     struct late *before, *next;
 };
 
@@ -169,26 +175,63 @@ static uint64_t cost_of(const struct catalogue_entry *entry)
 }
 
 /* Whoever asked for one does not wait for others that nobody has asked for. */
-static bool may_open(const struct jetstream *jetstream, const struct late *late)
+static bool is_wanted(const struct late *late)
 {
-    const struct jetstream_late *list = &jetstream->late;
+    return late->asked || late->jetstream->late.hurry;
+}
 
-    return late->asked || list->hurry || io_now(server_io(jetstream->server)) >= list->begin_ns;
+static int64_t due_ns(const struct late *late)
+{
+    int64_t begin_ns = late->jetstream->late.begin_ns;
+
+    return late->heavy ? begin_ns + HEAVY_WAIT_NS : begin_ns;
+}
+
+static bool is_due(const struct late *late)
+{
+    return is_wanted(late) || io_now(server_io(late->jetstream->server)) >= due_ns(late);
+}
+
+static void weigh(struct late *late)
+{
+    struct jetstream *jetstream = late->jetstream;
+    uint64_t most = server_options(jetstream->server)->sim.late_heavy;
+
+    late->weighed = true;
+    late->heavy = log_block_bytes(jetstream->home->store, late->entry->assigned.id) >
+                  (most > 0 ? most : HEAVY_BYTES);
+    if (!late->heavy)
+        return;
+    take_out(&jetstream->late, late);
+    add_last(&jetstream->late, late);
+}
+
+/* NULL: none is to be opened now. */
+static struct late *next_due(struct jetstream *jetstream)
+{
+    struct late *late;
+
+    while ((late = jetstream->late.first) != NULL && is_due(late)) {
+        if (late->weighed || is_wanted(late))
+            return late;
+        weigh(late);
+    }
+    return NULL;
 }
 
 static void open_some(struct jetstream *jetstream, unsigned most)
 {
-    struct late *open[SLICE_HURRIED];
+    struct late *open[SLICE_HURRIED], *late;
     unsigned count = 0;
     uint64_t cost = 0;
 
     jetstream_lanes_settle_later(jetstream);
-    while (jetstream->late.first != NULL && count < most && cost < SLICE_MESSAGES &&
-           may_open(jetstream, jetstream->late.first)) {
-        open[count] = jetstream->late.first;
-        open_one(jetstream, open[count]);
-        cost += cost_of(open[count]->entry);
-        count++;
+    while (count < most && cost < SLICE_MESSAGES && (late = next_due(jetstream)) != NULL) {
+        if (late->heavy && count > 0)
+            break; /* who waits for the others need not wait for it */
+        open[count++] = late;
+        open_one(jetstream, late);
+        cost += cost_of(late->entry);
     }
     jetstream_lanes_settle(jetstream);
     for (unsigned i = 0; i < count; i++)
@@ -216,10 +259,11 @@ void jetstream_late_turn(struct jetstream *jetstream)
 
     if (list->first == NULL)
         return;
-    open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS);
+    if (next_due(jetstream) != NULL)
+        open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS);
     if (list->first != NULL)
         timers_arm(io_timers(io), &list->timer,
-                   list->begin_ns > io_now(io) ? list->begin_ns : io_now(io));
+                   is_due(list->first) ? io_now(io) : due_ns(list->first));
 }
 
 void jetstream_complete(struct jetstream *jetstream)

@@ -126,6 +126,7 @@ struct options {
         uint64_t count_part;   /* server/stream/op_count.c; 0: its default */
         unsigned lanes;        /* server/jetstream_lanes.c; 0: one */
         int64_t late_pause_ns; /* before a start opens what nobody asks for (jetstream_late.c) */
+        uint64_t late_heavy;   /* the same; 0: its default */
     } sim;                     /* no flag sets these: the simulator does */
 };
 

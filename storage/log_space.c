@@ -10,6 +10,21 @@
 /* ---- blocks -----------------------------------------------------------------------------------
  */
 
+uint64_t log_block_bytes(struct store *store, uint64_t log_id)
+{
+    uint64_t index, size = 0;
+    struct io_file *file;
+    unsigned count = 0;
+
+    if (block_list(store->io, store->dir, log_id, &index, 1, &count) != OK || count == 0 ||
+        io_open(store->io, path_block(store->dir, log_id, index).text, IO_READ, &file) != OK)
+        return 0;
+    if (io_size(store->io, file, &size) != OK)
+        size = 0;
+    io_close(store->io, file);
+    return size;
+}
+
 struct log_block_writing {
     struct io_work work;
     struct log *log;

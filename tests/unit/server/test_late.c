@@ -51,13 +51,16 @@ static void ask(struct world *world, struct peer *peer, const char *subject, con
 
 /* Streams A on "A.>" and so on, of five messages each, with a consumer "c"; `before` is done to
  * them; then the server was killed and runs again, and opens what it is asked for only. */
-static void start_late(struct world *world, void (*before)(struct world *world, struct peer *peer))
+static void start_late_of(struct world *world, uint64_t block_bytes,
+                          void (*before)(struct world *world, struct peer *peer))
 {
     struct peer *peer;
 
     world_init(world, 7);
     world->options.jetstream = true;
     world->options.sim.late_pause_ns = 3600 * SECOND;
+    world->options.sim.block_bytes = block_bytes;
+    world->options.sim.late_heavy = 1;
     world_start(world);
     peer = come_in(world);
     for (unsigned i = 0; i < STREAMS; i++) {
@@ -84,6 +87,11 @@ static void start_late(struct world *world, void (*before)(struct world *world, 
     if (before != NULL)
         before(world, peer);
     world_kill(world);
+}
+
+static void start_late(struct world *world, void (*before)(struct world *world, struct peer *peer))
+{
+    start_late_of(world, 0, before);
 }
 
 /* Asked of one stream, and this one only is opened. */
@@ -237,6 +245,41 @@ START_TEST(they_are_opened_without_being_asked_for)
 }
 END_TEST
 
+static void grow_a(struct world *world, struct peer *peer)
+{
+    struct lines lines = {.size = 0};
+
+    for (unsigned i = 0; i < 500; i++)
+        lines_publish(&lines, "A.x", "in.r", "more");
+    lines_say(&lines, world, peer);
+    ck_assert(peer_has(peer, "\"seq\":505}"));
+    for (unsigned i = 0; i < 500; i++)
+        lines_publish(&lines, "A.x", "in.r", "more");
+    lines_say(&lines, world, peer);
+    world->options.sim.late_pause_ns = 0;
+}
+
+START_TEST(a_heavy_one_comes_last_unless_it_is_asked_for)
+{
+    struct world world;
+    struct peer *peer;
+
+    start_late_of(&world, 4 << 10, grow_a);
+    sim_run(world.sim, SECOND / 20);
+    ck_assert_uint_eq(open_count(&world), 2);
+    ck_assert(!is_open(&world, "A"));
+    sim_run(world.sim, SECOND / 2);
+    ck_assert(is_open(&world, "A"));
+    world.options.sim.late_pause_ns = 3600 * SECOND;
+    world_kill(&world);
+    peer = come_in(&world);
+    ask(&world, peer, "$JS.API.STREAM.INFO.A", "");
+    ck_assert(peer_has(peer, "\"messages\":1005"));
+    ck_assert_uint_eq(open_count(&world), 1);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(a_crash_between_them_loses_nothing)
 {
     static const char *const publishes[] = {"B.x", "C.x", "A.x"};
@@ -336,6 +379,7 @@ int main(void)
         what_is_said_of_all_streams_is_said_when_all_are_open,
         what_is_asked_behind_a_question_about_all_comes_after_it,
         they_are_opened_without_being_asked_for,
+        a_heavy_one_comes_last_unless_it_is_asked_for,
         a_crash_between_them_loses_nothing,
         whoever_waits_for_one_that_cannot_be_opened_hears_that_nobody_is_there,
         where_a_limit_counts_all_streams_none_is_late,
