@@ -134,22 +134,30 @@ void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *ent
 /* ---- opening ----------------------------------------------------------------------------------
  */
 
-/* What it still has to sync may be put off. */
+/* What it still has to sync may be put off. The stream listens before the door is shut: another
+ * shard, which does not wait for this one, would find nobody in between. */
 static void open_one(struct jetstream *jetstream, struct late *late)
 {
     struct catalogue_entry *entry = late->entry;
 
     take_out(&jetstream->late, late);
     entry->late = NULL;
-    door_shut(late->door);
     jetstream_entry_open(jetstream, entry);
+    door_shut(late->door);
     log_clock_raise(&jetstream->clock, jetstream->time_floor_ns);
+}
+
+/* One whose log has no config yet takes nothing: perhaps it is to be filled from a backup, and
+ * taken back when nothing comes. */
+static bool takes(const struct stream *stream)
+{
+    return stream != NULL && stream_applied(stream)->configured;
 }
 
 /* It is on the disk now, or it is closed again. */
 static void opened(struct late *late)
 {
-    if (late->entry->stream != NULL)
+    if (takes(late->entry->stream))
         door_hand_over(late->door, late->entry->stream);
     else
         door_refuse(late->door);
@@ -198,8 +206,8 @@ static void weigh(struct late *late)
     uint64_t most = server_options(jetstream->server)->sim.late_heavy;
 
     late->weighed = true;
-    late->heavy = log_block_bytes(jetstream->home->store, late->entry->assigned.id) >
-                  (most > 0 ? most : HEAVY_BYTES);
+    late->heavy = log_block_bytes(jetstream_lane(jetstream, late->entry)->store,
+                                  late->entry->assigned.id) > (most > 0 ? most : HEAVY_BYTES);
     if (!late->heavy)
         return;
     take_out(&jetstream->late, late);

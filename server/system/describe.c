@@ -255,6 +255,8 @@ void system_write_stats(struct json_writer *w, struct server *server)
 {
     struct server_sums sums;
 
+    if (server->jetstream != NULL)
+        jetstream_complete(server->jetstream); /* what is said of all streams */
     server_shards_halt(server);
     server_sums(server, &sums);
     json_object_begin(w);

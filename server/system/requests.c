@@ -323,8 +323,10 @@ static void account_jsz(struct answer *answer, struct account *account)
     else if (!jetstream_serves(server->jetstream, account))
         ask_refuse(&answer->ask, 500, "account \"%.*s\" not jetstream enabled",
                    BYTES_ARG(answer->ask.account));
-    else
+    else {
+        jetstream_complete(server->jetstream); /* right after a start, as for any document */
         monitor_jsz_account(&answer->writer, server, &answer->ask, account);
+    }
     send_document(answer);
 }
 

@@ -51,12 +51,13 @@ static void ask(struct world *world, struct peer *peer, const char *subject, con
 
 /* Streams A on "A.>" and so on, of five messages each, with a consumer "c"; `before` is done to
  * them; then the server was killed and runs again, and opens what it is asked for only. */
-static void start_late_of(struct world *world, uint64_t block_bytes,
+static void start_late_in(struct world *world, unsigned lanes, uint64_t block_bytes,
                           void (*before)(struct world *world, struct peer *peer))
 {
     struct peer *peer;
 
     world_init(world, 7);
+    world->options.sim.lanes = lanes;
     world->options.jetstream = true;
     world->options.sim.late_pause_ns = 3600 * SECOND;
     world->options.sim.block_bytes = block_bytes;
@@ -87,6 +88,12 @@ static void start_late_of(struct world *world, uint64_t block_bytes,
     if (before != NULL)
         before(world, peer);
     world_kill(world);
+}
+
+static void start_late_of(struct world *world, uint64_t block_bytes,
+                          void (*before)(struct world *world, struct peer *peer))
+{
+    start_late_in(world, 1, block_bytes, before);
 }
 
 static void start_late(struct world *world, void (*before)(struct world *world, struct peer *peer))
@@ -280,6 +287,43 @@ START_TEST(a_heavy_one_comes_last_unless_it_is_asked_for)
 }
 END_TEST
 
+START_TEST(a_heavy_one_is_known_wherever_its_log_is)
+{
+    struct world world;
+
+    start_late_in(&world, 3, 4 << 10, grow_a);
+    ck_assert_ptr_ne(jetstream_lane(world.server->jetstream, entry_of(&world, "A")),
+                     world.server->jetstream->home);
+    sim_run(world.sim, SECOND / 20);
+    ck_assert_uint_eq(open_count(&world), 2);
+    ck_assert(!is_open(&world, "A"));
+    world_deinit(&world);
+}
+END_TEST
+
+static void begin_restore(struct world *world, struct peer *peer)
+{
+    ask(world, peer, "$JS.API.STREAM.RESTORE.R",
+        "{\"config\":{\"name\":\"R\",\"subjects\":[\"R.>\"]},\"state\":{}}");
+    ck_assert(peer_has(peer, "stream_restore_response"));
+    ck_assert(!peer_has(peer, "error"));
+}
+
+START_TEST(one_whose_restore_was_cut_short_takes_nothing)
+{
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, begin_restore);
+    peer = come_in(&world);
+    ck_assert_ptr_nonnull(entry_of(&world, "R"));
+    ask(&world, peer, "R.x", "new");
+    ck_assert(!peer_has(peer, "\"seq\":"));
+    ck_assert(peer_has(peer, "NATS/1.0 503"));
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(a_crash_between_them_loses_nothing)
 {
     static const char *const publishes[] = {"B.x", "C.x", "A.x"};
@@ -341,6 +385,90 @@ START_TEST(whoever_waits_for_one_that_cannot_be_opened_hears_that_nobody_is_ther
 }
 END_TEST
 
+struct watched {
+    struct world *world;
+    bool told, listened;
+};
+
+static void watch_line(void *context, struct bytes line)
+{
+    struct watched *watched = context;
+    struct router *router = watched->world->server->router;
+
+    log_line(watched->world, line);
+    if (memmem(line.at, line.size, "could not be opened", 19) == NULL)
+        return;
+    watched->told = true;
+    watched->listened = router_interest(router, router_account_default(router), BYTES("B.x"));
+}
+
+/* A client of another shard, which does not wait for this one, would hear that nobody is there. */
+START_TEST(somebody_listens_while_one_is_opened)
+{
+    struct watched watched;
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, spoil_b);
+    peer = come_in(&world);
+    watched = (struct watched){.world = &world};
+    world.logger.line = watch_line;
+    world.logger.context = &watched;
+    ask(&world, peer, "B.x", "new");
+    ck_assert(watched.told);
+    ck_assert(watched.listened);
+    ck_assert(peer_has(peer, "NATS/1.0 503"));
+    world_deinit(&world);
+}
+END_TEST
+
+static struct account_options account_sys = {
+    .name = BYTES("SYS"), .max_connections = -1, .max_subscriptions = -1, .max_payload = -1};
+static struct account_options account_g = {
+    .name = BYTES("$G"),
+    .jetstream = {.enabled = true, .limits = {.memory_max = -1, .store_max = -1}}};
+static struct account_options *accounts[] = {&account_sys, &account_g};
+static struct user_options users[] = {{.name = BYTES("sys"), .account = &account_sys}};
+
+static void with_system(struct world *world, struct peer *peer)
+{
+    (void)peer;
+    world->options.auth = (struct auth_options){
+        .users = users,
+        .users_count = 1,
+        .accounts = accounts,
+        .accounts_count = 2,
+        .no_auth_user = BYTES("sys"),
+        .system_account = BYTES("SYS"),
+    };
+}
+
+START_TEST(the_system_account_hears_of_all_streams)
+{
+    static const struct {
+        const char *subject, *answer;
+    } rows[] = {
+        {"$SYS.REQ.SERVER.PING.JSZ", "\"messages\":15"},
+        {"$SYS.REQ.SERVER.PING.STATSZ", "\"jetstream\""},
+        {"$SYS.REQ.SERVER.PING", "\"jetstream\""},
+        {"$SYS.REQ.ACCOUNT.$G.JSZ", "in.r"},
+    };
+    struct world world;
+    struct peer *peer;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        start_late(&world, with_system);
+        peer = come_in(&world);
+        ck_assert_uint_eq(open_count(&world), 0);
+        ask(&world, peer, rows[i].subject, "");
+        if (!peer_has(peer, rows[i].answer))
+            ck_abort_msg("%s: %.*s", rows[i].subject, BYTES_ARG(buf_bytes(&peer->in)));
+        ck_assert_msg(open_count(&world) == STREAMS, "%s", rows[i].subject);
+        world_deinit(&world);
+    }
+}
+END_TEST
+
 START_TEST(where_a_limit_counts_all_streams_none_is_late)
 {
     struct world world;
@@ -380,8 +508,12 @@ int main(void)
         what_is_asked_behind_a_question_about_all_comes_after_it,
         they_are_opened_without_being_asked_for,
         a_heavy_one_comes_last_unless_it_is_asked_for,
+        a_heavy_one_is_known_wherever_its_log_is,
+        one_whose_restore_was_cut_short_takes_nothing,
         a_crash_between_them_loses_nothing,
         whoever_waits_for_one_that_cannot_be_opened_hears_that_nobody_is_there,
+        somebody_listens_while_one_is_opened,
+        the_system_account_hears_of_all_streams,
         where_a_limit_counts_all_streams_none_is_late,
         log_time_does_not_fall_when_one_is_opened,
     };
