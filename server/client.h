@@ -183,6 +183,10 @@ void clients_init(struct clients *clients, const struct options *options, const 
                   struct logger *logger, uint64_t seed);
 void clients_deinit(struct clients *clients);
 
+/* What a subject that begins with `domain_api` is called here: "$JS.API.X", of buckets "$KV.X" and
+ * "$OBJ.X". */
+void clients_in_domain(const struct clients *clients, struct bytes subject, struct buf *to);
+
 /* Ends subscriptions that had their last delivery. By the router, when it walks none. */
 void clients_retire(struct clients *clients);
 

@@ -285,16 +285,15 @@ static inline void publish(struct client *client, const struct message *message,
         no_responders(client, message);
 }
 
-/* Requests to JetStream in this server's domain are requests to this server's JetStream. */
+/* Requests to JetStream in this server's domain are requests to this server's JetStream, and so are
+   buckets' keys. */
 static void publish_in_domain(struct client *client, const struct message *message, size_t size)
 {
-    struct bytes rest = bytes_skip(message->subject, strlen(client->clients->domain_api));
     struct message mapped = *message;
     struct buf subject;
 
     buf_init(&subject, SIZE_MAX / 2);
-    (void)BUF_ADD(&subject, "$JS.API.");
-    (void)buf_add(&subject, rest);
+    clients_in_domain(client->clients, message->subject, &subject);
     mapped.subject = buf_bytes(&subject);
     publish(client, &mapped, size);
     buf_deinit(&subject);

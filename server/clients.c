@@ -41,6 +41,15 @@ void clients_deinit(struct clients *clients)
     arena_deinit(&clients->arena);
 }
 
+void clients_in_domain(const struct clients *clients, struct bytes subject, struct buf *to)
+{
+    struct bytes rest = bytes_skip(subject, strlen(clients->domain_api));
+
+    if (!bytes_starts(rest, BYTES("$KV.")) && !bytes_starts(rest, BYTES("$OBJ.")))
+        (void)BUF_ADD(to, "$JS.API.");
+    (void)buf_add(to, rest);
+}
+
 struct buf clients_spare_take(struct clients *clients)
 {
     struct buf buf;

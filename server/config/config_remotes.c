@@ -17,12 +17,14 @@ static const char *keep(struct config_reader *reader, struct bytes b)
     return copy;
 }
 
-/* "nats-leaf://" is what this is called; else as routes. */
+/* "nats-leaf://" is what this is called, by many "leaf://"; else as routes. */
 static bool read_scheme(struct bytes *text, struct leaf_url *url)
 {
     url->tls = bytes_starts(*text, BYTES("tls://"));
     if (bytes_starts(*text, BYTES("nats-leaf://")))
         *text = bytes_skip(*text, 12);
+    else if (bytes_starts(*text, BYTES("leaf://")))
+        *text = bytes_skip(*text, 7);
     return bytes_find(*text, '?') == text->size;
 }
 

@@ -543,11 +543,7 @@ static enum mapped map_subject(struct leaf *leaf, struct bytes subject, struct b
     buf_clear(out);
     if (domain.size > 0 && leaves->setup.info->jetstream && !account->system &&
         bytes_starts(subject, domain)) {
-        struct bytes rest = bytes_skip(subject, domain.size);
-
-        if (!bytes_starts(rest, BYTES("$KV.")) && !bytes_starts(rest, BYTES("$OBJ.")))
-            (void)BUF_ADD(out, "$JS.API.");
-        (void)buf_add(out, rest);
+        clients_in_domain(leaves->setup.clients, subject, out);
         return MAPPED_OTHER;
     }
     if (account->mappings == NULL)

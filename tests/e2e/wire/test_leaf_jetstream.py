@@ -53,6 +53,22 @@ class Domains(LeafCase):
                     own = self.ask(client, b"$JS.API.STREAM.INFO.S" + domain)
                     self.assertEqual(own["error"]["err_code"], 10059)
 
+    def test_buckets_are_reached_by_the_domain_from_both_sides(self):
+        for number, (hub_nats, leaf_nats) in enumerate(KINDS):
+            with self.subTest(hub_nats=hub_nats, leaf_nats=leaf_nats):
+                self.pair(number, hub_nats, leaf_nats)
+                for own, other, domain in ((self.hub, self.leaf, b"H"), (self.leaf, self.hub, b"L")):
+                    at_own, at_other = self.client(own), self.client(other)
+                    api = b"$JS.%s.API." % domain
+                    for stream, subject in ((b"KV_B", b"$KV.B.k"), (b"OBJ_B", b"$OBJ.B.M.k")):
+                        config = json.dumps({"name": stream.decode(), "subjects": [subject.decode()]}).encode()
+                        self.assertNotIn("error", self.ask(at_own, b"$JS.API.STREAM.CREATE." + stream, config))
+                        self.until_taken(at_other, api + subject)
+                        before = self.ask(at_own, b"$JS.API.STREAM.INFO." + stream)["state"]["messages"]
+                        for seq, client in enumerate((at_own, at_other), before + 1):
+                            ack = self.ask(client, api + subject, b"x")
+                            self.assertEqual((ack["stream"], ack["seq"]), (stream.decode(), seq))
+
     def test_without_domains_each_side_has_its_own(self):
         for number, (hub_nats, leaf_nats) in enumerate(KINDS):
             with self.subTest(hub_nats=hub_nats, leaf_nats=leaf_nats):

@@ -448,7 +448,7 @@ START_TEST(leaf_nodes_have_users_and_remotes)
         "leafnodes { listen: \"1.2.3.4:7000\", reconnect: \"3s\", isolate: true,\n"
         " authorization { users: [{user: u, password: p, account: A}], timeout: 5 }\n"
         " remotes: [{urls: [\"nats-leaf://u:p@h\", \"tls://[::1]:7000\"], account: A, hub: true,"
-        " deny_imports: [a, \"b.>\"], deny_exports: c}, {url: \"nats-leaf://h2:1\"}, {}] }");
+        " deny_imports: [a, \"b.>\"], deny_exports: c}, {url: \"leaf://w:s@h2:1\"}, {}] }");
     const struct leaf_remote *remote = &o->leaf.remotes[0];
 
     ck_assert_str_eq(o->leaf.host, "1.2.3.4");
@@ -465,6 +465,8 @@ START_TEST(leaf_nodes_have_users_and_remotes)
     ck_assert(bytes_equal(remote->urls[0].user, BYTES("u")));
     ck_assert_str_eq(remote->urls[1].host, "::1");
     ck_assert(!remote->urls[0].tls && remote->urls[1].tls);
+    ck_assert_str_eq(remote[1].urls[0].host, "h2");
+    ck_assert(bytes_equal(remote[1].urls[0].user, BYTES("w")));
     ck_assert(remote->hub);
     ck_assert_uint_eq(remote->deny_imports_count, 2);
     ck_assert_uint_eq(remote->deny_exports_count, 1);
@@ -477,6 +479,7 @@ START_TEST(leaf_nodes_that_cannot_be_are_refused_by_place)
         const char *text, *error;
     } rows[] = {
         {"leafnodes { remotes: [{url: \"x://h\"}] }", "error parsing leafnode url"},
+        {"leafnodes { remotes: [{url: \"leaf://nats-leaf://h\"}] }", "error parsing leafnode url"},
         {"leafnodes { remotes: [{url: \"h\", nkey: SUABC}] }",
          "Remote leafnode nkey is not a valid seed"},
         {"leafnodes { remotes: [{url: \"h:1\"}, {url: \"h:1\"}] }", "duplicate remote"},
