@@ -31,6 +31,7 @@ struct recovery {
     uint64_t lost_first, lost_last; /* damaged, in a group of several */
     uint64_t lost_terms;            /* each lost entry may have opened a term */
     bool members_lost;              /* with the entry that names them */
+    bool others_lost;               /* perhaps, with one that took them in */
 };
 
 static void note(struct recovery *recovery, const struct note *added)
@@ -49,7 +50,7 @@ static bool only_voter(const struct recovery *recovery)
     struct raft_member self = groups_self(recovery->replica->groups);
     bool is_self = false;
 
-    if (recovery->members_lost)
+    if (recovery->members_lost || recovery->others_lost)
         return false;
     for (uint32_t i = 0; i < recovery->config.count; i++) {
         if (recovery->config.at[i].learner)
@@ -157,7 +158,15 @@ static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_
     replica->events.lost(replica->owner, first, last, bytes);
 }
 
-/* A member that does not know what it had accepted may have been counted on for any of it. */
+/* By what its owner knows, not by this log. */
+static bool has_grown(const struct replica *replica)
+{
+    return replica->groups->options.transport != NULL && replica->events.grown != NULL &&
+           replica->events.grown(replica->owner);
+}
+
+/* A member that does not know what it had accepted may have been counted on for any of it. One that
+ * was alone, by what is left, may have taken in others since, who elect without it. */
 static void recovered_cut_short(void *context)
 {
     struct recovery *recovery = context;
@@ -169,6 +178,7 @@ static void recovered_cut_short(void *context)
     if (replica->groups->options.report != NULL)
         replica->groups->options.report(replica->groups->options.report_context, text);
     recovery->members_lost |= recovery->last == 0 && replica->groups->options.transport != NULL;
+    recovery->others_lost = has_grown(replica);
     if (only_voter(recovery))
         return; /* nobody has more */
     if (recovery->lost_first == 0)
@@ -279,6 +289,9 @@ static void make_core(struct recovery *recovery)
                 (struct raft_member){.node = vote.node, .incarnation = vote.incarnation};
         }
     }
+    /* Written down by an earlier start; the log goes on since, and does not say so any more. */
+    if (recovered.damaged == RAFT_DAMAGED_ALL && has_grown(replica))
+        recovery->others_lost = true;
     if (only_voter(recovery) && recovered.damaged != RAFT_DAMAGED_ANEW)
         recovered.damaged = 0; /* nobody has what it lost */
     replica->repair_from = recovery->lost_first;
