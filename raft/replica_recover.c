@@ -32,6 +32,7 @@ struct recovery {
     uint64_t lost_terms;            /* each lost entry may have opened a term */
     bool members_lost;              /* with the entry that names them */
     bool others_lost;               /* perhaps, with one that took them in */
+    bool alone_in_doubt;            /* it has lost some, and is the only voter by what is left */
 };
 
 static void note(struct recovery *recovery, const struct note *added)
@@ -151,6 +152,7 @@ static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_
         return;
     }
     assert(first == replica->applied + 1);
+    recovery->alone_in_doubt = true;
     recovery->lost_terms += last - first + 1;
     recovery->last = last;
     recovery->committed = last;
@@ -179,8 +181,10 @@ static void recovered_cut_short(void *context)
         replica->groups->options.report(replica->groups->options.report_context, text);
     recovery->members_lost |= recovery->last == 0 && replica->groups->options.transport != NULL;
     recovery->others_lost = has_grown(replica);
-    if (only_voter(recovery))
-        return; /* nobody has more */
+    if (only_voter(recovery)) {
+        recovery->alone_in_doubt = true; /* nobody has more, most likely */
+        return;
+    }
     if (recovery->lost_first == 0)
         recovery->lost_first = recovery->last + 1;
     recovery->lost_last = RAFT_DAMAGED_ALL;
@@ -297,6 +301,11 @@ static void make_core(struct recovery *recovery)
     replica->repair_from = recovery->lost_first;
     replica->repair_to = recovered.damaged;
     replica->forgets = log_in_memory(replica->log) && recovered.damaged > 0;
+    /* Those whom it took in, should the entry be among what is lost, are given time to say so. */
+    if (recovered.damaged == 0 && recovery->alone_in_doubt && groups->options.transport != NULL) {
+        recovered.damaged = RAFT_DAMAGED_ALL;
+        replica->forgets = true;
+    }
     replica->anew = recovered.damaged == RAFT_DAMAGED_ANEW;
     replica->core = raft_core_new(&options, &recovered);
     tell_core(recovery);

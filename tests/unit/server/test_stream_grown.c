@@ -87,11 +87,9 @@ static void cut_short(size_t i, const char *path)
     (void)sim_restart(world.sim, world.servers[i].node);
 }
 
-START_TEST(it_gets_what_it_lost_from_those_it_took_in)
+static struct talker *begin(void)
 {
     struct talker *t;
-    struct path path;
-    size_t first;
 
     world_init(&world, 1, 3);
     for (size_t i = 0; i < 3; i++) {
@@ -107,24 +105,40 @@ START_TEST(it_gets_what_it_lost_from_those_it_took_in)
         "\"did_create\":true");
     publish(t, "s.a", ALONE, "wordalone0");
     publish(t, "s.a", 1, "wordbefore");
-    first = holder();
-    ask(t, "$JS.API.STREAM.UPDATE.S", "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3}",
-        "\"config\"");
-    sim_run(world.sim, 10 * SECOND);
-    publish(t, "s.a", MORE, "wordbehind");
-    ask(t, "$JS.API.STREAM.CREATE.T", "{\"name\":\"T\",\"subjects\":[\"t\"],\"num_replicas\":3}",
-        "\"did_create\":true");
-    publish(t, "t", MORE, "wordbehind"); /* the journal has nothing of the other any more */
-    sim_run(world.sim, 10 * SECOND);
-    for (size_t i = 0; i < 3; i++)
-        ck_assert_uint_eq(state_at(i)->last_seq, ALONE + 1 + MORE);
-    path = path_segment("millrace", stream_id(entry_at(first)->stream),
-                        log_file_id(replica_log(stream_replica(entry_at(first)->stream)), 0));
+    return t;
+}
+
+static void come_back_without_the_end(struct talker *t, size_t first)
+{
+    struct path path =
+        path_segment("millrace", stream_id(entry_at(first)->stream),
+                     log_file_id(replica_log(stream_replica(entry_at(first)->stream)), 0));
+
     io_sock_close(t->io, t->sock, false);
     rest(&world);
     kill_all();
     cut_short(first, path.text);
     start_all();
+}
+
+static void lose_its_end(bool journal)
+{
+    struct talker *t = begin();
+    size_t first = holder();
+
+    ask(t, "$JS.API.STREAM.UPDATE.S", "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3}",
+        "\"config\"");
+    sim_run(world.sim, 10 * SECOND);
+    publish(t, "s.a", MORE, "wordbehind");
+    if (!journal) {
+        ask(t, "$JS.API.STREAM.CREATE.T",
+            "{\"name\":\"T\",\"subjects\":[\"t\"],\"num_replicas\":3}", "\"did_create\":true");
+        publish(t, "t", MORE, "wordbehind"); /* the journal has nothing of the other any more */
+    }
+    sim_run(world.sim, 10 * SECOND);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_uint_eq(state_at(i)->last_seq, ALONE + 1 + MORE);
+    come_back_without_the_end(t, first);
     for (unsigned i = 0; i < 3000; i++) {
         sim_run(world.sim, 10 * MS);
         ck_assert(!is_alone(first));
@@ -134,11 +148,40 @@ START_TEST(it_gets_what_it_lost_from_those_it_took_in)
         ck_assert_uint_eq(state_at(i)->last_seq, ALONE + 1 + MORE);
     world_end(&world);
 }
+
+START_TEST(it_gets_what_it_lost_from_those_it_took_in)
+{
+    lose_its_end(false);
+}
+END_TEST
+
+/* The journal gives back what is behind that entry, and the catalogue's last one is not known to be
+ * committed. */
+START_TEST(it_waits_for_those_it_may_have_taken_in)
+{
+    lose_its_end(true);
+}
+END_TEST
+
+START_TEST(one_that_is_alone_leads_all_the_same)
+{
+    struct talker *t = begin();
+    size_t first = holder();
+
+    publish(t, "s.a", MORE, "wordbehind");
+    come_back_without_the_end(t, first);
+    sim_run(world.sim, 30 * SECOND);
+    ck_assert(world_logged(&world.servers[first], "damaged on disk"));
+    ck_assert(is_alone(first));
+    world_end(&world);
+}
 END_TEST
 
 int main(void)
 {
-    const TTest *tests[] = {it_gets_what_it_lost_from_those_it_took_in};
+    const TTest *tests[] = {it_gets_what_it_lost_from_those_it_took_in,
+                            it_waits_for_those_it_may_have_taken_in,
+                            one_that_is_alone_leads_all_the_same};
 
     return UNIT_RUN_PLAIN("stream_grown", tests);
 }
