@@ -6,6 +6,8 @@
 
 #define TYPE_AT     8u /* behind the group */
 #define NAMED_SIZE  9u
+#define TO_AT       24u /* its incarnation */
+#define TO_SIZE     8u
 #define TYPE_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
 void mailbag_init(struct mailbag *mailbag, size_t most, uint64_t seed)
@@ -41,18 +43,26 @@ void mailbag_commit(struct mailbag *mailbag)
 
 static uint64_t key_of(const uint8_t *message)
 {
-    uint64_t group;
+    uint64_t group, to;
 
     memcpy(&group, message, sizeof group);
-    return group + message[TYPE_AT] * TYPE_FACTOR;
+    memcpy(&to, message + TO_AT, sizeof to);
+    return group + (message[TYPE_AT] ^ to) * TYPE_FACTOR;
 }
 
-/* The older one of that group and type; NULL: there is none, or its place is another's. */
+/* A node whose disk is a new one may be two members of a group for a while. */
+static bool same_name(const uint8_t *one, const uint8_t *other)
+{
+    return memcmp(one, other, NAMED_SIZE) == 0 && memcmp(one + TO_AT, other + TO_AT, TO_SIZE) == 0;
+}
+
+/* The older one of that group and type, to the same member; NULL: there is none, or its place is
+ * another's. */
 static uint8_t *older(const struct mailbag *mailbag, const uint8_t *message)
 {
     const union map64_value *place = map64_find(&mailbag->places, key_of(message));
 
-    if (place == NULL || memcmp(mailbag->messages.at + place->number, message, NAMED_SIZE) != 0)
+    if (place == NULL || !same_name(mailbag->messages.at + place->number, message))
         return NULL;
     return mailbag->messages.at + place->number;
 }

@@ -2,8 +2,8 @@
  * mailbag: messages without entries on their way to one node. They go with the turn, together. As
  * long as what went before them still waits in this process they do not follow: a connection that
  * takes less than is said would be told everything later and later, and votes and heartbeats that
- * are seconds old elect nobody. Of what is held back only the newest of each group and type stays:
- * it says all that the one before it did, and any of them may be lost at any time.
+ * are seconds old elect nobody. Of what is held back only the newest of each group, member and type
+ * stays: it says all that the one before it did, and any of them may be lost at any time.
  */
 #ifndef RAFT_MAILBAG_H
 #define RAFT_MAILBAG_H

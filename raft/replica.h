@@ -29,6 +29,9 @@ struct replica_events {
     /* During replica_open: no block can be read, and the log's beginning is gone. Are there other
      * members that have it all? NULL: no. */
     bool (*elsewhere)(void *owner);
+    /* The same, of a log that has lost its end and has no other voter by what is left: may there be
+     * some by now? NULL: no. */
+    bool (*grown)(void *owner);
     /* Of a log in memory that is made anew: may others have it, learners too? Then it waits for a
      * leader as long as it takes; else it takes part with what it has when it has heard none for
      * ten seconds. NULL: no. */

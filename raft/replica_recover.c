@@ -31,6 +31,8 @@ struct recovery {
     uint64_t lost_first, lost_last; /* damaged, in a group of several */
     uint64_t lost_terms;            /* each lost entry may have opened a term */
     bool members_lost;              /* with the entry that names them */
+    bool others_lost;               /* perhaps, with one that took them in */
+    bool alone_in_doubt;            /* it has lost some, and is the only voter by what is left */
 };
 
 static void note(struct recovery *recovery, const struct note *added)
@@ -49,7 +51,7 @@ static bool only_voter(const struct recovery *recovery)
     struct raft_member self = groups_self(recovery->replica->groups);
     bool is_self = false;
 
-    if (recovery->members_lost)
+    if (recovery->members_lost || recovery->others_lost)
         return false;
     for (uint32_t i = 0; i < recovery->config.count; i++) {
         if (recovery->config.at[i].learner)
@@ -150,6 +152,7 @@ static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_
         return;
     }
     assert(first == replica->applied + 1);
+    recovery->alone_in_doubt = true;
     recovery->lost_terms += last - first + 1;
     recovery->last = last;
     recovery->committed = last;
@@ -157,7 +160,15 @@ static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_
     replica->events.lost(replica->owner, first, last, bytes);
 }
 
-/* A member that does not know what it had accepted may have been counted on for any of it. */
+/* By what its owner knows, not by this log. */
+static bool has_grown(const struct replica *replica)
+{
+    return replica->groups->options.transport != NULL && replica->events.grown != NULL &&
+           replica->events.grown(replica->owner);
+}
+
+/* A member that does not know what it had accepted may have been counted on for any of it. One that
+ * was alone, by what is left, may have taken in others since, who elect without it. */
 static void recovered_cut_short(void *context)
 {
     struct recovery *recovery = context;
@@ -169,8 +180,11 @@ static void recovered_cut_short(void *context)
     if (replica->groups->options.report != NULL)
         replica->groups->options.report(replica->groups->options.report_context, text);
     recovery->members_lost |= recovery->last == 0 && replica->groups->options.transport != NULL;
-    if (only_voter(recovery))
-        return; /* nobody has more */
+    recovery->others_lost = has_grown(replica);
+    if (only_voter(recovery)) {
+        recovery->alone_in_doubt = true; /* nobody has more, most likely */
+        return;
+    }
     if (recovery->lost_first == 0)
         recovery->lost_first = recovery->last + 1;
     recovery->lost_last = RAFT_DAMAGED_ALL;
@@ -279,11 +293,19 @@ static void make_core(struct recovery *recovery)
                 (struct raft_member){.node = vote.node, .incarnation = vote.incarnation};
         }
     }
+    /* Written down by an earlier start; the log goes on since, and does not say so any more. */
+    if (recovered.damaged == RAFT_DAMAGED_ALL && has_grown(replica))
+        recovery->others_lost = true;
     if (only_voter(recovery) && recovered.damaged != RAFT_DAMAGED_ANEW)
         recovered.damaged = 0; /* nobody has what it lost */
     replica->repair_from = recovery->lost_first;
     replica->repair_to = recovered.damaged;
     replica->forgets = log_in_memory(replica->log) && recovered.damaged > 0;
+    /* Those whom it took in, should the entry be among what is lost, are given time to say so. */
+    if (recovered.damaged == 0 && recovery->alone_in_doubt && groups->options.transport != NULL) {
+        recovered.damaged = RAFT_DAMAGED_ALL;
+        replica->forgets = true;
+    }
     replica->anew = recovered.damaged == RAFT_DAMAGED_ANEW;
     replica->core = raft_core_new(&options, &recovered);
     tell_core(recovery);

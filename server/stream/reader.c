@@ -43,7 +43,7 @@ static bool may_come_back(const struct stream *stream, uint64_t sequence)
     struct raft_member others[RAFT_MEMBERS_MAX];
 
     return lost_has(&stream->state.lost, sequence) && stream->blocks.repair_wait_ns == 0 &&
-           replica_others(stream->replica, others) > 0;
+           stream->held.count < STREAM_HELD_MAX && replica_others(stream->replica, others) > 0;
 }
 
 static void hold(struct stream *stream, struct stream_read *read)
@@ -54,6 +54,7 @@ static void hold(struct stream *stream, struct stream_read *read)
     read->held = true;
     read->next = held->reads;
     held->reads = read;
+    held->count++;
     if (!timer_armed(&held->timer))
         timers_arm(io_timers(io), &held->timer, io_now(io) + HELD_NS);
 }
@@ -256,6 +257,7 @@ void stream_held_turn(struct stream *stream)
         return;
     held->ready = false;
     held->reads = NULL;
+    held->count = 0;
     timers_cancel(io_timers(stream_io(stream)), &held->timer);
     while (read != NULL) {
         struct stream_read *next = read->next;
@@ -281,6 +283,7 @@ void stream_held_drop(struct stream *stream)
 
     timers_cancel(io_timers(stream_io(stream)), &stream->held.timer);
     stream->held.reads = NULL;
+    stream->held.count = 0;
     while (read != NULL) {
         struct stream_read *next = read->next;
 

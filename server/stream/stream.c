@@ -323,6 +323,7 @@ static bool outdated(void *owner)
 
 static const struct replica_events replica_events_of_stream = {
     .elsewhere = elsewhere,
+    .grown = elsewhere,
     .with_others = with_others,
     .outdated = outdated,
     .apply = apply,

@@ -211,9 +211,12 @@ struct stream_erasing {
     bool busy;
 };
 
+#define STREAM_HELD_MAX 1024u /* further ones are not kept waiting */
+
 /* reader.c: reads that wait for what is damaged here */
 struct stream_held {
     struct stream_read *reads;
+    uint32_t count;
     struct timer timer; /* no longer than so */
     bool ready;         /* they are to look again */
 };

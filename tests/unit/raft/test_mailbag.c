@@ -82,6 +82,32 @@ START_TEST(what_goes_at_once_goes_as_it_was_said)
 }
 END_TEST
 
+/* A node that came back with a new disk may be there twice: each hears its own. */
+START_TEST(two_members_on_one_node_are_two)
+{
+    struct raft_message old = {.type = RAFT_APPEND, .to = {.node = 2, .incarnation = 5}};
+    struct raft_message new = {.type = RAFT_APPEND, .to = {.node = 2, .incarnation = 6}};
+    static struct wire_message message;
+    struct bytes rest;
+
+    begin();
+    for (unsigned i = 0; i < 2; i++) {
+        wire_write(mailbag_reserve(&bag), 7, &new, 0, 0);
+        mailbag_commit(&bag);
+        wire_write(mailbag_reserve(&bag), 7, &old, 0, 0);
+        mailbag_commit(&bag);
+        mailbag_hold(&bag);
+    }
+    rest = buf_bytes(&bag.messages);
+    ck_assert_uint_eq(rest.size, 2 * WIRE_HEAD);
+    ck_assert_int_eq(wire_take(&rest, &message), OK);
+    ck_assert_uint_eq(message.message.to.incarnation, 6);
+    ck_assert_int_eq(wire_take(&rest, &message), OK);
+    ck_assert_uint_eq(message.message.to.incarnation, 5);
+    mailbag_deinit(&bag);
+}
+END_TEST
+
 /* Two of one place in the map are two. */
 START_TEST(none_is_taken_for_another)
 {
@@ -140,9 +166,8 @@ END_TEST
 int main(void)
 {
     const TTest *tests[] = {
-        what_is_said_again_is_held_once,
-        what_goes_at_once_goes_as_it_was_said,
-        none_is_taken_for_another,
+        what_is_said_again_is_held_once,          what_goes_at_once_goes_as_it_was_said,
+        two_members_on_one_node_are_two,          none_is_taken_for_another,
         it_never_holds_more_than_there_is_to_say,
     };
 

@@ -39,6 +39,7 @@ struct world {
     uint64_t applied, applied_when_led;
     bool led;
     unsigned reads_good, reads_lost;
+    bool grown; /* others hold it by now, whatever its log says */
 };
 
 static struct world w;
@@ -78,7 +79,14 @@ static void on_refused(void *owner, enum err err)
     ck_abort_msg("refused: %s", err_text(err));
 }
 
+static bool has_grown(void *owner)
+{
+    (void)owner;
+    return w.grown;
+}
+
 static const struct replica_events events = {
+    .grown = has_grown,
     .apply = on_apply,
     .lost = on_lost,
     .lead = on_lead,
@@ -219,10 +227,11 @@ static void open_replica(void)
     groups_node(w.groups, 3, true);
 }
 
-static void begin(uint64_t flaws)
+static void begin_with(uint32_t count, uint64_t flaws)
 {
     static const uint8_t incarnation[16] = "incarnation-0001";
-    struct raft_config members = {.at = {{1, 1, false}, {2, 2, false}, {3, 3, false}}, .count = 3};
+    struct raft_config members = {.at = {{1, 1, false}, {2, 2, false}, {3, 3, false}},
+                                  .count = count};
     struct buf bootstrap;
 
     w = (struct world){.sim = sim_create(1), .peers_answer = true};
@@ -233,6 +242,11 @@ static void begin(uint64_t flaws)
     ck_assert_int_eq(log_prepare(w.store, GROUP, incarnation, buf_bytes(&bootstrap)), OK);
     buf_deinit(&bootstrap);
     open_replica();
+}
+
+static void begin(uint64_t flaws)
+{
+    begin_with(3, flaws);
 }
 
 static void stop(void)
@@ -347,14 +361,10 @@ END_TEST
 
 /* What it had accepted it does not know any more: it helps nobody to a majority until it holds an
  * entry of a later term. */
-START_TEST(one_whose_log_was_cut_short_neither_votes_nor_stands)
+static void cut_off_its_end(void)
 {
     struct io_file *file;
 
-    begin(0);
-    while (!w.led)
-        pass(MILLISECOND);
-    pass(SECOND);
     stop();
     ck_assert_int_eq(
         io_open(w.io, "data/logs/0000000000000007/0000000100000001.seg", IO_READ | IO_WRITE, &file),
@@ -363,12 +373,46 @@ START_TEST(one_whose_log_was_cut_short_neither_votes_nor_stands)
     io_close(w.io, file);
     io_destroy(w.io);
     (void)sim_restart(w.sim, w.node);
+    w.applied = 0;
     w.led = false;
     start(0);
     open_replica();
+}
+
+START_TEST(one_whose_log_was_cut_short_neither_votes_nor_stands)
+{
+    begin(0);
+    while (!w.led)
+        pass(MILLISECOND);
+    pass(SECOND);
+    cut_off_its_end();
     pass(10 * SECOND);
     ck_assert(!w.led);
     end();
+}
+END_TEST
+
+static bool leads_when_it_was_alone(bool grown)
+{
+    bool led;
+
+    begin_with(1, 0);
+    while (!w.led)
+        pass(MILLISECOND);
+    pass(SECOND);
+    w.grown = grown;
+    cut_off_its_end();
+    pass(10 * SECOND);
+    led = w.led;
+    end();
+    return led;
+}
+
+/* What was cut off may have named others, who elect one of them without it. */
+START_TEST(one_that_was_alone_and_has_grown_is_not_alone_for_a_log_cut_short)
+{
+    ck_assert(leads_when_it_was_alone(false)); /* nobody has more */
+    ck_assert(!leads_when_it_was_alone(true));
 }
 END_TEST
 
@@ -465,6 +509,7 @@ int main(void)
         a_read_that_waits_when_leadership_goes_is_not_confirmed,
         one_that_lost_the_entry_that_names_the_members_neither_leads_nor_commits,
         one_whose_log_was_cut_short_neither_votes_nor_stands,
+        one_that_was_alone_and_has_grown_is_not_alone_for_a_log_cut_short,
         a_connection_that_does_not_take_what_it_is_told_is_told_no_more_of_it,
         one_in_memory_that_had_it_last_leads_when_nobody_else_does_for_a_while,
         one_in_memory_that_comes_back_to_others_waits_for_them,

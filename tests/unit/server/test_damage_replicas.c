@@ -169,12 +169,41 @@ START_TEST(what_nobody_has_is_said_to_be_missing_once_all_were_asked)
 }
 END_TEST
 
+/* Memory is what they wait in. */
+START_TEST(no_more_than_so_many_wait_for_what_is_damaged)
+{
+    uint32_t most = 0;
+
+    begin(5);
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    ask("$JS.API.STREAM.UPDATE.S",
+        "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3,\"allow_direct\":true}",
+        "\"config\"");
+    for (size_t i = 0; i < 3; i++)
+        rot(i, EARLY / 2);
+    for (unsigned i = 0; i < 3 * STREAM_HELD_MAX; i++)
+        say(t, "PUB $JS.API.DIRECT.GET.S _N 10\r\n{\"seq\":20}\r\n");
+    for (int i = 0; i < 20000; i++) {
+        uint32_t count = stream_at(leader)->held.count;
+
+        ck_assert(sim_step(world.sim));
+        most = count > most ? count : most;
+    }
+    ck_assert_uint_eq(most, STREAM_HELD_MAX);
+    sim_run(world.sim, 3 * SECOND);
+    ck_assert_uint_eq(stream_at(leader)->held.count, 0);
+    world_end(&world);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {what_the_leader_has_damaged_itself_comes_from_a_third,
                             what_has_left_the_stream_meanwhile_is_not_missed,
                             who_asks_for_what_is_damaged_gets_it_when_another_has_given_it_back,
-                            what_nobody_has_is_said_to_be_missing_once_all_were_asked};
+                            what_nobody_has_is_said_to_be_missing_once_all_were_asked,
+                            no_more_than_so_many_wait_for_what_is_damaged};
 
     return UNIT_RUN_PLAIN("damage_replicas", tests);
 }
