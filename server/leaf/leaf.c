@@ -432,7 +432,7 @@ static void met(struct leaf *leaf, const struct leaf_info *info)
 static void heard_info(struct leaf *leaf, struct bytes args)
 {
     struct leaf_info info;
-    bool first = !leaf->heard_info;
+    bool first = !leaf->heard_info, secure = leaf->secure;
 
     if (!leaf->dialled) /* it offers compression, which it finds is not done here */
         return;
@@ -445,10 +445,11 @@ static void heard_info(struct leaf *leaf, struct bytes args)
         return;
     if (first || info.import != NULL || info.export != NULL)
         take_rules(leaf, &info);
-    if (info.urls_read != NULL)
-        remote_learn(leaf->remote, info.urls_read);
     if (first)
         met(leaf, &info);
+    /* Before TLS anybody may say it, and where it leads is told who we are. */
+    if (info.urls_read != NULL && leaf->secure == secure)
+        remote_learn(leaf->remote, info.urls_read);
     if (leaf->state == LEAF_ANSWERING && ((first && !leaf->answered) || info.connect_info))
         let_in(leaf, info.remote_account);
 }
