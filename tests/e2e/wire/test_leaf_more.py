@@ -313,6 +313,21 @@ class BadInput(LeafCase):
         one, two = self.client(self.hub), self.client(self.hub)
         self.linked(one, two, b"a")
 
+    def test_limits_of_its_account_hold(self):
+        limits = "limits { max_subscriptions: 3, max_payload: 10 }"
+        self.port = free_port()
+        self.node("limited", f'accounts {{ A: {{ {limits} }} }}\n' + hub(self.port, "authorization { user: u, password: p, account: A }"))  # fmt: skip
+        first = b'CONNECT {"name":"x","user":"u","pass":"p"}\r\n'
+        rows = (
+            (b"".join(b"LS+ a.%d\r\n" % i for i in range(4)), b"maximum subscriptions exceeded"),
+            (b"LMSG a 11\r\n", b"Maximum Payload Violation"),
+        )
+        for data, error in rows:
+            with self.subTest(error):
+                said = self.told(data[: -len(b"LS+ a.3\r\n")] + b"FOO\r\n", first) if data.startswith(b"LS+") else b""
+                self.assertNotIn(error, said)
+                self.assertIn(b"-ERR '" + error, self.told(data + b"FOO\r\n", first))
+
     def test_who_asks_and_never_reads_is_ended(self):
         port = free_port()
         node = self.node("bounded", "max_payload: 1000\nmax_pending: 100000\nwrite_deadline: 1h\n" + hub(port))
