@@ -213,13 +213,17 @@ static bool issued_right(const struct reading *reading, const struct jwt *user)
                   BYTES_ARG(options->account), BYTES_ARG(options->issuer), BYTES_ARG(user->issuer));
 }
 
-/* Nobody in the account where it is answered may ask in a server's place. */
-static void deny_asking(struct auth_signed *made)
+/* Nobody in the account where it is answered may ask in a server's place. Who is granted nothing of
+ * its own keeps what that account grants. */
+static void deny_asking(struct auth_signed *made, const struct permission_options *usual)
 {
-    struct permission_list *deny = &made->grant.permissions.publish_deny;
-    struct permission_filter *all =
-        ARENA_ARRAY(&made->arena, struct permission_filter, deny->count + 1);
+    struct permission_options *may = &made->grant.permissions;
+    struct permission_list *deny = &may->publish_deny;
+    struct permission_filter *all;
 
+    if (!made->grant.restricted && usual != NULL)
+        *may = *usual;
+    all = ARENA_ARRAY(&made->arena, struct permission_filter, deny->count + 1);
     assert(all != NULL);
     for (size_t i = 0; i < deny->count; i++)
         all[i] = deny->at[i];
@@ -261,7 +265,7 @@ static bool make(const struct reading *reading, struct auth_signed *made)
     made->expires_s = user.expires_s;
     made->delegated = true;
     if (is_home(reading, account))
-        deny_asking(made);
+        deny_asking(made, account != NULL ? account->default_permissions : NULL);
     return made->grant.connection_types == 0 ||
            (made->grant.connection_types & wanted->type) != 0 ||
            refuse(reading, "Could not register auth callout user: connection type not allowed");

@@ -206,6 +206,8 @@ void config_leafnodes(struct config_reader *reader, const struct config_value *v
     options->digest = digest(value, 0);
     if (options->reconnect_ns < 0)
         config_error(reader, value, "leafnodes: \"reconnect\" cannot be negative");
+    if (options->reconnect_ns == 0) /* or it would dial without a pause */
+        options->reconnect_ns = LEAF_RECONNECT_NS;
 }
 
 /* ---- with the rest of the file ----------------------------------------------------------------

@@ -432,7 +432,7 @@ static void met(struct leaf *leaf, const struct leaf_info *info)
 static void heard_info(struct leaf *leaf, struct bytes args)
 {
     struct leaf_info info;
-    bool first = !leaf->heard_info;
+    bool first = !leaf->heard_info, secure = leaf->secure;
 
     if (!leaf->dialled) /* it offers compression, which it finds is not done here */
         return;
@@ -445,10 +445,11 @@ static void heard_info(struct leaf *leaf, struct bytes args)
         return;
     if (first || info.import != NULL || info.export != NULL)
         take_rules(leaf, &info);
-    if (info.urls_read != NULL)
-        remote_learn(leaf->remote, info.urls_read);
     if (first)
         met(leaf, &info);
+    /* Before TLS anybody may say it, and where it leads is told who we are. */
+    if (info.urls_read != NULL && leaf->secure == secure)
+        remote_learn(leaf->remote, info.urls_read);
     if (leaf->state == LEAF_ANSWERING && ((first && !leaf->answered) || info.connect_info))
         let_in(leaf, info.remote_account);
 }
@@ -472,11 +473,33 @@ static void heard_violation(struct leaf *leaf, const char *what, const char *act
     refuse_for_long(leaf, text, "Protocol Violation");
 }
 
+/* Of who came in: a hub that we dialled is nobody's guest. NULL: none. */
+static const struct account_options *limits_of(const struct leaf *leaf)
+{
+    return leaf->dialled || leaf->account == NULL ? NULL : leaf->account->account->options;
+}
+
+static int64_t lower(int64_t limit, int64_t other)
+{
+    return limit > 0 && (other <= 0 || limit < other) ? limit : other;
+}
+
 static bool subs_full(const struct leaf *leaf)
 {
+    const struct account_options *limits = limits_of(leaf);
     int64_t most = leaf->leaves->setup.options->max_subscriptions;
 
+    if (limits != NULL)
+        most = lower(limits->max_subscriptions, most);
     return most > 0 && (int64_t)leaf->heard.count >= most;
+}
+
+static int64_t payload_max(const struct leaf *leaf)
+{
+    const struct account_options *limits = limits_of(leaf);
+    int64_t most = leaf->leaves->setup.info->max_payload;
+
+    return limits != NULL ? lower(limits->max_payload, most) : most;
 }
 
 static void heard_sub(struct leaf *leaf, struct bytes args)
@@ -698,7 +721,7 @@ static size_t take_message(struct leaf *leaf, struct bytes b, const struct leaf_
         leaf_refuse(leaf, why, "Protocol Violation");
         return 0;
     }
-    if ((int64_t)message.size > leaf->leaves->setup.info->max_payload) {
+    if ((int64_t)message.size > payload_max(leaf)) {
         leaf_refuse(leaf, "Maximum Payload Violation", "Maximum Message Payload Exceeded");
         return 0;
     }

@@ -165,6 +165,12 @@ void leaf_up(struct leaf *leaf);
 bool leaf_down(struct leaf *leaf);
 void leaf_ping(struct leaf *leaf);
 
+/* ---- leaves.c ---------------------------------------------------------------------------------
+ */
+
+/* The peer does not keep up. It is told nothing: it would not read that either. */
+void leaf_slow(struct leaf *leaf);
+
 /* ---- leaf_auth.c ------------------------------------------------------------------------------
  */
 

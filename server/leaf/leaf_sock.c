@@ -488,10 +488,19 @@ static void leave(struct leaf *leaf)
         remote_lost(remote, was_up ? NULL : leaf->reason);
 }
 
+/* Of answers to its PINGs and of interest, behind what it does not take; all interest at once may
+ * be more. */
+static bool is_overfull(const struct leaf *leaf)
+{
+    return leaf->flight.size > 0 && leaf->out.size > leaf->leaves->setup.clients->pending_most;
+}
+
 void leaf_flush(struct leaf *leaf)
 {
     if (leaf->state < LEAF_ENDING)
         pause_or_resume(leaf);
+    if (leaf->state < LEAF_ENDING && is_overfull(leaf))
+        leaf_slow(leaf);
     if (leaf->state >= LEAF_ENDING)
         leave(leaf);
     if (leaf->state == LEAF_CLOSED)

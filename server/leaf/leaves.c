@@ -30,8 +30,7 @@ static bool takes(void *owner, const struct leaf_peer *peer, const struct messag
     return leaf->state == LEAF_UP && leaf_rules_send(&leaf->rules, message_sent_to(message));
 }
 
-/* The peer does not keep up. It is told nothing: it would not read that either. */
-static void slow(struct leaf *leaf)
+void leaf_slow(struct leaf *leaf)
 {
     struct leaves *leaves = leaf->leaves;
 
@@ -73,7 +72,7 @@ static size_t deliver(void *owner, struct leaf_peer *peer, const struct message 
         return 0;
     leaf_interest_settle(leaves); /* it may answer to what is asked for just now */
     if (leaf_queued(leaf) + size > leaves->setup.clients->pending_most) {
-        slow(leaf);
+        leaf_slow(leaf);
         return 0;
     }
     leaf_write_message(&leaf->out, message_sent_to(message), reply_of(leaves, message), queues,

@@ -68,6 +68,7 @@ class Authority(threading.Thread):
 class CalloutCase(unittest.TestCase):
     def setUp(self):
         self.issuer = Key("A")
+        self.defaults = {}  # what the users of an account may
         self.directory = tempfile.mkdtemp(prefix="millrace-callout-")
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
 
@@ -76,8 +77,8 @@ class CalloutCase(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as file:
             file.write(f"""
 accounts {{
-  AUTH: {{ users: [ {{user: auth, password: pwd}}, {{user: other, password: pwd}} ] }}
-  APP: {{ users: [ {{user: app, password: pwd}} ] }}
+  AUTH: {{ users: [ {{user: auth, password: pwd, permissions: {{publish: ">"}}}}, {{user: other, password: pwd}} ], {self.defaults.get("AUTH", "")} }}
+  APP: {{ users: [ {{user: app, password: pwd}} ], {self.defaults.get("APP", "")} }}
   SYS: {{}}
 }}
 system_account: SYS
@@ -241,6 +242,20 @@ class Granted(CalloutCase):
         said = client.flush()
         self.assertIn(b'Publish to "b"', said)
         self.assertIn(b'Subscription to "d"', said)
+
+    @own_promise  # the reference's default_permissions are for configured users only
+    def test_who_is_granted_nothing_else_may_what_its_account_says(self):
+        defaults = "default_permissions: {publish: [a, \"$SYS.>\"], subscribe: [in]}"
+        for account in ("AUTH", "APP"):
+            with self.subTest(account):
+                self.defaults = {account: defaults}
+                self.start(lambda authority, request: authority.respond(request, self.user(request, account, name="")))
+                client = self.let_in("x", "y")
+                client.send(b"PUB b 0\r\n\r\nSUB d 1\r\nPUB a 0\r\n\r\n")
+                said = client.flush()
+                self.assertIn(b'Publish to "b"', said)
+                self.assertIn(b'Subscription to "d"', said)
+                self.assertNotIn(b'Publish to "a"', said)
 
     @own_promise  # the reference looks at permissions and times only
     def test_limits_are_those_of_the_answer(self):

@@ -246,6 +246,20 @@ class Encrypted(LeafCase):
         leaf = self.node("leaf", remote(port, f'tls {{ ca_file: "{self.directory}/theirs.pem" }}', user="u:secret@"))
         self.until_logged(leaf, "handshake error")
 
+    def test_where_else_to_dial_is_not_learnt_from_who_has_not_shown_who_it_is(self):
+        with socket.create_server(("127.0.0.1", 0)) as between, socket.create_server(("127.0.0.1", 0)) as stranger:
+            for listener in (between, stranger):
+                listener.settimeout(READ_S)
+            urls = ["127.0.0.1:%d" % stranger.getsockname()[1]]
+            info = {"server_id": "x", "client_id": 1, "tls_required": True, "info_on_connect": True, "leafnode_urls": urls}
+            self.node("leaf", remote(between.getsockname()[1], f'tls {{ ca_file: "{self.directory}/ours.pem" }}', user="u:secret@"))  # fmt: skip
+            for _ in range(3):
+                with between.accept()[0] as leaf:
+                    leaf.sendall(b"INFO %s\r\n" % json.dumps(info).encode())
+                    self.assertEqual(leaf.recv(1), b"\x16")
+            stranger.setblocking(False)
+            self.assertRaises(BlockingIOError, stranger.accept)
+
     def test_without_tls_nobody_comes_in_where_it_is_wanted(self):
         port = free_port()
         node = self.node("hub", hub(port, f'tls {{ {self.files("server")} }}'))
@@ -298,6 +312,31 @@ class BadInput(LeafCase):
                 self.assertIn(b"-ERR '" + error, said)
         one, two = self.client(self.hub), self.client(self.hub)
         self.linked(one, two, b"a")
+
+    def test_limits_of_its_account_hold(self):
+        limits = "limits { max_subscriptions: 3, max_payload: 10 }"
+        self.port = free_port()
+        self.node("limited", f'accounts {{ A: {{ {limits} }} }}\n' + hub(self.port, "authorization { user: u, password: p, account: A }"))  # fmt: skip
+        first = b'CONNECT {"name":"x","user":"u","pass":"p"}\r\n'
+        rows = (
+            (b"".join(b"LS+ a.%d\r\n" % i for i in range(4)), b"maximum subscriptions exceeded"),
+            (b"LMSG a 11\r\n", b"Maximum Payload Violation"),
+        )
+        for data, error in rows:
+            with self.subTest(error):
+                said = self.told(data[: -len(b"LS+ a.3\r\n")] + b"FOO\r\n", first) if data.startswith(b"LS+") else b""
+                self.assertNotIn(error, said)
+                self.assertIn(b"-ERR '" + error, self.told(data + b"FOO\r\n", first))
+
+    def test_who_asks_and_never_reads_is_ended(self):
+        port = free_port()
+        node = self.node("bounded", "max_payload: 1000\nmax_pending: 100000\nwrite_deadline: 1h\n" + hub(port))
+        with socket.create_connection(("127.0.0.1", port), timeout=READ_S) as leaf:
+            leaf.sendall(b'CONNECT {"name":"x"}\r\n')
+            with self.assertRaises(ConnectionError):
+                for _ in range(1000):
+                    leaf.sendall(b"PING\r\n" * 20000)
+        self.until_logged(node, "MaxPending of 100000 Exceeded")
 
     def test_who_says_nothing_is_ended_in_time(self):
         port = free_port()

@@ -473,6 +473,13 @@ START_TEST(leaf_nodes_have_users_and_remotes)
 }
 END_TEST
 
+START_TEST(leaf_nodes_never_dial_without_a_pause)
+{
+    ck_assert_int_eq(options_of("leafnodes { reconnect: 0 }")->leaf.reconnect_ns,
+                     LEAF_RECONNECT_NS);
+}
+END_TEST
+
 START_TEST(leaf_nodes_that_cannot_be_are_refused_by_place)
 {
     static const struct {
@@ -602,6 +609,7 @@ int main(void)
         what_is_not_built_is_refused_by_name_and_place,
         what_is_accepted_without_effect_is_said,
         leaf_nodes_have_users_and_remotes,
+        leaf_nodes_never_dial_without_a_pause,
         leaf_nodes_that_cannot_be_are_refused_by_place,
         integers_for_durations_are_taken_and_warned_about,
         all_errors_are_said_at_once,
