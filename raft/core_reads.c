@@ -106,8 +106,11 @@ void core_reads_check(struct raft_core *core)
             return;
         answer_reads(core, lead->round_until, lead->round_index);
     }
-    if (core->read_done < core->read_last)
-        begin_round(core);
+    if (core->read_done == core->read_last)
+        return;
+    begin_round(core);
+    if (probe_reached(core) >= lead->round_probe) /* nobody else is to be asked */
+        answer_reads(core, lead->round_until, lead->round_index);
 }
 
 uint64_t raft_core_read(struct raft_core *core, int64_t now)
