@@ -605,9 +605,9 @@ void log_block_read(struct log *log, struct log_block_read *read);
 /* ---- reading -----------------------------------------------------------------------------------
  */
 
-/* Reads `size` bytes at `place` (from durable batches only) if they are in memory: a count,
- * possibly short at the end of what is written, or -EAGAIN, or a negative errno: -ENOENT of a file
- * that is not there (LOG_FILE_NONE), of which log_read reads nothing. */
+/* Reads `size` bytes at `place` (from durable batches only) if they are in memory: a count, short
+ * at the end of what is written and where the rest is not in memory, or -EAGAIN, or a negative
+ * errno: -ENOENT of a file that is not there (LOG_FILE_NONE), of which log_read reads nothing. */
 int64_t log_read_now(struct log *log, log_place place, void *at, size_t size);
 /* Embedded in who waits; it and the memory stay put until `done`. */
 struct log_read {

@@ -320,7 +320,7 @@ static void check_records(uint64_t first)
         struct record record;
         int64_t now = log_read_now(s.log, s.places[i], at, s.sizes[i]);
 
-        if (now == -EAGAIN) {
+        if (now == -EAGAIN || (now >= 0 && now < s.sizes[i])) { /* not all of it is in memory */
             read_result = -1;
             log_read(s.log, &read, s.places[i], at, s.sizes[i]);
             while (read_result == -1)
