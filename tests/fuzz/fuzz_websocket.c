@@ -25,7 +25,8 @@ struct side {
 static void answer(struct bytes head, bool more, uint8_t agreed)
 {
     const struct websocket_header header = {BYTES("X-Zone"), BYTES("a")};
-    const struct websocket_origin origin = {BYTES("http"), BYTES("here"), 80};
+    const struct websocket_origin origin = {
+        .scheme = BYTES("http"), .host = BYTES("here"), .port = 80};
     struct websocket_options options = {
         .compression = agreed & 1,
         .same_origin = agreed & 2,
