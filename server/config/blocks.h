@@ -22,6 +22,9 @@ enum config_tls_role {
 /* NULL: something was wrong, and said. */
 const struct tls_options *config_tls(struct config_reader *reader, const struct config_value *value,
                                      enum config_tls_role role);
+/* What becomes of a connection that does not keep up: what we do, or it is refused; `to` is unused.
+ */
+void config_write_timeout(struct config_reader *reader, const struct config_value *value, void *to);
 /* Seconds, or the text of a duration. */
 void config_timeout(struct config_reader *reader, const struct config_value *value,
                     const char *block, int64_t *to);

@@ -69,21 +69,6 @@ static void read_version(struct config_reader *reader, const struct config_value
         config_error(reader, value, "the minimum version should be at least 2.8.0");
 }
 
-static void read_write_timeout(struct config_reader *reader, const struct config_value *value,
-                               void *to)
-{
-    struct bytes word;
-
-    (void)to;
-    if (!config_bytes(reader, value, &word))
-        return;
-    if (bytes_equal_nocase(word, BYTES("retry")))
-        config_error(reader, value, "write_timeout \"retry\" is not supported yet");
-    else if (!bytes_equal_nocase(word, BYTES("default")) &&
-             !bytes_equal_nocase(word, BYTES("close")))
-        config_error(reader, value, "write_timeout must be 'default', 'close' or 'retry'");
-}
-
 /* ---- who may be one ---------------------------------------------------------------------------
  */
 
@@ -177,7 +162,7 @@ static const struct config_option options_of_leafnodes[] = {
     LEAF("reconnect reconnect_delay reconnect_interval", DURATION, reconnect_ns),
     LEAF("dial_timeout", DURATION, dial_timeout_ns),
     LEAF("write_deadline", DURATION, write_deadline_ns),
-    CONFIG_READ("write_timeout", read_write_timeout),
+    CONFIG_READ("write_timeout", config_write_timeout),
 };
 
 static const struct config_block leafnodes = CONFIG_BLOCK(options_of_leafnodes);

@@ -212,8 +212,7 @@ static void read_max_tokens(struct config_reader *reader, const struct config_va
         options->max_subscription_tokens = count;
 }
 
-static void read_write_timeout(struct config_reader *reader, const struct config_value *value,
-                               void *to)
+void config_write_timeout(struct config_reader *reader, const struct config_value *value, void *to)
 {
     struct bytes word;
 
@@ -363,7 +362,7 @@ static const struct config_option options_of_top[] = {
     TOP("ping_interval", DURATION, ping_interval_ns),
     TOP("ping_max", INT64, ping_max),
     TOP("write_deadline", DURATION, write_deadline_ns),
-    CONFIG_READ("write_timeout", read_write_timeout),
+    CONFIG_READ("write_timeout", config_write_timeout),
     CONFIG_REFUSED_IF("no_fast_producer_stall"),
     CONFIG_READ("lame_duck_duration", read_lame_duck),
     CONFIG_READ("lame_duck_grace_period", read_lame_duck_grace),
