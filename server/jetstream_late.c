@@ -86,12 +86,12 @@ static void knocked(void *owner)
 {
     struct late *late = owner;
 
+    jetstream_awake(late->jetstream);
     if (late->asked)
         return;
     take_out(&late->jetstream->late, late);
     late->asked = true;
     add_asked(&late->jetstream->late, late);
-    jetstream_awake(late->jetstream);
 }
 
 /* ---- at the start -----------------------------------------------------------------------------
@@ -126,7 +126,8 @@ void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *ent
     late = HEAP_NEW(struct late);
     late->jetstream = jetstream;
     late->entry = entry;
-    late->door = door_open(jetstream, account, &entry->config, knocked, late);
+    late->door =
+        door_open(jetstream, account, &entry->config, &jetstream->late.room, knocked, late);
     entry->late = late;
     add_last(&jetstream->late, late);
 }
@@ -256,8 +257,17 @@ void jetstream_late_init(struct jetstream *jetstream)
     struct server *server = jetstream->server;
 
     jetstream->late.timer.fire = fired;
+    jetstream->late.room.most = server_options(server)->sim.late_room;
+    if (jetstream->late.room.most == 0)
+        jetstream->late.room.most = DOORS_BYTES_MAX;
     jetstream->late.begin_ns =
         io_now(server_io(server)) + server_options(server)->sim.late_pause_ns;
+}
+
+static void answer_refused(struct jetstream_late *list)
+{
+    for (struct late *late = list->first; late != NULL && late->asked; late = late->next)
+        door_answer(late->door);
 }
 
 void jetstream_late_turn(struct jetstream *jetstream)
@@ -267,6 +277,7 @@ void jetstream_late_turn(struct jetstream *jetstream)
 
     if (list->first == NULL)
         return;
+    answer_refused(list);
     if (next_due(jetstream) != NULL)
         open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS);
     if (list->first != NULL)

@@ -7,6 +7,7 @@
 #include "server/catalogue.h"
 #include "server/jetstream_core.h"
 #include "server/jetstream_flaws.h"
+#include "server/stream/door.h"
 #include "server/stream/lane.h"
 #include "server/stream/scrub.h"
 
@@ -40,6 +41,7 @@ struct jetstream_late {
     bool hurry;                /* somebody waits for all of them */
     struct timer timer;        /* its only purpose is that the loop turns */
     int64_t begin_ns;          /* those that nobody has asked for are not opened before */
+    struct door_room room;     /* of all doors */
 };
 
 /* jetstream_directory.c */

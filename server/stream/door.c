@@ -2,7 +2,10 @@
 
 #include "base/heap.h"
 #include "base/limits.h"
+#include "server/api/api.h"
 #include "server/stream/stream_priv.h"
+
+#define REFUSED_BYTES_MAX (16u << 20) /* of those who are to hear that there is no room */
 
 struct door_sink {
     struct door *door;
@@ -20,10 +23,13 @@ struct waiting {
 struct door {
     struct jetstream *jetstream;
     struct account *account;
+    const struct stream_config *config;
+    struct door_room *room;
     struct door_sink *sinks;
     size_t sink_count;
     struct waiting *first, *last;
     size_t count, bytes;
+    struct outbox refused; /* publishers that there was no room for */
     void (*knocked)(void *owner);
     void *owner;
 };
@@ -50,6 +56,24 @@ static void add_last(struct door *door, struct waiting *waiting)
     door->last = waiting;
     door->count++;
     door->bytes += waiting->size;
+    door->room->bytes += waiting->size;
+}
+
+static bool has_room(const struct door *door, size_t size)
+{
+    return door->count < STREAM_WAITING_MAX && door->bytes + size <= STREAM_WAITING_BYTES_MAX &&
+           door->room->bytes + size <= door->room->most;
+}
+
+/* A publisher is told, as an open stream tells it; for others it is a time-out, as with that. */
+static void turn_away(struct door *door, sink_deliver_fn *deliver, const struct message *message)
+{
+    struct outbox_item item = {.kind = OUTBOX_ERROR, .to = message->reply};
+
+    if (deliver != stream_ingest || message->reply.size == 0 || door->config->no_ack)
+        return;
+    (void)outbox_add(&door->refused, &item); /* beyond the bound: a time-out for them, too */
+    door->knocked(door->owner);
 }
 
 static void collect(void *owner, const struct message *message)
@@ -62,8 +86,10 @@ static void collect(void *owner, const struct message *message)
     struct waiting *waiting;
     uint8_t *at;
 
-    if (door->count >= STREAM_WAITING_MAX || door->bytes + size > STREAM_WAITING_BYTES_MAX)
-        return; /* a time-out for its sender */
+    if (!has_room(door, size)) {
+        turn_away(door, sink->deliver, message);
+        return;
+    }
     waiting = heap_take(size);
     at = (uint8_t *)(waiting + 1);
     *waiting = (struct waiting){.deliver = sink->deliver, .size = size};
@@ -118,13 +144,16 @@ static void listen_consumers(struct door *door, struct bytes name)
 }
 
 struct door *door_open(struct jetstream *jetstream, struct account *account,
-                       const struct stream_config *config, void (*knocked)(void *owner),
-                       void *owner)
+                       const struct stream_config *config, struct door_room *room,
+                       void (*knocked)(void *owner), void *owner)
 {
     struct door *door = HEAP_NEW(struct door);
 
     door->jetstream = jetstream;
     door->account = account;
+    door->config = config;
+    door->room = room;
+    outbox_init(&door->refused, REFUSED_BYTES_MAX);
     door->knocked = knocked;
     door->owner = owner;
     door->sinks =
@@ -161,12 +190,29 @@ static struct waiting *take_first(struct door *door)
         door->last = NULL;
     door->count--;
     door->bytes -= waiting->size;
+    door->room->bytes -= waiting->size;
     return waiting;
+}
+
+void door_answer(struct door *door)
+{
+    struct outbox_item item;
+    struct buf body;
+
+    if (door->refused.count == 0)
+        return;
+    buf_init(&body, 4096);
+    api_publish_error(&body, door->config->name, 10167, NULL);
+    for (; outbox_peek(&door->refused, &item); outbox_pop(&door->refused))
+        jetstream_answer(door->jetstream, door->account, item.to,
+                         BYTES("NATS/1.0 429 Too Many Requests\r\n\r\n"), buf_bytes(&body));
+    buf_deinit(&body);
 }
 
 void door_hand_over(struct door *door, struct stream *stream)
 {
     assert(door->sink_count == 0); /* what comes now would overtake it */
+    door_answer(door);
     while (door->first != NULL) {
         struct waiting *waiting = take_first(door);
 
@@ -192,6 +238,7 @@ static void refuse(struct door *door, const struct message *message)
 
 void door_refuse(struct door *door)
 {
+    door_answer(door);
     while (door->first != NULL) {
         struct waiting *waiting = take_first(door);
 
@@ -211,6 +258,7 @@ void door_destroy(struct door *door)
             message_trace_forget(waiting->message.trace);
         heap_give(waiting);
     }
+    outbox_deinit(&door->refused);
     heap_give(door->sinks);
     heap_give(door);
 }

@@ -11,13 +11,22 @@
 
 struct door;
 
-/* On what a stream of that config listens. `knocked`: something has come; from inside a publish. */
+/* What all doors of a server keep, and may. Each has the bounds of an open stream, too. */
+#define DOORS_BYTES_MAX ((size_t)256 << 20)
+struct door_room {
+    size_t bytes, most;
+};
+
+/* On what a stream of that config listens, which stays where it is as long as the door does.
+ * `knocked`: something has come; from inside a publish. */
 struct door *door_open(struct jetstream *jetstream, struct account *account,
-                       const struct stream_config *config, void (*knocked)(void *owner),
-                       void *owner);
+                       const struct stream_config *config, struct door_room *room,
+                       void (*knocked)(void *owner), void *owner);
 /* Nothing comes any more: the stream listens from here on. Not from inside a publish. */
 void door_shut(struct door *door);
 bool door_waits(const struct door *door);
+/* Publishers that there was no room for are told so. Not from inside a publish. */
+void door_answer(struct door *door);
 /* To the stream, as if it came now. */
 void door_hand_over(struct door *door, struct stream *stream);
 /* There will be no stream: whoever wants an answer hears that nobody listens. */

@@ -18,6 +18,7 @@
 
 #define IMAGES_CI 100u /* at least, whatever the time */
 #define START_OPS 60u  /* the power goes again within so many of a start */
+#define SAY       60.0 /* seconds from one line that tells how far it is to the next */
 
 static uint64_t count_operations(uint64_t seed)
 {
@@ -69,6 +70,18 @@ static double seconds_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static void tell_how_far(uint64_t tried, uint64_t seed, uint64_t operation, double seconds)
+{
+    static double said;
+
+    if (seconds - said < SAY)
+        return;
+    said = seconds;
+    printf("sim_starts: %" PRIu64 " images in %.0f s, at seed %" PRIu64 ", operation %" PRIu64 "\n",
+           tried, seconds, seed, operation);
+    fflush(stdout);
+}
+
 static uint64_t try_many(uint64_t seed, uint64_t seeds, uint64_t images, double seconds,
                          uint64_t flaws)
 {
@@ -83,6 +96,7 @@ static uint64_t try_many(uint64_t seed, uint64_t seeds, uint64_t images, double 
                 return tried;
             try_image(s, operation, flaws);
             tried++;
+            tell_how_far(tried, s, operation, seconds_now() - begun);
         }
     }
     return tried;

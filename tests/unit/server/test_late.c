@@ -481,6 +481,45 @@ START_TEST(where_a_limit_counts_all_streams_none_is_late)
 }
 END_TEST
 
+static void with_little_room(struct world *world, struct peer *peer)
+{
+    (void)peer;
+    world->options.sim.late_room = 2000;
+}
+
+/* Lines that arrive together, for two streams: what the doors have no room for is told so, and what
+ * they keep is stored. */
+START_TEST(what_all_doors_together_have_no_room_for_is_refused_with_an_answer)
+{
+    struct lines lines = {.size = 0};
+    unsigned stored = 0, refused;
+    char reply[16], wanted[60];
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, with_little_room);
+    peer = come_in(&world);
+    for (unsigned i = 0; i < 40; i++) {
+        snprintf(reply, sizeof reply, "in.%u", i);
+        lines_publish(&lines, i % 2 == 0 ? "B.x" : "A.x", reply, "a body of some size");
+    }
+    lines_say(&lines, &world, peer);
+    refused = told(peer, "NATS/1.0 429 Too Many Requests");
+    ck_assert_uint_eq(told(peer, "\"err_code\":10167"), refused);
+    for (unsigned i = 6; i < 46; i++) {
+        snprintf(wanted, sizeof wanted, "\"seq\":%u}", i);
+        stored += told(peer, wanted);
+    }
+    ck_assert_uint_gt(stored, 2);
+    ck_assert_uint_gt(refused, 2);
+    ck_assert_uint_eq(stored + refused, 40);
+    ask(&world, peer, "B.x", "afterwards there is room");
+    ck_assert(peer_has(peer, "\"stream\":\"B\",\"seq\":"));
+    ck_assert_uint_eq(world.server->jetstream->late.room.bytes, 0);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(log_time_does_not_fall_when_one_is_opened)
 {
     int64_t before_ns, now_ns;
@@ -515,6 +554,7 @@ int main(void)
         somebody_listens_while_one_is_opened,
         the_system_account_hears_of_all_streams,
         where_a_limit_counts_all_streams_none_is_late,
+        what_all_doors_together_have_no_room_for_is_refused_with_an_answer,
         log_time_does_not_fall_when_one_is_opened,
     };
 
