@@ -87,7 +87,7 @@ void client_deinit(struct client *client)
     assert(!client->dirty);
     client_subs_remove_all(&client->subs, &client->clients->sub_pool); /* what is kept for more */
     client_unbind(client);
-    client_proof_leave(client);
+    client_proof_drop(client);
     buf_deinit(&client->late);
     clients_spare_give(client->clients, &client->in);
     clients_spare_give(client->clients, &client->out);
@@ -107,6 +107,7 @@ void client_doom(struct client *client, const char *reason)
     if (client->state == CLIENT_OPEN)
         client->reason = reason;
     client->state = CLIENT_DOOMED;
+    client->deaf = true;
     client_mark(client);
 }
 
@@ -216,6 +217,7 @@ void client_end(struct client *client, const char *text, const char *reason)
     if (client->state != CLIENT_OPEN) /* not even that found room */
         return;
     client->state = CLIENT_ENDING;
+    client->deaf = true;
     client->reason = reason;
     client_mark(client);
 }
@@ -308,7 +310,7 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
     size_t size = headers.size + message->payload.size;
     uint8_t *at, *end;
 
-    if (client->state != CLIENT_OPEN) {
+    if (client->deaf) {
         retire_leaving(sub);
         return false;
     }

@@ -39,6 +39,8 @@
 #define CLIENTS_SPARE_SIZE_MAX (4u << 20) /* of one buffer that is kept */
 #define CLIENTS_SPARE_SUM_MAX  (8u << 20) /* of all */
 
+#define CLIENT_LEAVE_PART 1024u /* subscriptions that leave at once: about half a millisecond */
+
 enum client_state { CLIENT_OPEN, CLIENT_ENDING, CLIENT_DOOMED };
 
 struct client;
@@ -140,6 +142,8 @@ struct client {
     int64_t subs_max; /* 0: no limit */
     uint16_t port;
     uint8_t state;
+    bool
+        deaf; /* no message is for it: it is not open, or what it subscribed to is on its way out */
     uint8_t pings_out;
     bool verbose;
     bool pedantic;
@@ -150,6 +154,7 @@ struct client {
     bool counted;  /* among its account's connections */
     bool trace;
     bool connected;  /* has said CONNECT */
+    bool said_all;   /* there is no more than what is kept of it */
     bool protocol_1; /* takes later INFO lines */
     bool informed;   /* has had the one that answers its CONNECT */
     bool dirty;
@@ -218,10 +223,13 @@ void client_deinit(struct client *client);
 void client_uncount(struct client *client);
 /* Takes all its subscriptions out of the router. Not from inside a publish. */
 void client_leave(struct client *client);
-/* The same for *most of them at most, of one that is not open any more; *most: less what was taken
- * out. True: none is left. Of the others those that a publish comes upon leave behind it, so that
- * what is published meanwhile passes by each of them at most a few times. */
+/* The same for *most of them at most, of one that is not open any more, or whose proof says that
+ * they leave first; *most: less what was taken out. True: none is left. Of the others those that a
+ * publish comes upon leave behind it, so that what is published meanwhile passes by each of them at
+ * most a few times. */
 bool client_leave_part(struct client *client, uint32_t *most);
+/* They have, of one that is open: it goes on with its CONNECT. */
+void client_left(struct client *client, int64_t now_ns);
 
 /* Takes what arrived. */
 void client_feed(struct client *client, struct bytes b, int64_t now_ns);
@@ -232,8 +240,9 @@ bool client_deliver(struct client_sub *sub, const struct message *message);
 /*
  * A password that takes long to prove: the shell lets `run` be called on a worker, then gives the
  * proof back. Or somebody else is to say who it is: the shell asks, and sets `user`, whom the proof
- * then owns. Until then the client is paused, and what still arrives is kept. The proof outlives
- * its client if that goes first.
+ * then owns. Until then what arrives is kept, and the client paused, at once or when that is
+ * much. The proof outlives its client if that goes first. In the same way a CONNECT waits while
+ * what the client subscribed to as somebody else leaves in parts.
  */
 struct client_question {
     struct buf client;  /* who it is, as JSON */
@@ -246,11 +255,15 @@ struct client_proof {
     struct bytes hash, said;
     struct bytes connect; /* the arguments of its CONNECT */
     const struct auth_user *user;
-    bool again; /* who may connect has changed meanwhile: it is to be asked anew */
-    bool begun; /* the shell's */
+    bool again;   /* who may connect has changed meanwhile: it is to be asked anew */
+    bool leaving; /* its subscriptions leave first, and then client_left */
+    bool begun;   /* the shell's; of those that leave it is told otherwise */
+    bool pauses;  /* the client */
     bool proven;
 };
 void client_proof_run(struct client_proof *proof);
+/* The client goes while something is proven of it: what nobody has begun ends with it. */
+void client_proof_drop(struct client *client);
 void client_proof_done(struct client_proof *proof, int64_t now_ns);
 
 /*
@@ -274,6 +287,9 @@ void client_ping(struct client *client, int64_t now_ns);
 void client_end(struct client *client, const char *text, const char *reason);
 /* DOOMED, from any state. */
 void client_doom(struct client *client, const char *reason);
+
+/* The peer says nothing more, but may still be reading: what it asked for is sent. */
+void client_ended(struct client *client);
 
 /* Back-pressure: nothing is read from the peer from the end of the turn until every pause is
  * resumed. What had arrived is still taken. */

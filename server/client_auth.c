@@ -126,14 +126,20 @@ static int64_t connections_max(const struct account_options *limits)
     return limits != NULL && limits->max_connections >= 0 ? limits->max_connections : INT64_MAX;
 }
 
+/* What it subscribed without a CONNECT it keeps, unless it is somebody else now. */
+static bool is_another(const struct client *client, const struct account *account,
+                       const struct auth_user *user)
+{
+    return account != client->account || user != client->user;
+}
+
 /* False: its account has no room for it. */
 static bool bind(struct client *client, const struct auth_user *user)
 {
     struct account *account = account_of(client, user);
     const struct account_options *limits = account->options;
 
-    /* What it subscribed without a CONNECT it keeps, unless it is somebody else now. */
-    if (account != client->account || user != client->user)
+    if (is_another(client, account, user))
         client_leave(client);
     client_unbind(client);
     if (count_in(account, 1) >= connections_max(limits)) {
@@ -231,37 +237,71 @@ void client_auth_overdue(struct client *client)
 /* ---- proofs -----------------------------------------------------------------------------------
  */
 
-static void proof_begin(struct client *client, const struct auth_proof *asked,
-                        const struct auth_user *user, struct bytes args)
+static struct client_proof *proof_make(struct client *client, struct bytes args)
 {
     struct client_proof *proof = HEAP_NEW(struct client_proof);
 
     proof->client = client;
-    proof->hash = heap_copy(asked->hash);
-    proof->said = heap_copy(asked->said);
     proof->connect = heap_copy(args);
-    proof->user = user;
     client->proof = proof;
+    client_mark(client);
+    return proof;
+}
+
+void client_proof_pause(struct client *client)
+{
+    if (client->proof->pauses)
+        return;
+    client->proof->pauses = true;
     client_pause(client);
 }
 
-/* Somebody else is to say who it is. */
+static void proof_begin(struct client *client, const struct auth_proof *asked,
+                        const struct auth_user *user, struct bytes args)
+{
+    struct client_proof *proof = proof_make(client, args);
+
+    proof->hash = heap_copy(asked->hash);
+    proof->said = heap_copy(asked->said);
+    proof->user = user;
+    client_proof_pause(client);
+}
+
+/* Somebody else is to say who it is, which may take long: it is heard so far that its end is. */
 static void question_begin(struct client *client, const struct auth_claim *claim,
                            const struct connect *said, struct bytes args)
 {
-    struct client_proof *proof = HEAP_NEW(struct client_proof);
+    proof_make(client, args)->question = client_question_make(client, claim, said);
+}
 
-    proof->client = client;
-    proof->question = client_question_make(client, claim, said);
-    proof->connect = heap_copy(args);
-    client->proof = proof;
-    client_pause(client);
+/* What it subscribed to leaves first: the shell takes that out in parts, as a million would hold up
+ * everybody. Nothing of it is heard meanwhile. */
+static struct client_proof *leave_begin(struct client *client, struct bytes args)
+{
+    struct client_proof *proof = proof_make(client, args);
+
+    proof->leaving = true;
+    client->deaf = true;
+    client_proof_pause(client);
+    return proof;
+}
+
+static bool has_many(const struct client *client)
+{
+    return client->subs.count > CLIENT_LEAVE_PART;
+}
+
+/* Of those that own it. */
+static void proof_forget_user(struct client_proof *proof)
+{
+    if (proof->question != NULL || proof->leaving)
+        auth_user_end(proof->user); /* nobody took it */
+    proof->user = NULL;
 }
 
 static void proof_free(struct client_proof *proof)
 {
-    if (proof->question != NULL)
-        auth_user_end(proof->user); /* nobody took it */
+    proof_forget_user(proof);
     client_question_free(proof->question);
     if (proof->said.size > 0)
         explicit_bzero((void *)proof->said.at, proof->said.size);
@@ -272,7 +312,7 @@ static void proof_free(struct client_proof *proof)
     heap_give(proof);
 }
 
-void client_proof_leave(struct client *client)
+void client_proof_drop(struct client *client)
 {
     struct client_proof *proof = client->proof;
 
@@ -289,9 +329,16 @@ void client_proof_run(struct client_proof *proof)
     proof->proven = password_proves(proof->hash, proof->said);
 }
 
-static void admit(struct client *client, const struct connect *said, const struct auth_user *user,
-                  int64_t now_ns)
+static void admit(struct client *client, const struct connect *said, struct bytes args,
+                  const struct auth_user *user, int64_t now_ns)
 {
+    if (is_another(client, account_of(client, user), user) && has_many(client)) {
+        struct client_proof *proof = leave_begin(client, args);
+
+        proof->user = user;
+        proof->proven = true;
+        return;
+    }
     bind_or_end(client, user);
     if (client->state == CLIENT_OPEN)
         client_connected(client, said, now_ns);
@@ -334,14 +381,18 @@ void client_authenticate(struct client *client, const struct connect *said, stru
     const struct auth_user *user = NULL;
     struct auth_proof proof;
 
+    if (client->connected && has_many(client)) {
+        leave_begin(client, args)->again = true;
+        return;
+    }
     if (client->connected)
         client_leave(client);
     if (auth == NULL) {
-        admit(client, said, NULL, now_ns);
+        admit(client, said, args, NULL, now_ns);
         return;
     }
     switch (auth_ask(auth, &claim, &user, &proof)) {
-    case AUTH_ALLOWED: admit(client, said, user, now_ns); break;
+    case AUTH_ALLOWED: admit(client, said, args, user, now_ns); break;
     case AUTH_REFUSED: violation(client, said->user); break;
     case AUTH_DELEGATED: question_begin(client, &claim, said, args); break;
     case AUTH_PROVE: proof_begin(client, &proof, user, args); break;
@@ -366,7 +417,7 @@ static void take_user(struct client *client, struct client_proof *proof, const s
     const struct auth_user *user = proof->user;
 
     proof->user = NULL;
-    admit(client, said, user, now_ns);
+    admit(client, said, proof->connect, user, now_ns);
 }
 
 void client_proof_done(struct client_proof *proof, int64_t now_ns)
@@ -379,7 +430,8 @@ void client_proof_done(struct client_proof *proof, int64_t now_ns)
         return;
     }
     client->proof = NULL;
-    client_resume(client);
+    if (proof->pauses)
+        client_resume(client);
     if (client->state == CLIENT_OPEN) {
         bool read = client_connect_read(client, proof->connect, &said);
 
@@ -394,6 +446,18 @@ void client_proof_done(struct client_proof *proof, int64_t now_ns)
     proof_free(proof);
     if (client->proof == NULL)
         client_feed_late(client, now_ns);
+    if (client->proof == NULL && client->said_all)
+        client_end(client, NULL, "Client Closed");
+}
+
+void client_left(struct client *client, int64_t now_ns)
+{
+    assert(client->state == CLIENT_OPEN);
+    assert(client->subs.count == 0);
+    client->deaf = false;
+    client->leaving = false;
+    client->leave_at = (struct client_subs_walk){0};
+    client_proof_done(client->proof, now_ns);
 }
 
 /* ---- a reload ---------------------------------------------------------------------------------
@@ -552,6 +616,8 @@ void client_auth_changed(struct client *client, const struct auth *before)
     look_at_trace(client);
     if (client->proof != NULL) {
         client->proof->again = true;
+        if (client->proof->leaving)
+            proof_forget_user(client->proof);
     } else if (client->unproven) {
         client->unproven = auth_required(client->clients->auth, client->type);
     } else if (client->state == CLIENT_OPEN) {

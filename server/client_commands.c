@@ -59,7 +59,7 @@ bool client_leave_part(struct client *client, uint32_t *most)
     struct client_subs_pool *pool = &client->clients->sub_pool;
     struct client_sub *sub;
 
-    assert(client->state != CLIENT_OPEN);
+    assert(client->deaf);
     client->leaving = true;
     for (; client->subs.count > 0 && *most > 0; --*most) {
         sub = client_sub_next(client, &client->leave_at);
@@ -224,7 +224,7 @@ static void no_responders(struct client *client, const struct message *request)
 
 void client_nobody(struct client *client, const struct message *request)
 {
-    if (client->state == CLIENT_OPEN && client->no_responders && request->reply.size > 0)
+    if (!client->deaf && client->no_responders && request->reply.size > 0)
         no_responders(client, request);
 }
 

@@ -309,12 +309,29 @@ static size_t in_missing(const struct client *client, struct bytes b)
     return missing < b.size ? missing : b.size;
 }
 
+/* Nothing is to be done for it but to say PONG, to somebody who has gone. */
+static bool asks_nothing(struct bytes late)
+{
+    while (bytes_starts(late, BYTES("PING\r\n")))
+        late = bytes_skip(late, 6);
+    return late.size == 0;
+}
+
+void client_ended(struct client *client)
+{
+    client->said_all = true;
+    if (client->proof == NULL || asks_nothing(buf_bytes(&client->late)))
+        client_end(client, NULL, "Client Closed");
+}
+
 /* What is said while a password is being proven is heard when that is done. The shell does not read
  * on, so it is what had arrived. */
 static void keep_late(struct client *client, struct bytes b)
 {
     if (client->state == CLIENT_OPEN && !buf_add(&client->late, b))
         client_doom(client, "Authentication Failure");
+    if (client->late.size > CLIENT_LATE_MUCH)
+        client_proof_pause(client);
 }
 
 /* Completes the frame in `in`; returns what of `b` follows it. */

@@ -29,8 +29,10 @@ void client_out_info(struct client *client, bool answer);
 
 #define CLIENT_OUT_ERROR(client, text) client_out_error((client), BYTES(text), BYTES(""), BYTES(""))
 
-/* What a client may say while its password is being proven; more is no client. */
-#define CLIENT_LATE_MAX (1u << 20)
+/* What a client may say while its password is being proven; more is no client. It is not heard
+ * beyond the first of these, but for what had arrived. */
+#define CLIENT_LATE_MUCH (8u << 10)
+#define CLIENT_LATE_MAX  (1u << 20)
 
 /* client_auth.c */
 
@@ -41,8 +43,8 @@ void client_authenticate(struct client *client, const struct connect *said, stru
                          int64_t now_ns);
 /* Out of its account, where it has no subscriptions any more or will be bound to again. */
 void client_unbind(struct client *client);
-/* It goes while something is proven of it: what nobody has begun ends with it. */
-void client_proof_leave(struct client *client);
+/* It has a proof, until whose end nothing more is read from it. */
+void client_proof_pause(struct client *client);
 /* "User "x"", for the log. Good until the next call for this shard's clients. */
 struct bytes client_user_text(const struct client *client);
 /* Of a client with permissions. */

@@ -62,6 +62,7 @@ static void connection_free(struct connection *c)
     clients_spare_give(&owner->clients, &c->flight);
     connection_tls_end(c);
     connection_websocket_end(c);
+    connection_callout_leave(c);
     client_deinit(&c->client);
     heap_give(c);
 }
@@ -216,6 +217,18 @@ static void pause_or_resume(struct connection *c)
 /* ---- the end of the turn ----------------------------------------------------------------------
  */
 
+static void proof_begin(struct connection *c)
+{
+    const struct client_proof *proof = c->client.proof;
+
+    if (proof->leaving)
+        connection_leave_first(c);
+    else if (proof->question != NULL)
+        connection_callout_begin(c);
+    else
+        connection_proof_begin(c);
+}
+
 static void flush_open(struct connection *c)
 {
     struct client *client = &c->client;
@@ -225,7 +238,7 @@ static void flush_open(struct connection *c)
     if (client->expires_ns > 0 && client->expires_ns != c->auth.deadline_ns)
         timers_arm(io_timers(c->owner->io), &c->auth, client->expires_ns);
     if (client->proof != NULL && !client->proof->begun)
-        (client->proof->question != NULL ? connection_callout_begin : connection_proof_begin)(c);
+        proof_begin(c);
     pause_or_resume(c);
     if (has_out(c) && c->flight.size == 0)
         send_begin(c);
@@ -260,6 +273,7 @@ static void tell_ended(struct connection *c)
     c->told = true;
     client_row_of(&row, c, io_now(c->owner->io));
     client_uncount(&c->client);
+    connection_callout_leave(c);
     closed_clients_add(&c->owner->closed, &row);
     if (clients->watch != NULL)
         clients->watch->ended(clients->watch->owner, &row);
@@ -310,13 +324,12 @@ static void connection_received(void *context, struct bytes b)
         pause_or_resume(c);
 }
 
-/* A peer that has said all it wanted may still be reading: what it asked for is sent. */
 static void connection_ended(void *context, int reason)
 {
     struct connection *c = context;
 
     if (reason == 0)
-        client_end(&c->client, NULL, "Client Closed");
+        client_ended(&c->client);
     else
         client_doom(&c->client, "Read Error");
     client_mark(&c->client);

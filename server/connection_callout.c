@@ -20,7 +20,7 @@
 
 struct callout {
     struct callouts *owner;
-    struct client_proof *proof;
+    struct connection *about; /* which waits: it ends no later than that */
     char token[TOKEN_SIZE + 1];
     char user[NKEY_TEXT_SIZE + 1]; /* that the answer is to be about */
     bool answered;
@@ -63,6 +63,7 @@ static void leave(struct callout *callout)
 {
     struct callouts *owner = callout->owner;
 
+    callout->about->callout = NULL;
     timers_cancel(io_timers(owner->connections->io), &callout->timer);
     (void)table_remove(&owner->all, bytes_of_text(callout->token));
     heap_give((void *)callout->answer.at);
@@ -72,8 +73,8 @@ static void leave(struct callout *callout)
 static void read_answer(struct callout *callout)
 {
     const struct clients *clients = &callout->owner->connections->clients;
-    struct client_proof *proof = callout->proof;
-    const struct client *client = proof->client;
+    const struct client *client = &callout->about->client;
+    struct client_proof *proof = client->proof;
     const struct callout_wanted wanted = {
         .user = bytes_of_text(callout->user),
         .server_id = bytes_of_text(clients->info->id),
@@ -93,11 +94,11 @@ static void over(struct timer *timer)
 {
     struct callout *callout = owner_of(timer, struct callout, timer);
     struct connections *connections = callout->owner->connections;
-    struct client_proof *proof = callout->proof;
+    struct client_proof *proof = callout->about->client.proof;
 
-    if (proof->client != NULL && callout->answered)
+    if (callout->answered)
         read_answer(callout);
-    else if (proof->client != NULL)
+    else
         logger_debug(connections->clients.logger,
                      "Authorization callout response not received in time on account \"%.*s\"",
                      BYTES_ARG(account_name(callout->owner->account)));
@@ -155,14 +156,14 @@ static struct bytes or_nothing(const char *text)
     return text != NULL ? bytes_of_text(text) : bytes_of(NULL, 0);
 }
 
-static bool write_question(const struct callout *callout, const struct connection *c,
-                           struct bytes tls, struct buf *out)
+static bool write_question(const struct callout *callout, struct bytes tls, struct buf *out)
 {
+    const struct client *client = &callout->about->client;
     const struct clients *clients = &callout->owner->connections->clients;
     const struct options *options = clients->options;
-    const struct client_question *about = callout->proof->question;
+    const struct client_question *about = client->proof->question;
     int64_t now_s = (clients->wall_ahead_ns + clients->now_ns) / SECOND_NS;
-    int64_t patience_ns = options_auth_timeout_ns(options, c->client.type);
+    int64_t patience_ns = options_auth_timeout_ns(options, client->type);
     const struct callout_question question = {
         .id = bytes_of_text(callout->token),
         .issuer = options->auth.callout->issuer,
@@ -185,7 +186,7 @@ static bool write_question(const struct callout *callout, const struct connectio
 }
 
 /* False: nobody is there to answer, or it cannot be asked. */
-static bool ask(struct callout *callout, struct connection *c)
+static bool ask(struct callout *callout)
 {
     struct callouts *callouts = callout->owner;
     struct router *router = callouts->connections->clients.router;
@@ -197,8 +198,8 @@ static bool ask(struct callout *callout, struct connection *c)
     snprintf(reply, sizeof(reply), "$SYS._INBOX.%s.%s", callouts->shard, callout->token);
     buf_init(&question, QUESTION_MAX);
     buf_init(&tls, QUESTION_MAX);
-    if (connection_tls_describe(c, &tls) &&
-        write_question(callout, c, buf_bytes(&tls), &question)) {
+    if (connection_tls_describe(callout->about, &tls) &&
+        write_question(callout, buf_bytes(&tls), &question)) {
         message.reply = bytes_of_text(reply);
         message.payload = buf_bytes(&question);
         received = router_publish(router, callouts->account, &message);
@@ -223,7 +224,8 @@ void connection_callout_begin(struct connection *c)
 
     c->client.proof->begun = true;
     callout->owner = callouts;
-    callout->proof = c->client.proof;
+    callout->about = c;
+    c->callout = callout;
     callout->timer.fire = over;
     make_names(callout);
     table_add(&callouts->all, callout);
@@ -232,27 +234,29 @@ void connection_callout_begin(struct connection *c)
     if (account == NULL)
         return; /* it was taken away meanwhile: nobody answers */
     listen_in(callouts, account);
-    if (!ask(callout, c))
+    if (!ask(callout))
         logger_debug(connections->clients.logger,
                      "Nobody answers authorization requests on account \"%.*s\"",
                      BYTES_ARG(account_name(account)));
 }
 
+/* The answer, if one still comes, is nobody's. */
+void connection_callout_leave(struct connection *c)
+{
+    if (c->callout == NULL)
+        return;
+    leave(c->callout);
+    c->client.proof->begun = false;
+    client_proof_drop(&c->client);
+}
+
 void connections_callouts_drop(struct connections *connections)
 {
     struct callouts *callouts = connections->callouts;
-    struct callout *callout;
-    size_t at = 0;
 
     if (callouts == NULL)
         return;
-    while ((callout = table_next(&callouts->all, &at)) != NULL) {
-        struct client_proof *proof = callout->proof;
-
-        leave(callout);
-        client_proof_done(proof, io_now(connections->io));
-        at = 0;
-    }
+    assert(callouts->all.count == 0);
     table_deinit(&callouts->all);
     if (callouts->sink != NULL)
         router_sink_remove(connections->clients.router, callouts->sink);

@@ -1,13 +1,13 @@
 /*
  * Subscriptions of connections that have ended leave the router in parts: a client may have had a
  * million, and the others go on meanwhile. Nothing is delivered to them any more, as the client is
- * not open; the connection is freed when the last is gone.
+ * not open; the connection is freed when the last is gone. So do those of a client that says
+ * CONNECT again, which is taken when the last is gone.
  */
 #include "base/owner.h"
 #include "server/connection_priv.h"
 
-#define LEAVE_PART                                                                                 \
-    1024u /* a turn: about half a millisecond; as many again of those that just ended */
+/* In a turn CLIENT_LEAVE_PART of those that wait, and as many again of those that just ended. */
 
 static void wait_add(struct connections *connections, struct connection *c)
 {
@@ -31,13 +31,15 @@ static void wait_end(struct connections *connections, struct connection *c)
     c->leaving = false;
     if (c->gone)
         client_mark(&c->client); /* to be freed */
+    else if (c->client.state == CLIENT_OPEN)
+        client_left(&c->client, io_now(connections->io));
 }
 
 /* At the next turn: its time has been reached. */
 static void leave_fired(struct timer *timer)
 {
     struct connections *connections = owner_of(timer, struct connections, leave);
-    uint32_t most = LEAVE_PART;
+    uint32_t most = CLIENT_LEAVE_PART;
     struct connection *c;
 
     while ((c = connections->leaving_first) != NULL && client_leave_part(&c->client, &most))
@@ -53,7 +55,13 @@ void connections_leave_init(struct connections *connections)
 
 void connections_leave_turn(struct connections *connections)
 {
-    connections->leave_most = LEAVE_PART;
+    connections->leave_most = CLIENT_LEAVE_PART;
+}
+
+void connection_leave_first(struct connection *c)
+{
+    if (!c->leaving)
+        wait_add(c->owner, c);
 }
 
 void connection_leave(struct connection *c)

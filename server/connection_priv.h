@@ -37,7 +37,7 @@ struct connection {
     struct connection *stalled_next;
     struct connection *leaving_next;
     bool stalled; /* in the list */
-    bool leaving; /* in that list: it has ended, some of its subscriptions are still there */
+    bool leaving; /* in that list: some of its subscriptions are still to leave */
     bool paused;  /* as the socket knows it */
     bool closing; /* io_sock_close was called */
     bool gone;    /* closed: freed as soon as no list holds it */
@@ -54,6 +54,7 @@ struct connection {
     struct arena names; /* of the certificate */
     struct tls_peer *peer;
     struct websocket *websocket; /* NULL: it speaks without */
+    struct callout *callout;     /* somebody is asked who it is; NULL: nobody */
 };
 
 /* ---- connection.c */
@@ -70,6 +71,8 @@ void connections_leave_init(struct connections *connections);
 void connections_leave_turn(struct connections *connections);
 /* It has ended: takes its subscriptions out of the router, what is much in further turns. */
 void connection_leave(struct connection *c);
+/* It goes on, but they are to leave, in further turns. */
+void connection_leave_first(struct connection *c);
 
 /* ---- connection_tls.c */
 
@@ -124,7 +127,9 @@ void connections_proofs_drop(struct connections *connections);
 
 /* Somebody else is to say who it is. */
 void connection_callout_begin(struct connection *c);
-/* Drops those that wait; whoever they are about is gone. */
+/* It has ended: nobody waits for the answer. */
+void connection_callout_leave(struct connection *c);
+/* No connection is left. */
 void connections_callouts_drop(struct connections *connections);
 
 #endif

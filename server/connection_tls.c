@@ -200,7 +200,7 @@ static void look_at_state(struct connection *c)
     else if (state == TLS_FAILED)
         client_doom(&c->client, "Read Error");
     else if (state == TLS_ENDED)
-        client_end(&c->client, NULL, "Client Closed");
+        client_ended(&c->client);
 }
 
 static void decrypt(struct connection *c)

@@ -12,12 +12,12 @@ static const char *refusal(const struct client_sub *sub, const struct message *m
         return "Not delivered because of no echo";
     if (sub->filtered && !permissions_deliver(client->permissions, message->subject))
         return "Not delivered because subscription denies this subject";
+    if (client->deaf)
+        return "Not delivered because client is closed";
     if (message_trace_only(message->trace))
         return NULL;
     if (sub->max > 0 && sub->delivered >= sub->max)
         return "Not delivered because auto-unsubscribe exceeded";
-    if (client->state != CLIENT_OPEN)
-        return "Not delivered because client is closed";
     return NULL;
 }
 
@@ -45,6 +45,9 @@ bool deliver_traced(struct delivery *delivery, struct client_sub *sub)
     const struct message *message = delivery->message;
     enum trace_export export = message_trace_exported(message->trace);
 
+    /* What takes a moment to leave the index is none of its receivers any more. */
+    if (sub->client->leaving)
+        return client_deliver(sub, message);
     if (export != TRACE_HOME)
         message_trace_exports(message->trace, sub->client->account, message_sent_to(message));
     if (export != TRACE_EXPORTED_UNTRACED)

@@ -128,6 +128,19 @@ authorization {{
         client.send(b"PING\r\n")
         self.assertIn(REFUSED, client.until_end())
 
+    def authority_hears(self):
+        """Of one more."""
+        self.heard = getattr(self, "heard", 0) + 1
+        deadline = time.monotonic() + PATIENT_S
+        while len(self.authority.asked) < self.heard and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertGreaterEqual(len(self.authority.asked), self.heard)
+
+    def anonymous(self):
+        """Bytes of memory of the server."""
+        with open(f"/proc/{self.server.process.pid}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) << 10 for line in file if line.startswith("RssAnon"))
+
     def account_of(self, client):
         client.send(b"SUB in 9\r\nPUB $SYS.REQ.USER.INFO in 0\r\n\r\n")
         return json.loads(client.message()[3])["data"]
@@ -315,6 +328,29 @@ class Refused(CalloutCase):
         self.assertGreater(time.monotonic() - begun, SOON_S / 2)
         self.authority.connection.socket.close()
         self.refused("x", "y")
+
+    def test_who_says_no_more_but_asked_for_something_gets_it(self):
+        ended = threading.Event()
+        self.start(lambda authority, request: ended.wait(PATIENT_S) and self.usual(authority, request))
+        client = self.connect("x", "good")
+        client.send(b"SUB a 1\r\nPUB a 2\r\nhi\r\nPING\r\n")
+        client.socket.shutdown(socket.SHUT_WR)
+        self.authority_hears()
+        ended.set()
+        self.assertIn(b"MSG a 1 2\r\nhi\r\nPONG\r\n", client.until_end())
+
+    @own_promise
+    def test_what_clients_said_who_leave_meanwhile_is_not_kept(self):
+        self.start(lambda authority, request: None, extra="max_control_line: 1MB", timeout=3600)
+        before = self.anonymous()
+        for _ in range(60):
+            client = self.connect("x", "y" * 1_000_000)
+            self.authority_hears()
+            client.socket.close()
+        deadline = time.monotonic() + PATIENT_S
+        while self.anonymous() > before + (40 << 20) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertLess(self.anonymous(), before + (40 << 20))
 
     def test_clients_that_leave_meanwhile_and_a_server_that_ends(self):
         self.start(lambda authority, request: None)

@@ -69,6 +69,21 @@ class Leaving(unittest.TestCase):
         closed = self.document("connz?state=closed")["connections"]
         self.assertEqual([c["subscriptions"] for c in closed if c.get("name") == "many"], [MANY + 1])
 
+    def test_a_second_connect_is_answered_when_all_of_the_first_are_gone(self):
+        other = self.client()
+        before = self.subscriptions()
+        again = self.many()
+        again.send(b'CONNECT {"verbose":false,"headers":true}\r\nSUB many.1 9\r\n')
+        for n in range(200):  # nobody waits for that
+            other.send(b"PUB many.1 0\r\n\r\n")
+            other.flush()
+        self.assertEqual(again.flush().replace(b"MSG many.1 9 0\r\n\r\n", b""), b"")
+        self.until_subscriptions(before + 1)
+        half = self.many()
+        half.send(b"CONNECT {}\r\n")
+        half.leave()  # in the midst of it, perhaps
+        self.until_subscriptions(before + 1)
+
     def test_one_of_the_same_name_can_come_back_at_once(self):
         other = self.client()
         before = self.subscriptions()

@@ -323,6 +323,92 @@ START_TEST(a_second_connect_may_be_another_user)
 }
 END_TEST
 
+#define MANY (3 * CLIENT_LEAVE_PART)
+
+static void subscribe_many(struct guarded *g, struct client *client)
+{
+    char line[64];
+
+    for (unsigned i = 1; i <= MANY; i++) {
+        snprintf(line, sizeof(line), "SUB s.%u %u\r\n", i, i);
+        shard_say(&g->shard, client, line);
+    }
+}
+
+/* As the shell does; what is published meanwhile is for nobody. */
+static void leave_in_parts(struct guarded *g, struct client *client, struct client *other)
+{
+    uint32_t left = client->subs.count, most;
+
+    ck_assert_uint_eq(left, MANY);
+    ck_assert_uint_eq(client->pauses, 1);
+    while (left > 0) {
+        shard_say(&g->shard, other, "PUB s.7 1\r\nx\r\nPUB s.3000 1\r\nx\r\n");
+        left = client->subs.count;
+        most = CLIENT_LEAVE_PART;
+        ck_assert(client_leave_part(client, &most) == (client->subs.count == 0));
+        ck_assert_uint_le(left - client->subs.count, CLIENT_LEAVE_PART);
+        left = client->subs.count;
+        CK_OUT(client, "");
+    }
+    client_left(client, g->shard.now_ns);
+    ck_assert_uint_eq(client->pauses, 0);
+}
+
+/* A million would hold up everybody else. */
+START_TEST(a_second_connect_lets_many_subscriptions_go_in_parts)
+{
+    struct guarded g;
+    struct client client, other;
+
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &client);
+    shard_join(&g.shard, &other);
+    shard_say(&g.shard, &other, AS("u", "p"));
+    for (int round = 0; round < 2; round++) { /* and the next time again */
+        shard_say(&g.shard, &client, AS("u", "p"));
+        subscribe_many(&g, &client);
+        shard_say(&g.shard, &client, AS("u", "p") "SUB s.7 1\r\nPI");
+        shard_say(&g.shard, &client, "NG\r\n");
+        CK_OUT(&client, "");
+        leave_in_parts(&g, &client, &other);
+        CK_OUT(&client, "PONG\r\n");
+        shard_say(&g.shard, &other, "PUB s.7 1\r\nx\r\n");
+        CK_OUT(&client, "MSG s.7 1 1\r\nx\r\n");
+        shard_say(&g.shard, &client, "UNSUB 1\r\n");
+    }
+    shard_leave(&g.shard, &client);
+    shard_leave(&g.shard, &other);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(so_does_a_connect_that_makes_somebody_else_of_who_said_none)
+{
+    struct guarded g;
+    struct client client, other;
+
+    guarded_init(&g, BYTES("u"));
+    shard_join(&g.shard, &client);
+    shard_join(&g.shard, &other);
+    shard_say(&g.shard, &other, AS("u", "p"));
+    subscribe_many(&g, &client);
+    shard_forget(&client); /* +OK of each */
+    shard_say(&g.shard, &client, AS("hashed", "secret"));
+    ck_assert_ptr_nonnull(client.proof);
+    client_proof_run(client.proof);
+    client_proof_done(client.proof, g.shard.now_ns);
+    leave_in_parts(&g, &client, &other);
+    ck_assert(client.connected);
+    ck_assert(bytes_equal(auth_user_name(client.user), BYTES("hashed")));
+    shard_say(&g.shard, &client, AS("x", ""));
+    CK_OUT(&client, VIOLATION);
+    shard_leave(&g.shard, &client);
+    shard_leave(&g.shard, &other);
+    guarded_deinit(&g);
+}
+END_TEST
+
 /* The same users but for what `change` does to a copy of them. */
 static void reloaded(struct guarded *g, struct client *client, struct auth *now,
                      struct user_options changed[UNIT_COUNT(users)])
@@ -447,6 +533,39 @@ START_TEST(a_password_that_a_reload_changed_while_it_was_proven_is_asked_for_ane
 }
 END_TEST
 
+/* Who it is is asked anew when they are gone: whom it would have been may be none any more. */
+START_TEST(a_reload_while_subscriptions_leave_and_an_end_while_they_do)
+{
+    for (int ends = 0; ends < 2; ends++) {
+        struct user_options changed[UNIT_COUNT(users)];
+        struct client client;
+        struct guarded g;
+        struct auth now;
+        uint32_t most = 10;
+
+        memcpy(changed, users, sizeof(changed));
+        changed[4].name = BYTES("new");
+        guarded_init(&g, BYTES("u"));
+        shard_join(&g.shard, &client);
+        subscribe_many(&g, &client);
+        shard_forget(&client);
+        shard_say(&g.shard, &client, AS("a", ""));
+        ck_assert(!client_leave_part(&client, &most));
+        reloaded(&g, &client, &now, changed);
+        while (!client_leave_part(&client, &most))
+            most = CLIENT_LEAVE_PART;
+        if (ends)
+            client_doom(&client, "gone");
+        else
+            client_left(&client, g.shard.now_ns);
+        CK_OUT(&client, ends ? "" : VIOLATION);
+        shard_leave(&g.shard, &client);
+        auth_deinit(&now);
+        guarded_deinit(&g);
+    }
+}
+END_TEST
+
 START_TEST(limits_of_the_server_bind_everybody)
 {
     struct shard shard;
@@ -502,6 +621,9 @@ int main(void)
         what_a_client_was_asked_it_may_answer_so_often_and_so_long,
         accounts_are_worlds_of_their_own_with_their_limits,
         a_second_connect_may_be_another_user,
+        a_second_connect_lets_many_subscriptions_go_in_parts,
+        so_does_a_connect_that_makes_somebody_else_of_who_said_none,
+        a_reload_while_subscriptions_leave_and_an_end_while_they_do,
         a_reload_leaves_alone_who_would_be_let_in_again,
         a_reload_ends_who_would_not,
         a_reload_looks_at_the_rules_of_the_door_that_was_taken,
