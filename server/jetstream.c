@@ -21,6 +21,11 @@ struct server *jetstream_server(struct jetstream *jetstream)
     return jetstream->server;
 }
 
+struct stream_lane *jetstream_home(struct jetstream *jetstream)
+{
+    return jetstream->home;
+}
+
 bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw)
 {
     return (server_options(jetstream->server)->sim.jetstream_flaws & flaw) != 0;
@@ -57,9 +62,12 @@ struct groups *jetstream_groups(struct jetstream *jetstream)
 
 bool jetstream_elsewhere(const struct jetstream *jetstream, uint64_t stream_id)
 {
-    const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id);
+    const struct catalogue_entry *entry;
 
-    return jetstream_clustered(jetstream) && entry != NULL && entry->wished.count > 1;
+    if (!jetstream_clustered(jetstream)) /* the catalogue is home's */
+        return false;
+    entry = catalogue_find(&jetstream->catalogue, stream_id);
+    return entry != NULL && entry->wished.count > 1;
 }
 
 /* What has begun anew never takes part by itself: others may have more, as learners too. When
@@ -72,8 +80,11 @@ bool jetstream_with_others(const struct jetstream *jetstream, uint64_t stream_id
 
 bool jetstream_outdated(const struct jetstream *jetstream, uint64_t stream_id)
 {
-    const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id);
+    const struct catalogue_entry *entry;
 
+    if (!jetstream_clustered(jetstream)) /* a lane asks, perhaps on another thread */
+        return !atomic_load(&jetstream->meta_current);
+    entry = catalogue_find(&jetstream->catalogue, stream_id);
     return entry == NULL || entry->held_term != 0 || jetstream->meta == NULL ||
            !replica_caught_up(jetstream->meta);
 }
@@ -529,12 +540,9 @@ static enum err open_all(struct jetstream *jetstream)
 enum err jetstream_open(struct server *server, struct jetstream **out)
 {
     struct jetstream *jetstream = HEAP_NEW(struct jetstream);
-    struct io *io = server_io(server);
     enum err err;
 
     jetstream->server = server;
-    log_clock_init(&jetstream->clock, io_now(io), io_wall(io), 0);
-    jetstream_lanes_init(jetstream);
     buf_init(&jetstream->beginning, 64u << 10);
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
@@ -542,7 +550,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream->again.fire = jetstream_entries_again;
     jetstream_late_init(jetstream);
     jetstream_spaces_init(jetstream);
-    jetstream_zones_init(jetstream, prng_next(server_prng(server)));
+    jetstream_lanes_init(jetstream);
     jetstream_spaces_make(jetstream);
     logger_info(server_logger(server), "Starting JetStream");
     err = open_all(jetstream);
@@ -550,7 +558,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
         jetstream_close(jetstream);
         return err;
     }
-    log_clock_init(&jetstream->clock, io_now(io), io_wall(io), jetstream->time_floor_ns);
+    log_time_raise(&jetstream->log_time, jetstream->time_floor_ns);
     jetstream->api = api_create(jetstream);
     jetstream_spaces_serve(jetstream);
     jetstream_scrub_begin(jetstream);
@@ -585,7 +593,6 @@ void jetstream_close(struct jetstream *jetstream)
     jetstream_directory_end(jetstream);
     catalogue_deinit(&jetstream->catalogue);
     jetstream_spaces_deinit(jetstream);
-    jetstream_zones_deinit(jetstream);
     buf_deinit(&jetstream->beginning);
     heap_give(jetstream);
 }
@@ -593,8 +600,19 @@ void jetstream_close(struct jetstream *jetstream)
 /* ---- the turn
  * ------------------------------------------------------------------------------------------ */
 
+/* As a stream may ask at any time. */
+static void look_at_meta(struct jetstream *jetstream)
+{
+    bool current = jetstream->meta != NULL && replica_caught_up(jetstream->meta);
+
+    if (atomic_load(&jetstream->meta_current) != current)
+        atomic_store(&jetstream->meta_current, current);
+}
+
 void jetstream_turn(struct jetstream *jetstream)
 {
+    if (!jetstream_clustered(jetstream))
+        look_at_meta(jetstream);
     jetstream_lanes_begin(jetstream);
     jetstream_spaces_look(jetstream);
     jetstream_cluster_turn(jetstream->cluster);

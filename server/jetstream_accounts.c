@@ -155,7 +155,7 @@ static void interest_changed(struct jetstream *jetstream, const struct account *
 
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
-        if (entry->stream == NULL || stream_account(entry->stream) != account)
+        if (entry->stream == NULL || !bytes_equal(entry->assigned.account, account_name(account)))
             continue;
         if (known)
             stream_interest_changed_of(entry->stream, hashes, count);

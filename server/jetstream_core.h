@@ -34,7 +34,8 @@ struct jetstream_latencies {
 void jetstream_latencies(const struct jetstream *jetstream, struct jetstream_latencies *latencies);
 
 struct server *jetstream_server(struct jetstream *jetstream);
-int64_t jetstream_log_now(const struct jetstream *jetstream); /* home's log time */
+struct stream_lane *jetstream_home(struct jetstream *jetstream); /* home's lane */
+int64_t jetstream_log_now(const struct jetstream *jetstream);    /* home's log time */
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
 /* What the indexes of streams in files hold. */
 struct index_cache jetstream_index_cache(const struct jetstream *jetstream);
@@ -84,10 +85,6 @@ bool jetstream_with_others(const struct jetstream *jetstream, uint64_t stream_id
 /* May the stream have been given up in favour of another that bears its name, without this node
  * knowing? Not while it hears who leads the metadata group, and knows nearly all of that. */
 bool jetstream_outdated(const struct jetstream *jetstream, uint64_t stream_id);
-
-/* The time zone of that name; NULL: there is none. Good as long as the server runs. */
-struct zone;
-const struct zone *jetstream_zone(struct jetstream *jetstream, struct bytes name);
 
 /* ---- accounts
  * ---------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "base/map64.h"
 #include "server/jetstream_priv.h"
+#include "server/server_shards.h"
 
 #define FOUND_SEED UINT64_C(0) /* ids are the catalogue's, nobody chooses them */
 
@@ -16,13 +17,28 @@ static uint64_t index_limit(const struct jetstream *jetstream)
     return limit < 0 ? INDEX_CACHE_DEFAULT : (uint64_t)limit;
 }
 
+/* Which shard turns the lane of that number. */
+static unsigned shard_of(const struct jetstream *jetstream, unsigned number)
+{
+    (void)jetstream;
+    (void)number;
+    return 0;
+}
+
 static struct stream_lane *add_lane(struct jetstream *jetstream)
 {
     struct server *server = jetstream->server;
     struct stream_lane *lane = HEAP_NEW(struct stream_lane);
+    unsigned number = jetstream->lane_count, shard = shard_of(jetstream, number);
 
-    stream_lane_init(lane, jetstream, server_io(server), server_router(server), server_prng(server),
-                     &jetstream->clock);
+    stream_lane_init(lane, &(struct stream_lane_setup){
+                               .jetstream = jetstream,
+                               .number = number,
+                               .io = server_shard_io(server, shard),
+                               .router = server_shard_router(server, shard),
+                               .prng = server_prng(server),
+                               .log_time = &jetstream->log_time,
+                           });
     jetstream->lanes[jetstream->lane_count++] = lane;
     return lane;
 }
@@ -65,9 +81,9 @@ static void note_log(void *context, uint64_t log_id)
 
 static enum err open_further(struct jetstream *jetstream, struct store_error *error)
 {
-    unsigned number = jetstream->lane_count;
+    struct stream_lane *lane = add_lane(jetstream);
 
-    return store_lane(jetstream->home->store, number, &add_lane(jetstream)->store, error);
+    return store_lane(jetstream->home->store, lane->io, lane->number, &lane->store, error);
 }
 
 /* Alone, home has all of them. */

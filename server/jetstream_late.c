@@ -145,7 +145,7 @@ static void open_one(struct jetstream *jetstream, struct late *late)
     entry->late = NULL;
     jetstream_entry_open(jetstream, entry);
     door_shut(late->door);
-    log_clock_raise(&jetstream->clock, jetstream->time_floor_ns);
+    log_time_raise(&jetstream->log_time, jetstream->time_floor_ns);
 }
 
 /* One whose log has no config yet takes nothing: perhaps it is to be filled from a backup, and

@@ -64,13 +64,14 @@ struct jetstream {
     unsigned lane_count;
     struct map64 found;                /* the lanes of logs that no entry is known of, yet */
     struct stream_lane *home;          /* the first: it has the metadata group, too */
-    struct log_clock clock;            /* of all of them */
+    struct log_time log_time;          /* of all of them */
     struct jetstream_cluster *cluster; /* NULL: this server is alone */
     struct replica *meta;
     struct catalogue catalogue;
     bool lead;                  /* of the metadata group */
     uint64_t meta_found;        /* the last index of its log when that was opened, or whole again */
     bool meta_lacked;           /* it was not whole then */
+    _Atomic bool meta_current;  /* alone: all that is in it is known, when this turn began */
     bool checked;               /* every log here is in the catalogue, or was set aside */
     bool recovering;            /* what is applied now is looked at when all of it is */
     struct table spaces;        /* by account */
@@ -100,7 +101,6 @@ struct jetstream {
     size_t removals;                          /* of files, under way */
     struct buf beginning;                     /* of the metadata group's log */
     int64_t time_floor_ns;                    /* highest log time found at start */
-    struct table zones;                       /* jetstream_zones.c */
     struct api *api;
     struct jetstream_scrub scrub;
     struct jetstream_late late;
@@ -171,10 +171,6 @@ int64_t jetstream_tier(const struct catalogue_entry *entry);
 void jetstream_settle_tier(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* Consumers with one replica, whatever the stream has. */
 uint64_t jetstream_lone_consumers(const struct stream *stream);
-
-/* jetstream_zones.c */
-void jetstream_zones_init(struct jetstream *jetstream, uint64_t seed);
-void jetstream_zones_deinit(struct jetstream *jetstream);
 
 /* ---- jetstream_streams.c: catalogue entries and the replicas here
  * --------------------------------------- */

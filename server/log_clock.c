@@ -59,3 +59,27 @@ int64_t log_clock_read(struct log_clock *clock, int64_t monotonic_ns, int64_t wa
     assert(clock->now_ns >= before);
     return clock->now_ns;
 }
+
+/* ---- of several threads -----------------------------------------------------------------------
+ */
+
+int64_t log_time_raise(struct log_time *time, int64_t floor_ns)
+{
+    int64_t highest = atomic_load(&time->highest_ns);
+
+    while (highest < floor_ns &&
+           !atomic_compare_exchange_weak(&time->highest_ns, &highest, floor_ns))
+        ;
+    return highest < floor_ns ? floor_ns : highest;
+}
+
+int64_t log_time_read(struct log_time *time, struct log_clock *clock, int64_t monotonic_ns,
+                      int64_t wall_ns)
+{
+    int64_t own = log_clock_read(clock, monotonic_ns, wall_ns);
+    int64_t now = log_time_raise(time, own);
+
+    if (now > own)
+        log_clock_raise(clock, now);
+    return now;
+}

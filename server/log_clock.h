@@ -7,6 +7,7 @@
 #ifndef SERVER_LOG_CLOCK_H
 #define SERVER_LOG_CLOCK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,5 +28,17 @@ void log_clock_init(struct log_clock *clock, int64_t monotonic_ns, int64_t wall_
 void log_clock_raise(struct log_clock *clock, int64_t floor_ns);
 /* The log time at this moment; never less than the one before. */
 int64_t log_clock_read(struct log_clock *clock, int64_t monotonic_ns, int64_t wall_ns);
+
+/* Log time of several threads, of which each has a clock of its own: what one reads is never before
+ * what any has read. All zero at first. */
+struct log_time {
+    _Atomic int64_t highest_ns; /* that was given */
+};
+
+/* No time is given any more that is before this one. Returns the first that may be. */
+int64_t log_time_raise(struct log_time *time, int64_t floor_ns);
+/* As log_clock_read, of the thread's own clock. */
+int64_t log_time_read(struct log_time *time, struct log_clock *clock, int64_t monotonic_ns,
+                      int64_t wall_ns);
 
 #endif

@@ -271,13 +271,18 @@ static bool set_lanes(struct program *program)
     return read;
 }
 
-static bool begin_shards(struct program *program)
+static enum err open_server(struct program *program, struct io *io)
 {
     uint64_t count = (uint64_t)options_of(program)->shards;
 
-    if (!read_test(program, SHARDS_TEST, &count))
-        return false;
-    return count == 1 || server_shards_begin(program->server, (unsigned)count, &shard_threads);
+    if (!set_lanes(program) || !read_test(program, SHARDS_TEST, &count))
+        return ERR_INVALID;
+    program->server = server_create(io, options_of(program), &program->log.logger);
+    if (count == 1 || server_shards_begin(program->server, (unsigned)count, &shard_threads))
+        return server_open(program->server);
+    io_stop(io);
+    server_destroy(program->server);
+    return ERR_IO;
 }
 
 static int serve_on(struct program *program, struct io *io)
@@ -286,16 +291,9 @@ static int serve_on(struct program *program, struct io *io)
     int result;
 
     let_signals_in(io); /* before it says that it is ready; what comes meanwhile is heeded by run */
-    if (!set_lanes(program) ||
-        server_start(io, options_of(program), logger, &program->server) != OK) {
+    if (open_server(program, io) != OK) {
         keep_signals_out();
         return EXIT_FAILURE; /* it has said why */
-    }
-    if (!begin_shards(program)) {
-        keep_signals_out();
-        io_stop(io);
-        server_destroy(program->server);
-        return EXIT_FAILURE;
     }
     server_set_process(program->server, read_process);
     server_set_reload(program->server, reload, program);

@@ -57,6 +57,8 @@ const struct account_options *account_options(const struct account *account);
 struct account *router_account_default(struct router *router);
 /* NULL: there is none of that name. */
 struct account *router_account(const struct router *router, struct bytes name);
+/* The same as this one, of whatever shard, in this router. */
+struct account *router_account_here(const struct router *router, struct account *account);
 /* All of them, in no order: for (at = 0; (a = router_account_next(r, &at)) != NULL;) */
 struct account *router_account_next(const struct router *router, size_t *at);
 

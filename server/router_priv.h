@@ -138,8 +138,6 @@ size_t router_publish_crossed(struct router *router, struct account *account,
                               const struct message *message, const struct shard_delivery *delivery);
 /* The same account as this one on that shard. */
 struct account *account_on(const struct account *account, unsigned shard);
-/* The same on the router's. */
-struct account *router_account_here(const struct router *router, struct account *account);
 /* Another with every change of its subscriptions, whichever shard they are of. */
 uint64_t account_subs_generation(const struct account *account);
 

@@ -382,8 +382,7 @@ static void create_leaves(struct server *server)
     server->leaves = leaves_create(&setup);
 }
 
-static struct server *server_create(struct io *io, const struct options *options,
-                                    struct logger *logger)
+struct server *server_create(struct io *io, const struct options *options, struct logger *logger)
 {
     struct server *server = HEAP_NEW(struct server);
 
@@ -412,17 +411,14 @@ static struct server *server_create(struct io *io, const struct options *options
     system_trace(&server->system);
     if (server->cluster != NULL)
         system_join(&server->system);
+    log_start(server);
     return server;
 }
 
-enum err server_start(struct io *io, const struct options *options, struct logger *logger,
-                      struct server **out)
+enum err server_open(struct server *server)
 {
-    struct server *server = server_create(io, options, logger);
-    enum err err;
+    enum err err = listen_http(server);
 
-    log_start(server);
-    err = listen_http(server);
     if (err == OK)
         err = open_jetstream(server);
     if (err == OK)
@@ -438,10 +434,21 @@ enum err server_start(struct io *io, const struct options *options, struct logge
         return err;
     }
     leaves_start(server->leaves, server->leaf_listener.port);
-    io_set_flush(io, turn, server);
-    logger_info(logger, "Server is ready");
-    *out = server;
+    io_set_flush(server->io, turn, server);
+    server_shards_opened(server);
+    logger_info(server->logger, "Server is ready");
     return OK;
+}
+
+enum err server_start(struct io *io, const struct options *options, struct logger *logger,
+                      struct server **out)
+{
+    struct server *server = server_create(io, options, logger);
+    enum err err = server_open(server);
+
+    if (err == OK)
+        *out = server;
+    return err;
 }
 
 /* ---- stopping ---------------------------------------------------------------------------------

@@ -21,8 +21,13 @@ struct cluster;
 struct jetstream;
 struct server;
 
+/* A server that listens nowhere yet: what may be given to it before it is opened, as further shards
+ * (server/server_shards.h), is given then. */
+struct server *server_create(struct io *io, const struct options *options, struct logger *logger);
 /* Binds the listeners, opens the store when JetStream is on, logs as the reference does.
- * On failure one clear line was logged (FTL) and nothing is left open. */
+ * On failure one clear line was logged (FTL), and the server is destroyed: nothing is left open. */
+enum err server_open(struct server *server);
+/* Both: it has one shard. */
 enum err server_start(struct io *io, const struct options *options, struct logger *logger,
                       struct server **server);
 /* Begins an orderly end: listeners closed, clients flushed and closed, store idle. Bounded by

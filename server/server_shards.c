@@ -62,7 +62,7 @@ bool server_shard_rest(struct server_shard *shard)
     if (shards->halt) {
         shards->turning--;
         say_change(shards);
-        while (shards->halt)
+        while (shards->halt && !shards->end)
             wait_for_change(shards);
         shards->turning++;
     }
@@ -474,7 +474,8 @@ bool server_shards_begin(struct server *server, unsigned count, const struct sha
     assert(server->shards == NULL);
     shards = shards_create(server, count, host);
     open_home(shards);
-    shards->halt = true; /* they rest before their first turn */
+    shards->halts = 1; /* they rest before their first turn, until the server is open */
+    shards->halt = true;
     atomic_store(&shards->look, true);
     for (unsigned i = 1; i < count && begun; i++)
         begun = host->begin(&shards->all[i]);
@@ -486,8 +487,13 @@ bool server_shards_begin(struct server *server, unsigned count, const struct sha
         join_leaves(shards);
         share(shards);
     }
-    go_on(shards);
     return begun;
+}
+
+void server_shards_opened(struct server *server)
+{
+    server_shards_options(server); /* with doors that were not open when they were begun */
+    server_shards_go_on(server);
 }
 
 void server_shards_end(struct server *server)
@@ -497,9 +503,10 @@ void server_shards_end(struct server *server)
     if (shards == NULL)
         return;
     lock(shards);
-    shards->end = true;
+    shards->end = true; /* from a halt, too, when a start has failed */
     atomic_store(&shards->look, true);
     wake_all(shards); /* under the lock: none is gone before all were woken */
+    say_change(shards);
     unlock(shards);
     for (unsigned i = 1; i < shards->count; i++)
         if (shards->all[i].opened)
@@ -566,6 +573,21 @@ void server_shards_accounts(struct server *server)
         copy_accounts(server, shards->all[i].router);
     unite(shards);
     share(shards);
+}
+
+unsigned server_shards_count(const struct server *server)
+{
+    return server->shards != NULL ? server->shards->count : 1;
+}
+
+struct io *server_shard_io(struct server *server, unsigned shard)
+{
+    return shard == 0 ? server->io : server->shards->all[shard].io;
+}
+
+struct router *server_shard_router(struct server *server, unsigned shard)
+{
+    return shard == 0 ? server->router : server->shards->all[shard].router;
 }
 
 struct connections *server_connections_of(struct server *server, unsigned shard)

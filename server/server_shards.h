@@ -74,15 +74,22 @@ struct server_shards {
     _Atomic bool look; /* halt or end changed: what a turn looks at without the lock */
 };
 
-/* After server_start, before the next turn: `count` shards in all. False: it is logged, and the
- * server is to be destroyed. */
+/* Between server_create and server_open: `count` shards in all. They stand still until the server
+ * is open. False: it is logged, and the server is to be destroyed. */
 bool server_shards_begin(struct server *server, unsigned count, const struct shard_host *host);
+/* The server is open: they go on. */
+void server_shards_opened(struct server *server);
 /* The three steps of the end, each fine when there are none: nothing turns the further shards any
  * more and their connections are gone; their routers are; all is. Home's connections go after the
  * first, its router after the second. */
 void server_shards_end(struct server *server);
 void server_shards_destroy(struct server *server);
 void server_shards_free(struct server *server);
+
+/* How many there are, home included; the loop and the router of each. */
+unsigned server_shards_count(const struct server *server);
+struct io *server_shard_io(struct server *server, unsigned shard);
+struct router *server_shard_router(struct server *server, unsigned shard);
 
 /* Fine when there are none, and nested: the outermost counts. */
 void server_shards_halt(struct server *server);

@@ -119,11 +119,11 @@ enum err store_open(struct io *io, const char *dir, const struct store_options *
 
 /*
  * A lane is a store of its own below another one, its home: other threads' logs (docs/shards.md).
- * What it is called follows from its home; no log of one is in another. As store_open, with the
- * options of its home; `number` from 1. ERR_CORRUPT: home knows of the lane, and it is not there,
- * or another's.
+ * What it is called follows from its home; no log of one is in another. As store_open, on a loop of
+ * its own or home's, with the options of its home; `number` from 1. ERR_CORRUPT: home knows of the
+ * lane, and it is not there, or another's.
  */
-enum err store_lane(const struct store *home, unsigned number, struct store **store,
+enum err store_lane(const struct store *home, struct io *io, unsigned number, struct store **store,
                     struct store_error *error);
 /* How many further lanes there are to open. */
 unsigned store_lanes(const struct store *home);

@@ -339,7 +339,7 @@ static void ignore(void *context, const char *name, bool directory)
     (void)directory;
 }
 
-enum err store_lane(const struct store *home, unsigned number, struct store **store,
+enum err store_lane(const struct store *home, struct io *io, unsigned number, struct store **store,
                     struct store_error *error)
 {
     struct path dir = path_lane(home->dir, number);
@@ -361,7 +361,7 @@ enum err store_lane(const struct store *home, unsigned number, struct store **st
     err = make_lanes(home);
     if (err != OK)
         return explain(error, err, home->dir, "cannot make the directory of lanes");
-    return store_open(home->io, dir.text, &options, store, error);
+    return store_open(io, dir.text, &options, store, error);
 }
 
 unsigned store_lanes(const struct store *home)

@@ -33,7 +33,8 @@ static void tell(struct api_request *request, struct bytes stream)
         return;
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
-    if (advisory_of_action(jetstream, stream, bytes_of(NULL, 0), "delete", &subject, &body))
+    if (advisory_of_action(jetstream_home(jetstream), stream, bytes_of(NULL, 0), "delete", &subject,
+                           &body))
         jetstream_answer(jetstream, account, buf_bytes(&subject), bytes_of(NULL, 0),
                          buf_bytes(&body));
     buf_deinit(&subject);

@@ -9,7 +9,7 @@
 #include "server/client.h"
 #include "server/jetstream_core.h"
 
-static void begin(struct jetstream *jetstream, struct json_writer *writer, struct buf *body,
+static void begin(struct stream_lane *lane, struct json_writer *writer, struct buf *body,
                   const char *type)
 {
     char text[TEXT_TIME_MAX > 64 ? TEXT_TIME_MAX : 64];
@@ -19,11 +19,11 @@ static void begin(struct jetstream *jetstream, struct json_writer *writer, struc
     json_object_begin(writer);
     JSON_KEY(writer, "type");
     json_string(writer, bytes_of_text(type));
-    text_base62(server_prng(jetstream_server(jetstream)), id, sizeof id);
+    text_base62(lane->prng, id, sizeof id);
     JSON_KEY(writer, "id");
     json_string(writer, bytes_of(id, sizeof id));
     JSON_KEY(writer, "timestamp");
-    json_string(writer, bytes_of(text, text_time(text, jetstream_log_now(jetstream))));
+    json_string(writer, bytes_of(text, text_time(text, stream_lane_log_now(lane))));
 }
 
 static void member(struct json_writer *writer, struct bytes key, struct bytes value)
@@ -115,14 +115,14 @@ static void group_members(struct json_writer *writer, const struct consumer_advi
         member(writer, BYTES("reason"), advice->reason);
 }
 
-bool advisory_of_consumer(struct jetstream *jetstream, struct bytes account, struct bytes stream,
+bool advisory_of_consumer(struct stream_lane *lane, struct bytes account, struct bytes stream,
                           struct bytes consumer, const struct consumer_advice *advice,
                           struct buf *subject, struct buf *body)
 {
     const struct kind *kind = &kinds[advice->kind];
     struct json_writer writer;
 
-    begin(jetstream, &writer, body, kind->type);
+    begin(lane, &writer, body, kind->type);
     if (of_group(advice))
         member(&writer, BYTES("account"), account);
     member(&writer, BYTES("stream"), stream);
@@ -143,13 +143,13 @@ static const char *event_of(const char *action)
     return strcmp(action, "delete") == 0 ? "DELETED." : "UPDATED.";
 }
 
-bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
+bool advisory_of_action(struct stream_lane *lane, struct bytes stream, struct bytes consumer,
                         const char *action, struct buf *subject, struct buf *body)
 {
     struct json_writer writer;
     bool of_stream = consumer.size == 0;
 
-    begin(jetstream, &writer, body,
+    begin(lane, &writer, body,
           of_stream ? "io.nats.jetstream.advisory.v1.stream_action"
                     : "io.nats.jetstream.advisory.v1.consumer_action");
     member(&writer, BYTES("stream"), stream);
@@ -162,20 +162,20 @@ bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct
            subject_of(subject, event_of(action), stream, consumer);
 }
 
-bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
+bool advisory_of_pause(struct stream_lane *lane, struct bytes stream, struct bytes consumer,
                        bool paused, int64_t until_ns, struct buf *subject, struct buf *body)
 {
     const struct kind *kind = &kinds[ADVISORY_RESUMED];
     struct json_writer writer;
 
-    begin(jetstream, &writer, body, kind->type);
+    begin(lane, &writer, body, kind->type);
     member(&writer, BYTES("stream"), stream);
     member(&writer, BYTES("consumer"), consumer);
     pause_members(&writer, paused, until_ns);
     return end(&writer) && subject_of(subject, kind->prefix, stream, consumer);
 }
 
-bool advisory_of_leader(struct jetstream *jetstream, const struct advisory_leader *told,
+bool advisory_of_leader(struct stream_lane *lane, const struct advisory_leader *told,
                         struct buf *subject, struct buf *body)
 {
     static const char *const types[2][2] = {
@@ -184,19 +184,21 @@ bool advisory_of_leader(struct jetstream *jetstream, const struct advisory_leade
         {"io.nats.jetstream.advisory.v1.consumer_quorum_lost",
          "io.nats.jetstream.advisory.v1.consumer_leader_elected"},
     };
-    const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
+    const char *domain =
+        server_options(jetstream_server(lane->jetstream))->jetstream_options.domain;
     bool of_consumer = told->consumer.size > 0;
     struct json_writer writer;
     char prefix[64];
 
-    begin(jetstream, &writer, body, types[of_consumer][told->elected]);
+    begin(lane, &writer, body, types[of_consumer][told->elected]);
     member(&writer, BYTES("stream"), told->stream);
     if (of_consumer)
         member(&writer, BYTES("consumer"), told->consumer);
     if (told->elected)
-        member(&writer, BYTES("leader"), bytes_of_text(server_name(jetstream_server(jetstream))));
+        member(&writer, BYTES("leader"),
+               bytes_of_text(server_name(jetstream_server(lane->jetstream))));
     JSON_KEY(&writer, "replicas");
-    cluster_info_members(&writer, jetstream, told->replica);
+    cluster_info_members(&writer, lane->jetstream, told->replica);
     if (domain != NULL)
         member(&writer, BYTES("domain"), bytes_of_text(domain));
     (void)snprintf(prefix, sizeof prefix, "$JS.EVENT.ADVISORY.%s.%s.",
@@ -205,16 +207,17 @@ bool advisory_of_leader(struct jetstream *jetstream, const struct advisory_leade
     return end(&writer) && subject_of(subject, prefix, told->stream, told->consumer);
 }
 
-bool advisory_of_server_removed(struct jetstream *jetstream, struct bytes name, struct bytes id,
+bool advisory_of_server_removed(struct stream_lane *lane, struct bytes name, struct bytes id,
                                 struct buf *subject, struct buf *body)
 {
-    const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
+    const char *domain =
+        server_options(jetstream_server(lane->jetstream))->jetstream_options.domain;
     struct json_writer writer;
 
-    begin(jetstream, &writer, body, "io.nats.jetstream.advisory.v1.server_removed");
+    begin(lane, &writer, body, "io.nats.jetstream.advisory.v1.server_removed");
     member(&writer, BYTES("server"), name);
     member(&writer, BYTES("server_id"), id);
-    member(&writer, BYTES("cluster"), jetstream_cluster_name(jetstream));
+    member(&writer, BYTES("cluster"), jetstream_cluster_name(lane->jetstream));
     if (domain != NULL)
         member(&writer, BYTES("domain"), bytes_of_text(domain));
     return end(&writer) && buf_add(subject, BYTES("$JS.EVENT.ADVISORY.SERVER.REMOVED"));
@@ -225,13 +228,14 @@ bool advisory_has_majority(struct jetstream *jetstream, const struct replica *re
     return cluster_info_majority(jetstream, replica);
 }
 
-bool advisory_of_batch(struct jetstream *jetstream, struct bytes stream, struct bytes batch,
+bool advisory_of_batch(struct stream_lane *lane, struct bytes stream, struct bytes batch,
                        const char *reason, struct buf *subject, struct buf *body)
 {
-    const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
+    const char *domain =
+        server_options(jetstream_server(lane->jetstream))->jetstream_options.domain;
     struct json_writer writer;
 
-    begin(jetstream, &writer, body, "io.nats.jetstream.advisory.v1.stream_batch_abandoned");
+    begin(lane, &writer, body, "io.nats.jetstream.advisory.v1.stream_batch_abandoned");
     member(&writer, BYTES("stream"), stream);
     if (domain != NULL)
         member(&writer, BYTES("domain"), bytes_of_text(domain));
@@ -276,13 +280,13 @@ bool advisory_client(struct jetstream *jetstream, struct bytes account, const st
     return end(&writer);
 }
 
-bool advisory_of_request(struct jetstream *jetstream, struct bytes client, struct bytes subject,
+bool advisory_of_request(struct stream_lane *lane, struct bytes client, struct bytes subject,
                          struct bytes request, struct bytes response, struct buf *body)
 {
     struct json_writer writer;
 
-    begin(jetstream, &writer, body, "io.nats.jetstream.advisory.v1.api_audit");
-    member(&writer, BYTES("server"), bytes_of_text(server_name(jetstream_server(jetstream))));
+    begin(lane, &writer, body, "io.nats.jetstream.advisory.v1.api_audit");
+    member(&writer, BYTES("server"), bytes_of_text(server_name(jetstream_server(lane->jetstream))));
     JSON_KEY(&writer, "client");
     json_raw(&writer, client);
     member(&writer, BYTES("subject"), subject);

@@ -284,8 +284,8 @@ static void audit(struct api_request *request)
     if (!jetstream_listened(jetstream, request->account, subject))
         return;
     buf_init(&body, API_ANSWER_MAX);
-    if (advisory_of_request(jetstream, asker(request), request->subject, request->body,
-                            buf_bytes(&request->api->answer), &body))
+    if (advisory_of_request(jetstream_home(jetstream), asker(request), request->subject,
+                            request->body, buf_bytes(&request->api->answer), &body))
         jetstream_answer(jetstream, request->account, subject, bytes_of(NULL, 0), buf_bytes(&body));
     buf_deinit(&body);
 }
@@ -397,7 +397,8 @@ void api_advise(struct api_request *request, struct bytes stream, struct bytes c
 
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
-    if (advisory_of_action(request->api->jetstream, stream, consumer, action, &subject, &body))
+    if (advisory_of_action(jetstream_home(request->api->jetstream), stream, consumer, action,
+                           &subject, &body))
         advise(request, &subject, &body);
     buf_deinit(&subject);
     buf_deinit(&body);
@@ -410,8 +411,8 @@ void api_advise_pause(struct api_request *request, struct bytes stream, struct b
 
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
-    if (advisory_of_pause(request->api->jetstream, stream, consumer, paused, until_ns, &subject,
-                          &body))
+    if (advisory_of_pause(jetstream_home(request->api->jetstream), stream, consumer, paused,
+                          until_ns, &subject, &body))
         advise(request, &subject, &body);
     buf_deinit(&subject);
     buf_deinit(&body);

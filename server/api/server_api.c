@@ -39,7 +39,8 @@ static void tell(struct api_request *request, struct raft_member member)
     snprintf(peer, sizeof peer, "%08x", (unsigned)member.node);
     if (name.size == 0)
         name = jetstream_node_name(jetstream, member.node);
-    if (advisory_of_server_removed(jetstream, name, bytes_of_text(peer), &subject, &body))
+    if (advisory_of_server_removed(jetstream_home(jetstream), name, bytes_of_text(peer), &subject,
+                                   &body))
         jetstream_answer(jetstream, request->account, buf_bytes(&subject), bytes_of(NULL, 0),
                          buf_bytes(&body));
 }

@@ -84,7 +84,7 @@ void stream_batches_abandoned(struct stream *stream, struct bytes id, const char
 
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
-    if (advisory_of_batch(stream->jetstream, stream->name, id, reason, &subject, &body)) {
+    if (advisory_of_batch(stream->lane, stream->name, id, reason, &subject, &body)) {
         item.to = buf_bytes(&subject);
         item.body = buf_bytes(&body);
         stream_send_now(stream, &item); /* a sink must not ask who listens */

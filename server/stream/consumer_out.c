@@ -127,7 +127,7 @@ static void ask_advise(void *owner, const struct consumer_advice *advice)
         return; /* as the reference */
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
-    if (advisory_of_consumer(stream->jetstream, account_name(stream->account), stream->name,
+    if (advisory_of_consumer(stream->lane, account_name(stream->account), stream->name,
                              shell_name(shell), advice, &subject, &body))
         advise(stream, &subject, &body);
     buf_deinit(&subject);
@@ -140,7 +140,7 @@ void consumer_shell_advise_deleted(struct stream *stream, struct bytes name)
 
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
-    if (advisory_of_action(stream->jetstream, stream->name, name, "delete", &subject, &body))
+    if (advisory_of_action(stream->lane, stream->name, name, "delete", &subject, &body))
         advise(stream, &subject, &body);
     buf_deinit(&subject);
     buf_deinit(&body);

@@ -14,17 +14,23 @@ static void awake_fired(struct timer *timer)
     (void)timer; /* its only purpose is that the loop turns */
 }
 
-void stream_lane_init(struct stream_lane *lane, struct jetstream *jetstream, struct io *io,
-                      struct router *router, struct prng *prng, struct log_clock *clock)
+void stream_lane_init(struct stream_lane *lane, const struct stream_lane_setup *setup)
 {
     *lane = (struct stream_lane){
-        .jetstream = jetstream,
-        .io = io,
-        .router = router,
-        .prng = prng,
-        .clock = clock,
+        .jetstream = setup->jetstream,
+        .number = setup->number,
+        .io = setup->io,
+        .router = setup->router,
+        .prng = setup->prng,
+        .log_time = setup->log_time,
         .awake.fire = awake_fired,
     };
+    zones_init(&lane->zones, prng_next(setup->prng));
+    if (lane->number > 0) {
+        prng_seed(&lane->own_prng, prng_next(setup->prng));
+        lane->prng = &lane->own_prng;
+    }
+    log_clock_init(&lane->clock, io_now(lane->io), io_wall(lane->io), 0);
     arena_init(&lane->arena, ARENA_MAX);
     buf_init(&lane->read_buffer, RECORD_SIZE_MAX + 4096);
     read_cache_init(&lane->read_cache);
@@ -39,6 +45,7 @@ void stream_lane_deinit(struct stream_lane *lane)
     timers_cancel(io_timers(lane->io), &lane->awake);
     buf_deinit(&lane->read_buffer);
     read_cache_deinit(&lane->read_cache);
+    zones_deinit(&lane->zones);
     assert(lane->index_cache.held == 0);
     assert(lane->index_cache.lent == 0);
     arena_deinit(&lane->arena);
@@ -125,9 +132,19 @@ bool stream_lane_listened(struct stream_lane *lane, struct account *account, str
     return router_interest(lane->router, account, subject);
 }
 
-int64_t stream_lane_log_now(const struct stream_lane *lane)
+int64_t stream_lane_log_now(struct stream_lane *lane)
 {
-    return log_clock_read(lane->clock, io_now(lane->io), io_wall(lane->io));
+    return log_time_read(lane->log_time, &lane->clock, io_now(lane->io), io_wall(lane->io));
+}
+
+struct account *stream_lane_account(const struct stream_lane *lane, struct account *account)
+{
+    return router_account_here(lane->router, account);
+}
+
+const struct zone *stream_lane_zone(struct stream_lane *lane, struct bytes name)
+{
+    return zones_find(&lane->zones, name);
 }
 
 uint8_t *stream_lane_read_buffer(struct stream_lane *lane, size_t size)

@@ -16,6 +16,7 @@
 #include "server/stream/fast_batches.h"
 #include "server/stream/read_cache.h"
 #include "server/stream/staging.h"
+#include "server/stream/zones.h"
 #include "storage/index_cache.h"
 #include "storage/log.h"
 
@@ -32,12 +33,16 @@ struct stream_latencies {
     struct latency delivered; /* a message to whoever waits for it, from decision to sending */
 };
 
-/* Its own struct: others look, by the calls below where there is one. */
+/* Its own struct: others look, by the calls below where there is one. `jetstream`, `log_time` and
+ * the server's options are all lanes'; the rest is used by its shard's thread alone, or while that
+ * stands still. */
 struct stream_lane {
     struct jetstream *jetstream;
-    struct io *io;
-    struct router *router;
-    struct prng *prng;
+    unsigned number;
+    struct io *io;         /* of its shard */
+    struct router *router; /* the same */
+    struct prng *prng;     /* home's is the server's, another's its own */
+    struct prng own_prng;
     struct store *store;
     struct groups *groups;
     struct index_cache index_cache; /* what the indexes of streams in files share */
@@ -46,8 +51,10 @@ struct stream_lane {
         uint64_t turn;
         unsigned asking, asked; /* followers that have something to take, this turn and the last */
     } copies;
-    struct log_clock *clock; /* of all lanes */
-    struct arena arena;      /* emptied at the end of every turn */
+    struct log_clock clock;
+    struct log_time *log_time; /* of all lanes */
+    struct zones zones;        /* that its streams' schedules name */
+    struct arena arena;        /* emptied at the end of every turn */
     struct buf read_buffer;
     bool read_lent; /* or the cache: others look at what stands there */
     struct read_cache read_cache;
@@ -59,9 +66,18 @@ struct stream_lane {
     struct stream_latencies latencies;
 };
 
+/* What a lane stands on. */
+struct stream_lane_setup {
+    struct jetstream *jetstream;
+    unsigned number;
+    struct io *io;
+    struct router *router;
+    struct prng *prng; /* the server's: home's lane draws from it, another is seeded by it */
+    struct log_time *log_time;
+};
+
 /* Without a store, and without a limit of what its indexes hold in memory. */
-void stream_lane_init(struct stream_lane *lane, struct jetstream *jetstream, struct io *io,
-                      struct router *router, struct prng *prng, struct log_clock *clock);
+void stream_lane_init(struct stream_lane *lane, const struct stream_lane_setup *setup);
 /* Its streams are closed and its replicas forgotten. */
 void stream_lane_deinit(struct stream_lane *lane);
 
@@ -90,8 +106,12 @@ void stream_lane_answer(struct stream_lane *lane, struct account *account, struc
 /* An advisory or metric, if anybody listens. */
 bool stream_lane_listened(struct stream_lane *lane, struct account *account, struct bytes subject);
 
-/* Log time: wall clock that never falls. */
-int64_t stream_lane_log_now(const struct stream_lane *lane);
+/* Log time: wall clock that never falls, over all lanes. */
+int64_t stream_lane_log_now(struct stream_lane *lane);
+/* The account as its streams publish and listen in it. */
+struct account *stream_lane_account(const struct stream_lane *lane, struct account *account);
+/* The time zone of that name; NULL: there is none. Good as long as the server runs. */
+const struct zone *stream_lane_zone(struct stream_lane *lane, struct bytes name);
 
 /* What its streams read into: good until the next call that asks for it. Who gives others a view of
  * it, to a publish above all, says so before and after: until then nobody may ask (asserted). A

@@ -19,7 +19,7 @@ static void tell(struct stream *stream, struct bytes consumer, bool elected)
 
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
-    if (advisory_of_leader(stream->jetstream, &told, &subject, &body)) {
+    if (advisory_of_leader(stream->lane, &told, &subject, &body)) {
         item.to = buf_bytes(&subject);
         item.body = buf_bytes(&body);
         stream_send_now(stream, &item);

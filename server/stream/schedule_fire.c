@@ -215,7 +215,7 @@ static bool produce(struct firing *firing, uint64_t schedule, const struct publi
 
 static const struct zone *zone_of(struct stream *stream, const struct publish_headers *of)
 {
-    return of->schedule_zone.size > 0 ? jetstream_zone(stream->jetstream, of->schedule_zone) : NULL;
+    return of->schedule_zone.size > 0 ? stream_lane_zone(stream->lane, of->schedule_zone) : NULL;
 }
 
 /* The message whose content goes out: the source's newest, or the schedule itself. False: it has to

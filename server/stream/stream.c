@@ -401,7 +401,7 @@ static struct bytes shell_number(const void *item)
 
 static const struct zone *find_zone(void *owner, struct bytes name)
 {
-    return jetstream_zone(owner, name);
+    return stream_lane_zone(owner, name);
 }
 
 /* What a stream in memory has stays there. */
@@ -426,7 +426,7 @@ struct stream *stream_open(struct stream_lane *lane, struct account *account, ui
 
     stream->lane = lane;
     stream->jetstream = jetstream;
-    stream->account = account;
+    stream->account = stream_lane_account(lane, account);
     stream->id = id;
     stream->name = heap_copy(name);
     stream->number_next = 1;
@@ -470,7 +470,7 @@ struct stream *stream_open(struct stream_lane *lane, struct account *account, ui
     stream_await_init(stream);
     stream_held_init(stream);
     stream_schedules_init(stream);
-    stream->decider.zones.owner = jetstream;
+    stream->decider.zones.owner = lane;
     stream->decider.zones.find = find_zone;
     stream->direct_retry.fire = stream_direct_retry;
 

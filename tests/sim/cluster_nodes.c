@@ -182,14 +182,13 @@ bool nodes_start(struct nodes *nodes, size_t index, enum sim_crash_mode mode, ui
         node->options.sim.lanes = 1 + (unsigned)(index + node->lives) % 3;
     sim_crash_after(nodes->sim, index, mode, ops);
     report_say(nodes->report, "%s starts (life %u)", node->name, node->lives);
-    err =
-        server_start(sim_node_io(nodes->sim, index), &node->options, &node->logger, &node->server);
+    err = sim_shards_start(&node->shards, sim_node_io(nodes->sim, index), &node->options,
+                           &node->logger, &node->server);
     if (err != OK)
         node->server = NULL; /* it has freed itself */
     if (err == OK && !node->half_open && !sim_crashed(nodes->sim, index)) {
         if (nodes->count > 1 || prng_chance(nodes->prng, 1, 2)) /* else while it opens streams */
             sim_crash_after(nodes->sim, index, mode, 0);
-        sim_shards_begin(&node->shards, node->server);
         nodes->born(nodes->context, index);
         return true;
     }

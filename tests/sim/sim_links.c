@@ -301,10 +301,9 @@ static void server_up(struct run *run, size_t i)
 
     n->back_ns = 0;
     say(run, "server %zu starts", i);
-    if (server_start(sim_node_io(run->sim, i), &n->options, &n->logger, &n->server) != OK)
+    if (sim_shards_start(&n->shards, sim_node_io(run->sim, i), &n->options, &n->logger,
+                         &n->server) != OK)
         violate(run, "server %zu does not start", i);
-    else
-        sim_shards_begin(&n->shards, n->server);
 }
 
 static void server_down(struct run *run, size_t i, enum sim_crash_mode mode)

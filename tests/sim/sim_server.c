@@ -255,12 +255,11 @@ static bool start(struct run *run)
         if (attempt < 6 && strikes(run, LIMIT_CRASH_START, 1, 3))
             sim_crash_after(run->sim, run->node, crash_mode(run), 1 + prng_below(&run->prng, 120));
         run->half_open = false;
-        err = server_start(sim_node_io(run->sim, run->node), &run->options, &run->logger,
-                           &run->server);
+        err = sim_shards_start(&run->shards, sim_node_io(run->sim, run->node), &run->options,
+                               &run->logger, &run->server);
         if (err == OK && !run->half_open && !sim_crashed(run->sim, run->node)) {
             if (run->ending || prng_chance(&run->prng, 1, 2)) /* else while it opens streams */
                 sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
-            sim_shards_begin(&run->shards, run->server);
             return true;
         }
         if (!sim_crashed(run->sim, run->node)) {

@@ -61,12 +61,20 @@ static inline void sim_shards_init(struct sim_shards *shards, struct sim *sim, s
     }
 }
 
-/* After server_start. */
-static inline void sim_shards_begin(struct sim_shards *shards, struct server *server)
+/* As server_start. */
+static inline enum err sim_shards_start(struct sim_shards *shards, struct io *io,
+                                        const struct options *options, struct logger *logger,
+                                        struct server **server)
 {
-    bool begun = shards->count == 1 || server_shards_begin(server, shards->count, &shards->host);
+    struct server *made = server_create(io, options, logger);
+    bool begun = shards->count <= 1 || server_shards_begin(made, shards->count, &shards->host);
+    enum err err;
 
     assert(begun);
+    err = server_open(made);
+    if (err == OK)
+        *server = made;
+    return err;
 }
 
 #endif

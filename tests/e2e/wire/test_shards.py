@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -164,6 +165,14 @@ class Shards(ShardsCase):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.01)
         self.assertIn("config reload not supported for shards: old=2, new=3", server.log())
+
+    def test_a_start_that_fails_ends_although_the_shards_stand_still_until_it_is_over(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            done = subprocess.run([BINARY, "--shards", "3", "-a", "127.0.0.1",
+                                   "-p", str(taken.getsockname()[1])],
+                                  capture_output=True, timeout=START_S, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"address already in use", done.stderr)
 
     def test_a_number_that_cannot_be_is_refused_with_its_place(self):
         for text, line, why in (

@@ -71,9 +71,9 @@ static inline void world_start(struct world *world, size_t i)
     struct world_server *s = &world->servers[i];
 
     ck_assert_ptr_null(s->server);
-    ck_assert_int_eq(
-        server_start(sim_node_io(world->sim, s->node), &s->options, &s->logger, &s->server), OK);
-    sim_shards_begin(&s->shards, s->server);
+    ck_assert_int_eq(sim_shards_start(&s->shards, sim_node_io(world->sim, s->node), &s->options,
+                                      &s->logger, &s->server),
+                     OK);
 }
 
 static inline void world_init(struct world *world, uint64_t seed, size_t count)

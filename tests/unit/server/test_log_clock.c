@@ -110,6 +110,38 @@ START_TEST(it_is_raised_to_what_a_log_has_and_runs_on_from_there)
 }
 END_TEST
 
+START_TEST(no_clock_of_several_gives_a_time_before_another_has)
+{
+    struct log_time time = {0};
+    struct log_clock clocks[] = {clock_at(START, 0), clock_at(START - 20 * SECOND, 0)};
+    int64_t walls[] = {START, START - 20 * SECOND}, before = 0;
+
+    for (int i = 0; i < 1000; i++) { /* in turns, and each a few times in a row */
+        int at = i / 3 % 2;
+        int64_t now =
+            log_time_read(&time, &clocks[at], SECOND + i * SECOND, walls[at] + i * SECOND);
+
+        ck_assert_int_ge(now, before);
+        before = now;
+    }
+    ck_assert_int_le(before, START + 999 * SECOND); /* and neither runs away */
+    ck_assert_int_ge(before, START + 996 * SECOND);
+}
+END_TEST
+
+START_TEST(what_a_log_has_is_behind_every_clock)
+{
+    struct log_time time = {0};
+    struct log_clock clocks[] = {clock_at(START, 0), clock_at(START, 0)};
+
+    ck_assert_int_eq(log_time_read(&time, &clocks[0], SECOND, START), START);
+    (void)log_time_raise(&time, START + 30 * SECOND);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_ge(log_time_read(&time, &clocks[i], 2 * SECOND, START + SECOND),
+                         START + 30 * SECOND);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -121,6 +153,8 @@ int main(void)
         a_jump_ahead_that_lasts_is_adopted,
         log_time_never_falls_and_never_stands_still_for_ten_years_back,
         it_is_raised_to_what_a_log_has_and_runs_on_from_there,
+        no_clock_of_several_gives_a_time_before_another_has,
+        what_a_log_has_is_behind_every_clock,
     };
 
     return UNIT_RUN_PLAIN("log_clock", tests);

@@ -1,10 +1,10 @@
-/* jetstream_zones: the time zones that schedules name, from the system's files, each read once. */
+#include "server/stream/zones.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/heap.h"
-#include "server/jetstream_priv.h"
 
 #define DIRECTORY "/usr/share/zoneinfo/"
 
@@ -22,21 +22,21 @@ static struct bytes key(const void *item)
     return bytes_of(known->name, known->name_size);
 }
 
-void jetstream_zones_init(struct jetstream *jetstream, uint64_t seed)
+void zones_init(struct zones *zones, uint64_t seed)
 {
-    table_init(&jetstream->zones, key, seed);
+    table_init(&zones->known, key, seed);
 }
 
-void jetstream_zones_deinit(struct jetstream *jetstream)
+void zones_deinit(struct zones *zones)
 {
     struct known *known;
     size_t at = 0;
 
-    while ((known = table_next(&jetstream->zones, &at)) != NULL) {
+    while ((known = table_next(&zones->known, &at)) != NULL) {
         zone_deinit(&known->zone);
         heap_give(known);
     }
-    table_deinit(&jetstream->zones);
+    table_deinit(&zones->known);
 }
 
 static enum err read_file(struct bytes name, struct zone *zone)
@@ -60,9 +60,9 @@ static enum err read_file(struct bytes name, struct zone *zone)
     return err;
 }
 
-const struct zone *jetstream_zone(struct jetstream *jetstream, struct bytes name)
+const struct zone *zones_find(struct zones *zones, struct bytes name)
 {
-    struct known *known = table_find(&jetstream->zones, name);
+    struct known *known = table_find(&zones->known, name);
     struct zone zone = {0};
 
     if (known != NULL)
@@ -75,6 +75,6 @@ const struct zone *jetstream_zone(struct jetstream *jetstream, struct bytes name
     known->zone = zone;
     known->name_size = (uint8_t)name.size;
     memcpy(known->name, name.at, name.size);
-    table_add(&jetstream->zones, known);
+    table_add(&zones->known, known);
     return &known->zone;
 }
