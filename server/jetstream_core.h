@@ -114,6 +114,10 @@ void jetstream_usage(const struct jetstream *jetstream, const struct account *ac
                      struct bytes except, struct account_usages *usages);
 /* Of all accounts: what is on this node, and what all streams reserve, one replica of each. */
 void jetstream_usage_here(const struct jetstream *jetstream, struct account_usage *usage);
+/* Is it known what jetstream_admits has to look at? Right after a start it is not for a stream that
+ * a limit over several streams counts: those are opened first, which is soon. False: ask again in a
+ * turn of the stream's, which comes then. */
+bool jetstream_admits_now(struct jetstream *jetstream, const struct stream *stream);
 /* Is there room for a message of that stored size in the share of the stream's account, and in the
  * server's? 0, or the error's number. It counts as taken. */
 uint16_t jetstream_admits(struct jetstream *jetstream, const struct stream *stream, size_t size);

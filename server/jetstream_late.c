@@ -97,20 +97,10 @@ static void knocked(void *owner)
 /* ---- at the start -----------------------------------------------------------------------------
  */
 
-/* Members of a cluster vote and lead by what they have; and where a limit is about all streams
- * together, each publish asks for what all of them hold. */
+/* Members of a cluster vote and lead by what they have. */
 bool jetstream_late_may(const struct jetstream *jetstream)
 {
-    const struct jetstream_options *options = &server_options(jetstream->server)->jetstream_options;
-    const struct space *space;
-
-    if (jetstream->cluster != NULL || options->memory_max >= 0 || options->store_max >= 0)
-        return false;
-    for (size_t at = 0; (space = table_next(&jetstream->spaces, &at)) != NULL;) {
-        if (account_counted(space->account))
-            return false;
-    }
-    return true;
+    return jetstream->cluster == NULL;
 }
 
 void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *entry)
@@ -130,6 +120,39 @@ void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *ent
         door_open(jetstream, account, &entry->config, &jetstream->late.room, knocked, late);
     entry->late = late;
     add_last(&jetstream->late, late);
+}
+
+/* ---- limits over all streams -------------------------------------------------------------------
+ */
+
+/* Is there a limit of what streams store together? Late are only those in files, and others there
+ * are none before all are open: what is made anew waits for that. */
+static bool is_counted(const struct jetstream *jetstream, const struct stream *stream)
+{
+    return server_options(jetstream->server)->jetstream_options.store_max >= 0 ||
+           account_stores_counted(stream_account(stream));
+}
+
+bool jetstream_admits_now(struct jetstream *jetstream, const struct stream *stream)
+{
+    if (jetstream->late.first == NULL || !is_counted(jetstream, stream))
+        return true;
+    jetstream->late.held = true;
+    (void)jetstream_is_complete(jetstream); /* who waits for all has them opened */
+    return false;
+}
+
+/* All are open. */
+static void go_on(struct jetstream *jetstream)
+{
+    if (!jetstream->late.held)
+        return;
+    jetstream->late.held = false;
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (entry->stream != NULL)
+            stream_go_on(entry->stream);
+    }
 }
 
 /* ---- opening ----------------------------------------------------------------------------------
@@ -176,6 +199,8 @@ void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *en
     open_one(jetstream, late);
     jetstream_lanes_settle(jetstream);
     opened(late);
+    if (jetstream->late.first == NULL)
+        go_on(jetstream);
 }
 
 static uint64_t cost_of(const struct catalogue_entry *entry)
@@ -245,6 +270,8 @@ static void open_some(struct jetstream *jetstream, unsigned most)
     jetstream_lanes_settle(jetstream);
     for (unsigned i = 0; i < count; i++)
         opened(open[i]);
+    if (jetstream->late.first == NULL)
+        go_on(jetstream);
 }
 
 static void fired(struct timer *timer)

@@ -42,6 +42,7 @@ struct jetstream_late {
     struct timer timer;        /* its only purpose is that the loop turns */
     int64_t begin_ns;          /* those that nobody has asked for are not opened before */
     struct door_room room;     /* of all doors */
+    bool held;                 /* something waits for what a limit counts (jetstream_admits_now) */
 };
 
 /* jetstream_directory.c */

@@ -53,6 +53,11 @@ bool account_counted(const struct account *account)
     return limits->streams_max > 0 || limits->memory_max >= 0 || limits->store_max >= 0;
 }
 
+bool account_stores_counted(const struct account *account)
+{
+    return account_tiered(account) || account_limits(account, 1)->store_max >= 0;
+}
+
 /* ---- streams ----------------------------------------------------------------------------------
  */
 

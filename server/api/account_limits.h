@@ -22,6 +22,8 @@ const struct jetstream_limits *account_limits(const struct account *account, int
 int64_t account_tier_replicas(struct bytes name);
 /* Is there a limit that streams are counted against? */
 bool account_counted(const struct account *account);
+/* One of how much they store in files? */
+bool account_stores_counted(const struct account *account);
 
 struct account_demand {
     const struct stream_config *config;

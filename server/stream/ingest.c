@@ -130,11 +130,13 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
     struct buf *gather = replica_gather(stream->replica);
     size_t limit = gather->limit;
     struct decision decision;
-    uint16_t error =
-        jetstream_admits(stream->jetstream, stream,
-                         stream_stored_size(stream->state.config.storage, publish->subject.size,
-                                            publish->headers.size, publish->payload.size));
+    uint16_t error;
 
+    if (!jetstream_admits_now(stream->jetstream, stream))
+        return false;
+    error = jetstream_admits(stream->jetstream, stream,
+                             stream_stored_size(stream->state.config.storage, publish->subject.size,
+                                                publish->headers.size, publish->payload.size));
     if (error != 0) {
         answer_error(stream, reply, error, "", bytes_of(NULL, 0), false);
         if (trace != NULL)

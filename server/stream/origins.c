@@ -533,12 +533,14 @@ static bool take(struct follower *follower, const struct outbox_item *item,
 {
     struct stream *stream = follower->stream;
     struct origin_message message = message_of(follower, item, ack);
-    uint16_t error =
-        jetstream_admits(stream->jetstream, stream,
-                         stream_stored_size(stream->state.config.storage, message.subject.size,
-                                            message.headers.size, message.payload.size));
     struct decision decision;
+    uint16_t error;
 
+    if (!jetstream_admits_now(stream->jetstream, stream))
+        return false;
+    error = jetstream_admits(stream->jetstream, stream,
+                             stream_stored_size(stream->state.config.storage, message.subject.size,
+                                                message.headers.size, message.payload.size));
     if (error != 0) {
         refused(follower, ack->sequence, error, "");
         return true;

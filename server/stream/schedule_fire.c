@@ -397,6 +397,10 @@ static void due_fire(struct timer *timer)
         stream_schedules_arm(stream);
         return;
     }
+    if (!jetstream_admits_now(stream->jetstream, stream)) {
+        arm(stream, GRANULARITY_NS);
+        return;
+    }
     stream->schedules.firing = true;
     stream->schedules.op = (struct stream_op){.kind = STREAM_OP_PURGE, .done = done};
     stream_submit(stream, &stream->schedules.op);

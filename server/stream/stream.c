@@ -563,6 +563,11 @@ void stream_mark(struct stream *stream)
         stream_lane_mark(stream->lane, stream);
 }
 
+void stream_go_on(struct stream *stream)
+{
+    stream_mark(stream);
+}
+
 void stream_link_dirty(struct stream *stream, struct stream **list)
 {
     stream->dirty = true;

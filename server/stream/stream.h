@@ -127,6 +127,8 @@ struct stream *stream_open(struct stream_lane *lane, struct account *account, ui
                            struct bytes name, enum err *err);
 /* Subscriptions of the account have changed: push consumers look again. */
 void stream_interest_changed(struct stream *stream);
+/* What it kept back for jetstream_admits_now goes on. */
+void stream_go_on(struct stream *stream);
 /* The same where it is known whom it may concern: who delivers to a subject of that hash
  * (account_subject_hash). */
 void stream_interest_changed_of(struct stream *stream, const uint64_t *hashes, unsigned count);

@@ -381,6 +381,8 @@ void life_begin(struct life *life, uint64_t seed, uint64_t operation, uint64_t f
     life->options.sim.block_bytes = 8 << 10;
     life->options.sim.space_look_ns = 100 * MILLI;
     life->options.sim.store_flaws = flaws;
+    if (seed % 2 == 0) /* far away, but publishes wait after a start until it is known how far */
+        life->options.jetstream_options.store_max = INT64_C(1) << 40;
     logger_init(&life->logger);
     life->logger.line = log_line;
     life->logger.now = log_now;

@@ -3,6 +3,7 @@
 
 import json
 import signal
+import tempfile
 import unittest
 import urllib.request
 
@@ -82,6 +83,31 @@ class Late(unittest.TestCase):
             with Requester(server.port) as client:
                 for name, (_, last) in states(client).items():
                     self.assertEqual(last, acked.get(name, 3))
+
+    def test_a_limit_over_all_streams_is_kept_from_the_first_publish_on(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as config:
+            config.write("jetstream { max_file_store: 1GB }\n")
+            config.flush()
+            with Server(["-c", config.name]) as server:
+                fill(server)
+                with Requester(server.port) as client:
+                    stored = client.api("INFO")["storage"]
+                    one = client.api(f"STREAM.INFO.S{STREAMS - 1}", {})["state"]["bytes"] // 3
+                for sig in (signal.SIGTERM, signal.SIGKILL):
+                    # Room for two more messages of that size, wherever they are published.
+                    config.seek(0)
+                    config.truncate()
+                    config.write(f"jetstream {{ max_file_store: {stored + 2 * one} }}\n")
+                    config.flush()
+                    server.restart(sig)
+                    with Requester(server.port) as client, Requester(server.port, b"others") as other:
+                        for i in range(STREAMS):
+                            client.send(b"PUB s%d.0 answers.q 3\r\nold\r\n" % i)
+                        self.assertGreaterEqual(other.api("STREAM.INFO.S1", {})["state"]["messages"], 3)
+                        answers = [json.loads(client.message()[3]) for _ in range(STREAMS)]
+                        refused = [answer["error"]["err_code"] for answer in answers if "error" in answer]
+                        self.assertEqual(refused, [10023] * (STREAMS - 2))
+                        stored = other.api("INFO")["storage"]
 
     def test_monitoring_shows_all_streams_from_its_first_answer_on(self):
         port = free_port()

@@ -469,14 +469,135 @@ START_TEST(the_system_account_hears_of_all_streams)
 }
 END_TEST
 
-START_TEST(where_a_limit_counts_all_streams_none_is_late)
+/* Of one of the messages "old" and "new", as limits count it. */
+#define STORED (stream_stored_size(STORAGE_FILE, 3, 0, 3))
+
+/* Room for one more. */
+static void with_server_limit(struct world *world, struct peer *peer)
+{
+    (void)peer;
+    world->options.jetstream_options.store_max = (int64_t)(16 * STORED + 1);
+}
+
+static struct account_options account_alone = {
+    .name = BYTES("$G"),
+    .max_connections = -1,
+    .max_subscriptions = -1,
+    .max_payload = -1,
+    .jetstream = {.enabled = true,
+                  .limits = {.memory_max = -1, .streams_max = -1, .consumers_max = -1}}};
+static struct account_options *alone[] = {&account_alone};
+
+static void with_account_limit(struct world *world, struct peer *peer)
+{
+    (void)peer;
+    account_alone.jetstream.limits.store_max = (int64_t)(16 * STORED + 1);
+    world->options.auth = (struct auth_options){.accounts = alone, .accounts_count = 1};
+}
+
+static void (*const limits[])(struct world *, struct peer *) = {with_server_limit,
+                                                                with_account_limit};
+
+START_TEST(a_publish_that_a_limit_counts_waits_for_all_that_is_counted)
+{
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct lines lines = {.size = 0};
+        struct world world;
+        struct peer *peer;
+
+        start_late(&world, limits[i]);
+        peer = come_in(&world);
+        ck_assert_uint_eq(open_count(&world), 0);
+        lines_publish(&lines, "B.x", "in.b", "new");
+        lines_publish(&lines, "A.x", "in.a", "new");
+        lines_publish(&lines, "B.x", "in.b", "new");
+        lines_say(&lines, &world, peer);
+        ck_assert_uint_eq(open_count(&world), STREAMS);
+        ck_assert_uint_eq(told(peer, "\"seq\":6}"), 1); /* there is room for one */
+        ck_assert_uint_eq(told(peer, i == 0 ? "\"err_code\":10023" : "\"err_code\":10002"), 2);
+        ask(&world, peer, "$JS.API.STREAM.PURGE.C", "");
+        ask(&world, peer, "A.x", "new");
+        ck_assert(peer_has(peer, "\"stream\":\"A\",\"seq\":"));
+        world_deinit(&world);
+    }
+}
+END_TEST
+
+START_TEST(what_no_limit_counts_is_answered_before_all_are_open)
+{
+    static const struct {
+        const char *subject, *body, *answer;
+    } rows[] = {
+        {"$JS.API.STREAM.INFO.B", "", "\"messages\":5"},
+        {"$JS.API.STREAM.MSG.GET.B", "{\"seq\":5}", "\"seq\":5"},
+        {"$JS.API.DIRECT.GET.B", "{\"seq\":3}", "Nats-Sequence: 3"},
+        {"$JS.API.CONSUMER.MSG.NEXT.B.c", "1", "old"},
+        {"$JS.API.CONSUMER.CREATE.B.d", "{\"stream_name\":\"B\",\"config\":{\"name\":\"d\"}}",
+         "consumer_create_response\",\"stream_name\":\"B\""},
+        {"$JS.API.STREAM.PURGE.B", "", "\"purged\":5"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world world;
+        struct peer *peer;
+
+        start_late(&world, limits[i % 2]);
+        peer = come_in(&world);
+        opens_only_b(&world, peer, rows[i].subject, rows[i].body, rows[i].answer);
+        world_deinit(&world);
+    }
+}
+END_TEST
+
+/* What it reserves it may have only if all that there is leaves room for it. */
+START_TEST(a_stream_that_reserves_waits_for_all_that_is_counted)
+{
+    struct lines lines = {.size = 0};
+    struct world world;
+    struct peer *peer;
+
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        start_late(&world, limits[i]);
+        peer = come_in(&world);
+        lines_publish(&lines, "$JS.API.STREAM.CREATE.D", "in.d",
+                      "{\"name\":\"D\",\"max_bytes\":1000}");
+        lines_publish(&lines, "$JS.API.STREAM.CREATE.E", "in.d",
+                      "{\"name\":\"E\",\"max_bytes\":400}");
+        lines_say(&lines, &world, peer);
+        ck_assert_uint_eq(open_count(&world), STREAMS);
+        ck_assert_uint_eq(told(peer, "\"err_code\":10047"), 1);
+        ck_assert_uint_eq(told(peer, "\"did_create\":true"), 1);
+        world_deinit(&world);
+    }
+}
+END_TEST
+
+static void with_schedule(struct world *world, struct peer *peer)
+{
+    with_server_limit(world, peer);
+    world->options.jetstream_options.store_max = 1 << 20;
+    ask(world, peer, "$JS.API.STREAM.CREATE.T",
+        "{\"name\":\"T\",\"subjects\":[\"T.>\"],\"allow_msg_schedules\":true}");
+    ck_assert(peer_has(peer, "did_create"));
+    peer_say(world, peer,
+             "HPUB T.s in.r 65 68\r\nNATS/1.0\r\nNats-Schedule: @every 1s\r\n"
+             "Nats-Schedule-Target: T.t\r\n\r\nabc\r\n");
+    if (!peer_has(peer, "\"seq\":1}"))
+        ck_abort_msg("%.*s", BYTES_ARG(buf_bytes(&peer->in)));
+}
+
+START_TEST(a_schedule_that_is_due_fires_when_what_is_counted_is_known)
 {
     struct world world;
+    struct peer *peer;
 
-    start_late(&world, NULL);
-    world.options.jetstream_options.store_max = 1 << 30;
-    world_kill(&world);
+    start_late(&world, with_schedule);
+    peer = come_in(&world);
+    ask(&world, peer, "$JS.API.STREAM.INFO.T", "");
+    sim_run(world.sim, 5 * SECOND);
     ck_assert_uint_eq(open_count(&world), STREAMS);
+    ask(&world, peer, "$JS.API.STREAM.MSG.GET.T", "{\"last_by_subj\":\"T.t\"}");
+    ck_assert(peer_has(peer, "\"subject\":\"T.t\""));
     world_deinit(&world);
 }
 END_TEST
@@ -553,7 +674,10 @@ int main(void)
         whoever_waits_for_one_that_cannot_be_opened_hears_that_nobody_is_there,
         somebody_listens_while_one_is_opened,
         the_system_account_hears_of_all_streams,
-        where_a_limit_counts_all_streams_none_is_late,
+        a_publish_that_a_limit_counts_waits_for_all_that_is_counted,
+        what_no_limit_counts_is_answered_before_all_are_open,
+        a_stream_that_reserves_waits_for_all_that_is_counted,
+        a_schedule_that_is_due_fires_when_what_is_counted_is_known,
         what_all_doors_together_have_no_room_for_is_refused_with_an_answer,
         log_time_does_not_fall_when_one_is_opened,
     };
