@@ -53,6 +53,7 @@ struct account {
     size_t leaf_subs;                      /* of the kinds SUB_LEAF and SUB_HUB */
     bool system;
     size_t connections;      /* that authenticated for it */
+    size_t leaf_connections; /* that are up; home's */
     struct traffic received; /* from its clients */
     struct traffic sent;     /* to them */
     uint64_t slow_consumers; /* of them, closed for it */

@@ -133,6 +133,13 @@ static bool is_another(const struct client *client, const struct account *accoun
     return account != client->account || user != client->user;
 }
 
+/* Leaves count among them, though they have a limit of their own. */
+static int64_t leaves_of(const struct account *account)
+{
+    return account->family != NULL ? atomic_load(&account->family->leaves)
+                                   : (int64_t)account->leaf_connections;
+}
+
 /* False: its account has no room for it. */
 static bool bind(struct client *client, const struct auth_user *user)
 {
@@ -142,7 +149,7 @@ static bool bind(struct client *client, const struct auth_user *user)
     if (is_another(client, account, user))
         client_leave(client);
     client_unbind(client);
-    if (count_in(account, 1) >= connections_max(limits)) {
+    if (count_in(account, 1) + leaves_of(account) >= connections_max(limits)) {
         (void)count_in(account, -1);
         auth_user_end(user);
         return false;
@@ -605,8 +612,8 @@ static const struct auth_user *look_again(struct client *client, const struct au
 /* The account has more connections than it may now. Asked of the newest first, the oldest stay. */
 static bool is_surplus(const struct client *client)
 {
-    return client->counted &&
-           count_in(client->account, 0) > connections_max(client->account->options);
+    return client->counted && count_in(client->account, 0) + leaves_of(client->account) >
+                                  connections_max(client->account->options);
 }
 
 void client_auth_changed(struct client *client, const struct auth *before)

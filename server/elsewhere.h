@@ -20,6 +20,7 @@
 struct account_family {
     _Atomic uint64_t news;       /* rises with every change of a subscription */
     _Atomic int64_t connections; /* that authenticated for it, on all shards */
+    _Atomic int64_t leaves;      /* as of an account */
     unsigned count;
     struct account *members[SHARDS_MAX]; /* by shard */
 };

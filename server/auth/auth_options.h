@@ -118,9 +118,10 @@ struct account_options {
     const struct account_claims *claims; /* NULL: it was configured, not signed */
     struct account_jetstream_options jetstream;
     const struct permission_options *default_permissions;
-    int64_t max_connections; /* -1: no limit, as the next two */
+    int64_t max_connections; /* -1: no limit, as the next three */
     int64_t max_subscriptions;
     int64_t max_payload;
+    int64_t max_leaves;
     struct bytes trace_destination; /* of messages with a sampled traceparent; empty: nowhere */
     int64_t trace_percent;          /* of them; 0: all */
     struct mapping_list mappings;

@@ -270,6 +270,7 @@ struct account_options *jwt_account_read(struct arena *arena, const struct jwt *
         .max_connections = member_number(limits, BYTES("conn"), -1),
         .max_subscriptions = member_number(limits, BYTES("subs"), -1),
         .max_payload = member_number(limits, BYTES("payload"), -1),
+        .max_leaves = member_number(limits, BYTES("leaf"), -1),
     };
     read_trace(json_get(jwt->claims, BYTES("trace")), account);
     if (jwt->kind != JWT_ACCOUNT || !jwt_limits_read(arena, limits, &account->jetstream) ||

@@ -104,7 +104,7 @@ static const struct config_option options_of_limits[] = {
     CONFIG_FIELD("max_subscriptions max_subs", CONFIG_AS_INT64, struct account_options,
                  max_subscriptions),
     CONFIG_FIELD("max_payload max_pay", CONFIG_AS_INT64, struct account_options, max_payload),
-    CONFIG_NOTICED("max_leafnodes max_leafs", "leaf nodes of an account are not counted"),
+    CONFIG_FIELD("max_leafnodes max_leafs", CONFIG_AS_INT64, struct account_options, max_leaves),
 };
 
 static const struct config_block limits = {options_of_limits,
@@ -220,6 +220,7 @@ static struct account_options *account_add(struct config_reader *reader,
         .max_connections = NO_LIMIT,
         .max_subscriptions = NO_LIMIT,
         .max_payload = NO_LIMIT,
+        .max_leaves = NO_LIMIT,
     };
     auth->accounts[auth->accounts_count++] = account;
     return account;

@@ -7,6 +7,7 @@
 #include "base/owner.h"
 #include "base/subject.h"
 #include "server/client_row.h"
+#include "server/elsewhere.h"
 #include "server/mappings.h"
 
 /* ---- INFO -------------------------------------------------------------------------------------
@@ -173,6 +174,32 @@ static void say_up(const struct leaf *leaf, bool up)
         watch->ended(watch->owner, &row);
 }
 
+/* What of its account's connections leaves are. */
+static void count_in(struct account *account, int by)
+{
+    account->leaf_connections = (size_t)((int64_t)account->leaf_connections + by);
+    if (account->family != NULL)
+        (void)atomic_fetch_add(&account->family->leaves, by);
+}
+
+static bool account_full(const struct leaf *leaf)
+{
+    const struct account_options *limits = leaf->account->account->options;
+    int64_t up = 0;
+
+    if (limits == NULL || limits->max_leaves < 0)
+        return false;
+    for (const struct leaf *other = leaf->leaves->all; other != NULL; other = other->next)
+        up += other->state == LEAF_UP && other->account == leaf->account;
+    return up >= limits->max_leaves;
+}
+
+static void refuse_surplus(struct leaf *leaf)
+{
+    leaf_refuse(leaf, "maximum account active connections exceeded",
+                "Maximum Account Connections Exceeded");
+}
+
 static void ping_fired(struct timer *timer);
 
 void leaf_up(struct leaf *leaf)
@@ -185,6 +212,7 @@ void leaf_up(struct leaf *leaf)
     leaf->state = LEAF_UP;
     leaf->up = true;
     leaf->account->up++;
+    count_in(leaf->account->account, 1);
     leaves->stats.up++;
     leaf->ping.fire = ping_fired;
     timers_arm(timers, &leaf->ping, io_now(leaves->setup.io) + SECOND_NS);
@@ -202,6 +230,7 @@ bool leaf_down(struct leaf *leaf)
         return false;
     leaf->up = false;
     leaf->account->up--;
+    count_in(leaf->account->account, -1);
     leaves->stats.up--;
     say_up(leaf, false);
     leaf_unhear_all(leaf);
@@ -264,6 +293,14 @@ static void replace_older(struct leaf *leaf)
     }
 }
 
+static void set_limits(struct leaf *leaf, const struct auth_user *user)
+{
+    if (user == NULL || user->made == NULL)
+        return;
+    leaf->subs_max = user->made->grant.subs_max;
+    leaf->payload_max = user->made->grant.payload_max;
+}
+
 static void expiry_fired(struct timer *timer)
 {
     leaf_refuse(owner_of(timer, struct leaf, expiry), "User Authentication Expired",
@@ -317,6 +354,7 @@ void leaf_admit(struct leaf *leaf, const struct leaf_connect *said, struct accou
     leaf->account = leaf_account_of(leaf->leaves, account);
     leaf->signed_in = user != NULL;
     set_rules(leaf, user);
+    set_limits(leaf, user);
     set_expiry(leaf, user);
     set_text(&leaf->name, said->name);
     set_text(&leaf->remote_account, said->remote_account);
@@ -326,6 +364,10 @@ void leaf_admit(struct leaf *leaf, const struct leaf_connect *said, struct accou
     leaf->peer.hub = said->hub;
     set_domain(leaf, said->domain);
     replace_older(leaf);
+    if (account_full(leaf)) {
+        refuse_surplus(leaf);
+        return;
+    }
     leaf_greet(leaf, true); /* with what was configured, not what it asked for */
     deny_all(&leaf->rules.out, said->deny_read);
     leaf_up(leaf);
@@ -417,6 +459,10 @@ static void met(struct leaf *leaf, const struct leaf_info *info)
     leaf->account = leaf_account_of(leaves, account);
     set_domain(leaf, info->domain);
     leaf->heard_info = true;
+    if (account_full(leaf)) {
+        refuse_surplus(leaf);
+        return;
+    }
     if (leaf->tls == NULL && (info->tls_required || remote_wants_tls(leaf->remote))) {
         struct tls_context *context = remote_tls(leaf->remote);
 
@@ -487,7 +533,7 @@ static int64_t lower(int64_t limit, int64_t other)
 static bool subs_full(const struct leaf *leaf)
 {
     const struct account_options *limits = limits_of(leaf);
-    int64_t most = leaf->leaves->setup.options->max_subscriptions;
+    int64_t most = lower(leaf->subs_max, leaf->leaves->setup.options->max_subscriptions);
 
     if (limits != NULL)
         most = lower(limits->max_subscriptions, most);
@@ -497,7 +543,7 @@ static bool subs_full(const struct leaf *leaf)
 static int64_t payload_max(const struct leaf *leaf)
 {
     const struct account_options *limits = limits_of(leaf);
-    int64_t most = leaf->leaves->setup.info->max_payload;
+    int64_t most = lower(leaf->payload_max, leaf->leaves->setup.info->max_payload);
 
     return limits != NULL ? lower(limits->max_payload, most) : most;
 }

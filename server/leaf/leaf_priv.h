@@ -96,6 +96,7 @@ struct leaf {
     struct timer pause;
     unsigned pings_out;
     int64_t ping_sent_ns, rtt_ns;
+    int64_t subs_max, payload_max; /* of the user as whom it came in; 0: no limit, -1: the same */
     uint64_t in_messages, in_bytes, out_messages, out_bytes;
 };
 
