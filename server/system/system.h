@@ -24,6 +24,8 @@
 
 #define SYSTEM_REQUESTS_MAX     1024u       /* that wait to be answered; more are dropped */
 #define SYSTEM_REQUEST_BODY_MAX (64u << 10) /* larger ones are dropped */
+#define SYSTEM_CLAIMS_BODY_MAX  (1u << 20)  /* the same, where a token is brought */
+#define SYSTEM_WAITING_MAX      (64u << 20) /* bytes of all that wait */
 
 struct server;
 struct server_shard;
@@ -34,7 +36,7 @@ struct system {
     struct server *server;
     struct system_door *doors; /* accounts that are served */
     struct system_request *first, *last;
-    size_t waiting;
+    size_t waiting, waiting_bytes;
     struct client_watch watch;
     struct timer stats; /* the next STATSZ */
     int64_t stats_pause_ns;
