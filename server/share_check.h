@@ -9,7 +9,8 @@
 
 #define SHARE_WHY_SIZE 640u
 
-/* False: `why` is the reference's sentence about it. Those in front of it are taken to be allowed. */
+/* False: `why` is the reference's sentence about it. Those in front of it are taken to be allowed.
+ */
 bool share_import_allowed(const struct account_finder *accounts,
                           const struct account_options *account, size_t place,
                           char why[static SHARE_WHY_SIZE]);

@@ -67,10 +67,10 @@ static void read_ttl(struct config_reader *reader, const struct config_value *va
 }
 
 static const struct config_option options_of_resolver[] = {
-    CONFIG_READ("type", read_type),         CONFIG_READ("dir", read_directory),
+    CONFIG_READ("type", read_type),           CONFIG_READ("dir", read_directory),
     CONFIG_READ("allow_delete", read_delete), CONFIG_READ("hard_delete", read_hard),
-    CONFIG_READ("limit", read_limit),       CONFIG_READ("interval", read_interval),
-    CONFIG_READ("timeout", read_timeout),   CONFIG_READ("ttl", read_ttl),
+    CONFIG_READ("limit", read_limit),         CONFIG_READ("interval", read_interval),
+    CONFIG_READ("timeout", read_timeout),     CONFIG_READ("ttl", read_ttl),
 };
 
 static const struct config_block resolver_block = CONFIG_BLOCK(options_of_resolver);

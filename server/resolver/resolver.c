@@ -59,8 +59,7 @@ static void read_stored(void *owner, struct bytes name, struct bytes token)
 {
     struct resolver *resolver = owner;
     char why[SIGNED_ACCOUNT_WHY_SIZE];
-    struct signed_account *account =
-        signed_account_read(resolver->accounts.operators, token, why);
+    struct signed_account *account = signed_account_read(resolver->accounts.operators, token, why);
 
     if (account != NULL && !bytes_equal(signed_account_name(account), name)) {
         snprintf(why, sizeof(why), "subject does not match jwt content");
@@ -105,9 +104,8 @@ static bool preload(struct resolver *resolver, const struct config_value *value,
         return true;
     }
     signed_accounts_take(&resolver->accounts, account);
-    return resolver->dir == NULL ||
-           (files->write(resolver->dir, value->key, value->text, reason) &&
-            files->sync(resolver->dir, reason));
+    return resolver->dir == NULL || (files->write(resolver->dir, value->key, value->text, reason) &&
+                                     files->sync(resolver->dir, reason));
 }
 
 static bool preload_all(struct resolver *resolver, const struct config_value *map,

@@ -268,7 +268,7 @@ static void refuse_removal(struct resolver *resolver, const struct system_reques
     resolver_refuse(resolver, request->reply, BYTES(""), message, why);
 }
 
-static void delete(struct resolver *resolver, const struct system_request *request)
+static void delete (struct resolver *resolver, const struct system_request *request)
 {
     struct bytes token = bytes_trim(request->body);
     const char *why;
@@ -330,7 +330,7 @@ void resolver_asked(struct resolver *resolver, const struct system_request *requ
     else if (bytes_equal(what, BYTES("LIST")))
         list(resolver, request);
     else if (bytes_equal(what, BYTES("DELETE")))
-        delete(resolver, request);
+        delete (resolver, request);
     else if (bytes_equal(what, BYTES("PACK")))
         resolver_pack(resolver, request->reply, request->body);
 }

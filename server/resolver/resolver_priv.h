@@ -15,9 +15,9 @@ struct change {
     struct signed_account *account; /* to keep; NULL: `names` are to go, or it is in force */
     char name[NKEY_TEXT_SIZE];      /* of one that is */
     bool kept;
-    struct bytes *names;            /* owned, each */
+    struct bytes *names; /* owned, each */
     size_t names_count;
-    size_t done; /* of them */
+    size_t done;        /* of them */
     struct bytes reply; /* owned; empty: nobody waits for an answer */
     bool failed;
     char reason[RESOLVER_REASON_SIZE]; /* why the last one that failed did */

@@ -51,8 +51,7 @@ static void merge_line(struct resolver *resolver, struct bytes line)
 
     if (bar >= line.size)
         return;
-    account =
-        signed_account_read(resolver->accounts.operators, bytes_skip(line, bar + 1), why);
+    account = signed_account_read(resolver->accounts.operators, bytes_skip(line, bar + 1), why);
     if (account != NULL && !bytes_equal(signed_account_name(account), name))
         objection = "jwt subject nkey and provided nkey do not match";
     else if (account == NULL)

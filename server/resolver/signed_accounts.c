@@ -345,8 +345,8 @@ static bool activate(struct signed_accounts *accounts, const struct signed_accou
 
     arena_init(&arena, import->token.size * 2 + MEMORY_MAX);
     for (size_t at = 0; (export = next_export(from, import, &at)) != NULL;) {
-        bool shown =
-            !export->claims->activated || jwt_activates(&arena, from->options, export, import, name);
+        bool shown = !export->claims->activated ||
+                     jwt_activates(&arena, from->options, export, import, name);
 
         if (export->claims->activated && shown)
             list(from, export, name);

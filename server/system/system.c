@@ -10,13 +10,13 @@
 
 #define SINKS_MAX  8u
 #define FRAME_HEAD 8u
+#define DOORS_SEED 1u /* any: nobody but whoever configures chooses names of accounts */
 
 struct system_door {
     struct system *system;
     struct account *account;
     struct sink *sinks[SINKS_MAX];
     size_t count;
-    struct system_door *next;
 };
 
 static const char *const system_subjects[] = {
@@ -132,13 +132,9 @@ static void collect(void *owner, const struct message *message)
 /* ---- doors ------------------------------------------------------------------------------------
  */
 
-static bool is_served(const struct system *system, const struct account *account)
+static struct bytes door_key(const void *item)
 {
-    for (const struct system_door *door = system->doors; door != NULL; door = door->next) {
-        if (door->account == account)
-            return true;
-    }
-    return false;
+    return account_name(((const struct system_door *)item)->account);
 }
 
 static void listen_to(struct system_door *door, const char *const *subjects, size_t count)
@@ -163,8 +159,7 @@ static void serve(struct system *system, struct account *account)
         listen_to(door, own_subjects, COUNT(own_subjects));
     if (account->system && system->server->resolver != NULL)
         listen_to(door, resolver_subjects, resolver_subjects_count);
-    door->next = system->doors;
-    system->doors = door;
+    table_add(&system->doors, door);
 }
 
 void system_accounts_changed(struct system *system)
@@ -174,7 +169,7 @@ void system_accounts_changed(struct system *system)
     if (system_account(system->server) == NULL)
         return;
     for (size_t at = 0; (account = router_account_next(system->server->router, &at)) != NULL;) {
-        if (!is_served(system, account))
+        if (table_find(&system->doors, account->name) == NULL)
             serve(system, account);
     }
 }
@@ -182,6 +177,7 @@ void system_accounts_changed(struct system *system)
 void system_init(struct system *system, struct server *server)
 {
     *system = (struct system){.server = server};
+    table_init(&system->doors, door_key, DOORS_SEED);
     system_accounts_changed(system);
     system_events_init(system);
 }
@@ -196,12 +192,12 @@ void system_deinit(struct system *system)
         system->first = request->next;
         request_free(request);
     }
-    while ((door = system->doors) != NULL) {
-        system->doors = door->next;
+    for (size_t at = 0; (door = table_next(&system->doors, &at)) != NULL;) {
         for (size_t i = 0; i < door->count; i++)
             router_sink_remove(system->server->router, door->sinks[i]);
         heap_give(door);
     }
+    table_deinit(&system->doors);
 }
 
 /* ---- other servers ----------------------------------------------------------------------------

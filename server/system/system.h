@@ -18,6 +18,7 @@
 #ifndef SERVER_SYSTEM_SYSTEM_H
 #define SERVER_SYSTEM_SYSTEM_H
 
+#include "base/table.h"
 #include "base/timers.h"
 #include "server/client.h"
 #include "server/message_trace.h"
@@ -29,12 +30,11 @@
 
 struct server;
 struct server_shard;
-struct system_door;
 struct system_request;
 
 struct system {
     struct server *server;
-    struct system_door *doors; /* accounts that are served */
+    struct table doors; /* struct system_door, by the name of the account that is served */
     struct system_request *first, *last;
     size_t waiting, waiting_bytes;
     struct client_watch watch;

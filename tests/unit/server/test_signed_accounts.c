@@ -66,8 +66,8 @@ static struct bytes token(const struct key *by, const char *type, const struct k
 
 static struct signed_account *read_of(const struct key *whom, int issued_s, const char *claims)
 {
-    struct signed_account *account = signed_account_read(
-        &operators, token(&operator, "account", whom, issued_s, claims), why);
+    struct signed_account *account =
+        signed_account_read(&operators, token(&operator, "account", whom, issued_s, claims), why);
 
     ck_assert_msg(account != NULL, "%s", why);
     return account;
