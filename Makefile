@@ -138,9 +138,9 @@ tsan:
 	@$(MAKE) --no-print-directory BUILD=build/tsan CC=clang OPT="-O1 -g -fno-omit-frame-pointer" \
 	    SAN="-fsanitize=thread" unit-threads
 
-# What more than one thread runs through: workers, wake-ups, the log sink, mailboxes, shards.
+# What more than one thread runs through: workers, wake-ups, the log sink, mailboxes, shards, limits.
 thread_bins = $(patsubst %,$(BUILD)/tests/base/test_%,waker io_uring io_epoll logger mailbox_threads) \
-              $(BUILD)/tests/server/test_shards_threads $(BUILD)/tests/cli/test_hasher
+              $(BUILD)/tests/server/test_shards_threads $(BUILD)/tests/server/test_quota $(BUILD)/tests/cli/test_hasher
 .PHONY: unit-threads
 unit-threads: $(thread_bins)
 	@status=0; for t in $(thread_bins); do $$t || status=1; done; exit $$status

@@ -252,8 +252,10 @@ static void meta_apply(void *owner, const struct log_batch *batch)
                          (unsigned long long)batch->index);
         if (entry != NULL && record.type == CATALOGUE_ASSIGN) /* no earlier life has seen it */
             entry->never_made = jetstream->checked;
-        if (entry != NULL)
+        if (entry != NULL) {
+            jetstream_quotas_stale(jetstream);
             jetstream_entry_changed(jetstream, entry);
+        }
         if (record.type == CATALOGUE_EXPEL)
             jetstream_expelled(jetstream);
         else if (record.type == CATALOGUE_MEMBERS)
@@ -552,6 +554,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream_spaces_init(jetstream);
     jetstream_lanes_init(jetstream);
     jetstream_spaces_make(jetstream);
+    jetstream_quotas_configured(jetstream);
     logger_info(server_logger(server), "Starting JetStream");
     err = open_all(jetstream);
     if (err != OK) {

@@ -57,6 +57,7 @@ static void space_add(struct jetstream *jetstream, struct account *account)
     struct space *space = HEAP_NEW(struct space);
 
     space->account = account;
+    jetstream_quotas_stale(jetstream);
     table_add(&jetstream->spaces, space);
 }
 
@@ -135,6 +136,7 @@ void jetstream_accounts_changed(struct jetstream *jetstream)
     jetstream_complete(jetstream); /* what they have may be counted now */
     spaces_prune(jetstream);
     jetstream_spaces_make(jetstream);
+    jetstream_quotas_configured(jetstream);
     jetstream_spaces_serve(jetstream);
 }
 

@@ -119,8 +119,10 @@ void jetstream_usage_here(const struct jetstream *jetstream, struct account_usag
  * turn of the stream's, which comes then. */
 bool jetstream_admits_now(struct jetstream *jetstream, const struct stream *stream);
 /* Is there room for a message of that stored size in the share of the stream's account, and in the
- * server's? 0, or the error's number. It counts as taken. */
-uint16_t jetstream_admits(struct jetstream *jetstream, const struct stream *stream, size_t size);
+ * server's? 0, or the error's number. It counts as taken until the stream says what it has. */
+uint16_t jetstream_admits(struct jetstream *jetstream, struct stream *stream, size_t size);
+/* What streams say they have counts; else it will be asked of them again. */
+bool jetstream_quotas_current(const struct jetstream *jetstream);
 
 /* ---- the catalogue
  * ------------------------------------------------------------------------------------- */

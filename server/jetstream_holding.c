@@ -116,6 +116,8 @@ void holding_received(struct jetstream_cluster *cluster, struct bytes body)
         holding.lone = decode_u64(&in);
         if (holding.lone > holding.consumers)
             holding.lone = holding.consumers;
+        if (entry != NULL && entry->told.bytes != holding.bytes)
+            jetstream_quotas_stale(cluster->jetstream);
         if (entry != NULL)
             entry->told = holding;
     }

@@ -74,6 +74,7 @@ enum err jetstream_meta_restore(void *owner, const struct replica_block *block)
     if (!sections_of(block, &catalogue, &beginning) ||
         catalogue_decode(&jetstream->catalogue, catalogue) != OK)
         return ERR_CORRUPT;
+    jetstream_quotas_stale(jetstream);
     jetstream_meta_began(jetstream, beginning);
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {

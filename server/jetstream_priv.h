@@ -9,18 +9,23 @@
 #include "server/jetstream_flaws.h"
 #include "server/stream/door.h"
 #include "server/stream/lane.h"
+#include "server/stream/quota.h"
 #include "server/stream/scrub.h"
 
 struct api;
 struct jetstream_cluster;
 struct preparation;
 
+/* How much is taken, by storage. */
+struct quota_pair {
+    struct quota_sum memory, store;
+};
+
 /* An account that JetStream is on for. */
 struct space {
     struct account *account;
-    uint64_t interest_generation; /* when it was last looked at */
-    struct account_usages usages; /* as they were at that time */
-    int64_t usage_looked_ns;
+    uint64_t interest_generation;                /* when it was last looked at */
+    struct quota_pair quotas[ACCOUNT_TIERS + 1]; /* by tiers; the first is of all, without them */
 };
 
 #define SCRUB_RATE_DEFAULT (4u << 20) /* bytes a second */
@@ -69,15 +74,19 @@ struct jetstream {
     struct jetstream_cluster *cluster; /* NULL: this server is alone */
     struct replica *meta;
     struct catalogue catalogue;
-    bool lead;                  /* of the metadata group */
-    uint64_t meta_found;        /* the last index of its log when that was opened, or whole again */
-    bool meta_lacked;           /* it was not whole then */
-    _Atomic bool meta_current;  /* alone: all that is in it is known, when this turn began */
-    bool checked;               /* every log here is in the catalogue, or was set aside */
-    bool recovering;            /* what is applied now is looked at when all of it is */
-    struct table spaces;        /* by account */
-    struct account_usage usage; /* of all, as it was at that time */
-    int64_t usage_looked_ns;
+    bool lead;                 /* of the metadata group */
+    uint64_t meta_found;       /* the last index of its log when that was opened, or whole again */
+    bool meta_lacked;          /* it was not whole then */
+    _Atomic bool meta_current; /* alone: all that is in it is known, when this turn began */
+    bool checked;              /* every log here is in the catalogue, or was set aside */
+    bool recovering;           /* what is applied now is looked at when all of it is */
+    struct table spaces;       /* by account */
+    struct {
+        struct quota_pair server; /* of all */
+        bool wanted;              /* there are limits */
+        bool counted;             /* there were */
+        bool stale;
+    } quotas; /* jetstream_quotas.c */
 
     /* jetstream_catalogue.c */
     struct catalogue_op *op_first, *op_last; /* not begun */
@@ -170,6 +179,11 @@ void jetstream_spaces_look(struct jetstream *jetstream);
  * replicas, if the account has such a one. */
 int64_t jetstream_tier(const struct catalogue_entry *entry);
 void jetstream_settle_tier(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* jetstream_quotas.c: which limits there are, or which streams count against which, has changed.
+ * Only while no other thread turns lanes. */
+void jetstream_quotas_configured(struct jetstream *jetstream);
+void jetstream_quotas_stale(struct jetstream *jetstream);
+void jetstream_quotas_count(struct jetstream *jetstream);
 /* Consumers with one replica, whatever the stream has. */
 uint64_t jetstream_lone_consumers(const struct stream *stream);
 

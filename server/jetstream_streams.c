@@ -255,6 +255,7 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
     remote_look(jetstream, entry);
     if (entry->stream == NULL)
         return err;
+    jetstream_quotas_stale(jetstream);
     /* What its log says already it need not lead to say. */
     if (entry->configured == 0 && stream_applied(entry->stream)->configured)
         entry->configured = entry->version > 1 && !has_config(jetstream, entry) ? entry->version - 1
@@ -433,6 +434,8 @@ static void remove_files(struct jetstream *jetstream, struct catalogue_entry *en
 static void close_stream(struct catalogue_entry *entry, bool deleted)
 {
     struct stream *stream = entry->stream;
+
+    jetstream_quotas_stale(stream_lane_of(stream)->jetstream);
 
     entry->stream = NULL;
     stream_unlink_dirty(stream);

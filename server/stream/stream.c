@@ -132,6 +132,7 @@ static void apply(void *owner, const struct log_batch *batch)
         rest = bytes_skip(rest, record.size);
     }
     decider_applied(&stream->decider, batch->index);
+    stream_quota_settle(stream);
     measure(stream, batch);
     if (stream->blocks.lacking.count > 0)
         stream_fill_applied(stream, batch->index);
@@ -743,6 +744,7 @@ static void turn(struct stream *stream)
 void stream_turn(struct stream *stream)
 {
     turn(stream);
+    stream_quota_settle(stream);
     stream->fresh_from = UINT64_MAX;
 }
 
@@ -766,6 +768,17 @@ const struct stream_state *stream_applied(const struct stream *stream)
 uint64_t stream_bytes_tail(const struct stream *stream)
 {
     return stream_state_bytes(&stream->state) + stream->decider.overlay.bytes;
+}
+
+struct quota *stream_quota(struct stream *stream)
+{
+    return &stream->quota;
+}
+
+void stream_quota_settle(struct stream *stream)
+{
+    if (quota_counts(&stream->quota) && jetstream_quotas_current(stream->jetstream))
+        quota_settle(&stream->quota, stream_bytes_tail(stream));
 }
 
 const struct stream_config *stream_config(const struct stream *stream)

@@ -156,6 +156,10 @@ const struct stream_state *stream_applied(const struct stream *stream);
 const struct stream_config *stream_config(const struct stream *stream);
 /* What is stored, with what is decided here and not yet applied. */
 uint64_t stream_bytes_tail(const struct stream *stream);
+/* What of that is counted against limits; and that all of it is, as it now is. */
+struct quota;
+struct quota *stream_quota(struct stream *stream);
+void stream_quota_settle(struct stream *stream);
 uint64_t stream_id(const struct stream *stream);
 struct stream_lane *stream_lane_of(const struct stream *stream);
 bool stream_leads(const struct stream *stream);

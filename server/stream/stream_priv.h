@@ -13,6 +13,7 @@
 #include "server/stream/consumer_view.h"
 #include "server/stream/lane.h"
 #include "server/stream/outbox.h"
+#include "server/stream/quota.h"
 #include "server/stream/read_cache.h"
 #include "server/stream/restore.h"
 #include "server/stream/scrub.h"
@@ -230,6 +231,7 @@ struct stream {
     struct stream_lane *lane;
     struct jetstream *jetstream; /* what is not of its lane */
     struct account *account;
+    struct quota quota; /* of its account and of the server */
     uint64_t id;
     struct bytes name; /* owned */
     struct replica *replica;
