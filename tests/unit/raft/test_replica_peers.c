@@ -12,7 +12,6 @@
 #include "raft/replica.h"
 #include "raft/replica_flaws.h"
 #include "raft/wire.h"
-#include "storage/record.h"
 #include "tests/unit/unit.h"
 
 #define GROUP       7u
