@@ -109,11 +109,6 @@ void io_close(struct io *io, struct io_file *file)
     io->calls->close(io, file);
 }
 
-bool io_file_direct(const struct io_file *file)
-{
-    return file->direct;
-}
-
 enum err io_size(struct io *io, struct io_file *file, uint64_t *size)
 {
     return io->calls->size(io, file, size);

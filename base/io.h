@@ -59,13 +59,12 @@ void io_destroy(struct io *io);
 #define IO_READ   1u
 #define IO_WRITE  2u
 #define IO_CREATE 4u /* must not exist: ERR_EXISTS */
-#define IO_DIRECT 8u /* O_DIRECT if the file system takes it; io_file_direct tells */
+#define IO_DIRECT 8u /* O_DIRECT if the file system takes it */
 
 #define IO_DIRECT_ALIGN 4096u /* of offset, size and memory on a direct file */
 
 enum err io_open(struct io *io, const char *path, unsigned flags, struct io_file **file);
 void io_close(struct io *io, struct io_file *file); /* no operation may be in flight on it */
-bool io_file_direct(const struct io_file *file);
 enum err io_size(struct io *io, struct io_file *file, uint64_t *size);
 /* Where the next bytes at or behind `offset` are that may be something else than zeros; the file's
  * size, or `offset` if that is behind it: there are none. What was allocated and never written is

@@ -4,7 +4,6 @@
  * may take as much memory as a request's head, and as long as the handshake has.
  */
 #include "base/heap.h"
-#include "base/owner.h"
 #include "server/connection_priv.h"
 #include "server/websocket/frames.h"
 #include "server/websocket/upgrade.h"

@@ -7,7 +7,6 @@
 #include "base/heap.h"
 #include "base/io_epoll.h"
 #include "consumers/consumer.h"
-#include "raft/replica.h"
 #include "server/catalogue.h"
 #include "server/program/inspect_file.h"
 #include "server/program/inspect_index.h"
