@@ -15,17 +15,31 @@ static struct connection *connection_of(struct client *client)
 /* ---- closing ------------------------------------------------------------------------------------
  */
 
+static void count_shared(struct connection *c)
+{
+    struct connections *owner = c->owner;
+
+    atomic_fetch_add(&owner->shared->count, 1);
+    atomic_fetch_add(&owner->shared->load[owner->shard], 1);
+    map64_put(&owner->by_id, c->client.id)->pointer = &c->client;
+}
+
 static void count(struct connection *c)
 {
     struct connections *owner = c->owner;
 
     owner->count++;
     owner->total++;
-    if (owner->shared == NULL)
-        return;
-    atomic_fetch_add(&owner->shared->count, 1);
-    atomic_fetch_add(&owner->shared->load[owner->shard], 1);
-    map64_put(&owner->by_id, c->client.id)->pointer = &c->client;
+    if (owner->shared != NULL)
+        count_shared(c);
+}
+
+void connections_share(struct connections *connections, struct connections_shared *shared)
+{
+    assert(connections->shared == NULL);
+    connections->shared = shared;
+    for (struct connection *c = connections->all; c != NULL; c = c->next)
+        count_shared(c);
 }
 
 static void uncount(struct connection *c)

@@ -71,6 +71,9 @@ void connections_init(struct connections *connections, struct io *io, const stru
  * at work on is not freed. */
 void connections_deinit(struct connections *connections);
 
+/* There are other shards from here on, which count with this one. */
+void connections_share(struct connections *connections, struct connections_shared *shared);
+
 /* Takes over the socket; `websocket`: of the port where clients speak over that. */
 void connections_accept(struct connections *connections, struct io_sock *sock,
                         const struct io_address *peer, bool websocket);

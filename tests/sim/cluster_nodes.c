@@ -122,7 +122,7 @@ void nodes_init(struct nodes *nodes, struct report *report, struct sim *sim, str
 void nodes_shard(struct nodes *nodes, unsigned shards)
 {
     for (size_t i = 0; i < nodes->count; i++)
-        sim_shards_init(&nodes->at[i].shards, nodes->sim, i, shards);
+        sim_shards_init(&nodes->at[i].shards, nodes->sim, i, shards, i % 2 == 1);
 }
 
 static void bury(struct node *node)

@@ -790,7 +790,7 @@ static void begin_shards(struct run *run, size_t i)
 {
     unsigned count = run->seed % 4 < 2 ? 1 : 1 + (unsigned)below(run, 3);
 
-    sim_shards_init(&run->nodes[i].shards, run->sim, i, count);
+    sim_shards_init(&run->nodes[i].shards, run->sim, i, count, run->seed % 4 == 3);
     run->sharded = run->sharded || count > 1;
 }
 

@@ -434,6 +434,38 @@ START_TEST(a_route_is_none_while_another_shard_listens_too)
 }
 END_TEST
 
+/* What was kept while there was one shard is of a generation that there is no more. */
+START_TEST(shards_that_are_begun_later_count_from_then_on)
+{
+    struct router_route route = {0};
+    struct client near, far[2];
+    struct shards shards;
+    struct account *account;
+    struct router *home;
+
+    shards_init(&shards, 1);
+    home = shards.all[0].shard.clients.router;
+    account = router_account_default(home);
+    shards_join(&shards, 0, &near);
+    shards_say(&shards, 0, &near, "SUB d 1\r\n");
+    ck_assert(router_route_find(home, account, BYTES("d"), &route));
+    for (unsigned i = 0; i < 2; i++) {
+        shards_grow(&shards, i + 2);
+        shards_join(&shards, i + 1, &far[i]);
+        shards_say(&shards, i + 1, &far[i], "SUB d 1\r\n");
+        ck_assert(!router_route_find(home, account, BYTES("d"), &route));
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        shards_say(&shards, i + 1, &far[i], "PUB d 1\r\nx\r\n");
+        shards_settle(&shards);
+        CK_OUT(&near, "MSG d 1 1\r\nx\r\n");
+        CK_OUT(&far[0], "MSG d 1 1\r\nx\r\n");
+        CK_OUT(&far[1], "MSG d 1 1\r\nx\r\n");
+    }
+    shards_deinit(&shards);
+}
+END_TEST
+
 /* Whether home has had as many of its own as all have had, or not. */
 START_TEST(what_changed_on_another_shard_is_never_taken_for_nothing)
 {
@@ -632,6 +664,7 @@ int main(void)
         sinks_hear_clients_of_all_shards_in_their_order,
         interest_of_clients_is_known_on_all_shards,
         a_route_is_none_while_another_shard_listens_too,
+        shards_that_are_begun_later_count_from_then_on,
         what_changed_on_another_shard_is_never_taken_for_nothing,
         several_shards_deliver_what_one_would,
     };

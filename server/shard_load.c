@@ -1,0 +1,57 @@
+#include "server/shard_load.h"
+
+#define ALIKE 100u /* shares that differ by less are the same */
+
+void shard_meter_read(struct shard_meter *meter, int64_t now_ns, int64_t worked_ns)
+{
+    int64_t passed = now_ns - meter->since_ns, worked = worked_ns - meter->worked_ns;
+    bool first = meter->since_ns == 0;
+
+    meter->since_ns = now_ns;
+    meter->worked_ns = worked_ns;
+    if (first || passed <= 0 || worked < 0)
+        return;
+    if (worked > passed)
+        worked = passed;
+    atomic_store_explicit(&meter->busy, (unsigned)(worked * SHARD_SHARE / passed),
+                          memory_order_relaxed);
+}
+
+unsigned shard_with_fewest(const struct shard_loads *loads)
+{
+    unsigned least = 0;
+
+    for (unsigned i = 1; i < loads->count; i++)
+        if (loads->connections[i] < loads->connections[least])
+            least = i;
+    return least;
+}
+
+/* Many may come before what they do shows. */
+static bool is_less(const struct shard_loads *loads, unsigned a, unsigned b)
+{
+    if (loads->busy[a] + ALIKE <= loads->busy[b])
+        return true;
+    return loads->busy[a] < loads->busy[b] + ALIKE &&
+           loads->connections[a] < loads->connections[b];
+}
+
+static unsigned least_busy(const struct shard_loads *loads)
+{
+    unsigned least = 0;
+
+    for (unsigned i = 1; i < loads->count; i++)
+        if (is_less(loads, i, least))
+            least = i;
+    return least;
+}
+
+unsigned shard_for_connection(const struct shard_loads *loads)
+{
+    unsigned least;
+
+    if (loads->busy[0] < SHARD_FULL)
+        return 0;
+    least = least_busy(loads);
+    return loads->busy[least] >= SHARD_FULL && loads->count < loads->most ? loads->count : least;
+}
