@@ -21,6 +21,7 @@
 
 struct callouts;
 struct connection;
+struct connection_mover;
 struct deflater;
 struct proof_work;
 struct tls_context;
@@ -57,8 +58,11 @@ struct connections {
     int64_t handshakes_since_ns;       /* of the second in which so many began */
     int64_t handshakes;
     size_t count;
-    uint64_t total;                    /* ever accepted */
-    struct connections_shared *shared; /* with other shards; NULL: there are none */
+    uint64_t total;                       /* ever accepted */
+    struct connections_shared *shared;    /* with other shards; NULL: there are none */
+    const struct connection_mover *mover; /* NULL: none goes to another shard */
+    struct connection *parted;            /* have let go of their sockets, to go there */
+    struct connection *arriving;          /* are to take theirs */
     unsigned shard;
     struct map64 by_id; /* while shared: struct client */
 };

@@ -237,6 +237,16 @@ static size_t deliver_shards(struct delivery *delivery, uint64_t plain, size_t h
     return (size_t)__builtin_popcountll(plain);
 }
 
+/* So that it may go where what it publishes to is. */
+static void note_stream(const struct delivery *delivery)
+{
+    struct client *origin = delivery->message->origin;
+    unsigned shard;
+
+    if (origin != NULL && elsewhere_stream(delivery->elsewhere, &shard))
+        client_uses_stream_of(origin, shard);
+}
+
 size_t router_publish_kinds_wide(struct router *router, struct account *account,
                                  const struct message *message, unsigned kinds)
 {
@@ -245,6 +255,7 @@ size_t router_publish_kinds_wide(struct router *router, struct account *account,
     size_t received = 0;
 
     delivery.elsewhere = elsewhere_look(account->elsewhere, message_sent_to(message));
+    note_stream(&delivery);
     for (uint32_t i = 0; i < match->plain_count; i++)
         received += deliver_set(&delivery, match->sets[i]);
     received += deliver_groups_wide(&delivery);

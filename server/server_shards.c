@@ -51,6 +51,18 @@ static void wake_all(struct server_shards *shards)
             io_wake(shards->all[i].io);
 }
 
+/* Under the lock, which others may have meanwhile. */
+static void do_errand(struct server_shard *shard)
+{
+    struct server_shards *shards = shard->shards;
+
+    unlock(shards);
+    shard->errand_result = shard->errand(shard);
+    lock(shards);
+    shard->errand = NULL;
+    say_change(shards);
+}
+
 bool server_shard_rest(struct server_shard *shard)
 {
     struct server_shards *shards = shard->shards;
@@ -63,7 +75,10 @@ bool server_shard_rest(struct server_shard *shard)
         shards->turning--;
         say_change(shards);
         while (shards->halt && !shards->end)
-            wait_for_change(shards);
+            if (shard->errand != NULL)
+                do_errand(shard);
+            else
+                wait_for_change(shards);
         shards->turning++;
     }
     end = shards->end;
@@ -113,6 +128,24 @@ void server_shards_go_on(struct server *server)
 {
     if (server->shards != NULL && --server->shards->halts == 0)
         go_on(server->shards);
+}
+
+/* Home's, while they are halted: that shard does it, on its thread; I/O is fine. */
+static bool let_do(struct server_shard *shard, bool (*errand)(struct server_shard *shard))
+{
+    struct server_shards *shards = shard->shards;
+    bool result;
+
+    if (shard->number == 0 || shards->host->one_thread)
+        return errand(shard);
+    lock(shards);
+    shard->errand = errand;
+    say_change(shards);
+    while (shard->errand != NULL)
+        wait_for_change(shards);
+    result = shard->errand_result;
+    unlock(shards);
+    return result;
 }
 
 /* ---- the turn of a further shard ----------------------------------------------------------------
@@ -259,6 +292,34 @@ void server_shards_options(struct server *server)
     }
 }
 
+static unsigned busy_of(const struct shard_meter *meter)
+{
+    return atomic_load_explicit(&meter->busy, memory_order_relaxed);
+}
+
+static void one_parted(void *owner)
+{
+    struct server_shard *shard = owner;
+
+    atomic_store(&shard->shards->parted, true);
+    io_wake(shard->server->io);
+}
+
+/* Not to one that has enough to do: what crosses takes less of its time then. */
+static bool may_follow(void *owner, unsigned to)
+{
+    const struct server_shard *shard = owner;
+    const struct shard_meter *meter = &shard->shards->all[to].meter;
+
+    return busy_of(meter) < SHARD_TIGHT;
+}
+
+static const struct connection_mover *open_mover(struct server_shard *shard)
+{
+    shard->mover = (struct connection_mover){shard, one_parted, may_follow};
+    return &shard->mover;
+}
+
 static void open_connections(struct server_shard *shard)
 {
     struct server *server = shard->server;
@@ -269,6 +330,7 @@ static void open_connections(struct server_shard *shard)
     connections_init(connections, shard->io, &server->options, &server->info, server->logger, seed);
     connections->shared = &shard->shards->shared;
     connections->shard = shard->number;
+    connections->mover = open_mover(shard);
     connections->clients.ids = &shard->shards->shared.ids;
     connections->clients.auth = &server->auth;
     connections->clients.trace = server->options.trace;
@@ -483,6 +545,7 @@ static void open_home(struct server_shards *shards)
     home->meter.worked_ns = server->shards_plan.meter.worked_ns;
     atomic_init(&home->meter.busy, atomic_load(&server->shards_plan.meter.busy));
     connections_share(&server->connections, &shards->shared);
+    server->connections.mover = open_mover(home);
     server->connections.clients.ids = &shards->shared.ids;
     open_post(home);
     shards->count = 1;
@@ -621,16 +684,194 @@ void server_shards_free(struct server *server)
     server->shards = NULL;
 }
 
+/* ---- moving -----------------------------------------------------------------------------------
+ */
+
+#define SETTLE_ROUNDS 1000u /* a message goes on a few times at most */
+
+static bool settle(struct server_shard *shard)
+{
+    return shard_post_settle(&shard->post);
+}
+
+static bool arrive_all(struct server_shard *shard)
+{
+    connections_arrive(shard->connections);
+    return true;
+}
+
+/* Nothing is on its way between any two of them. False: it takes long. */
+static bool settle_all(struct server_shards *shards)
+{
+    bool any = true;
+
+    for (unsigned round = 0; round < SETTLE_ROUNDS && any; round++) {
+        any = false;
+        for (unsigned i = 0; i < shards->count; i++)
+            any = let_do(&shards->all[i], settle) || any;
+    }
+    return !any;
+}
+
+static void move_all(struct server_shards *shards)
+{
+    struct connections *all[SHARDS_MAX];
+
+    for (unsigned i = 0; i < shards->count; i++)
+        all[i] = shards->all[i].connections;
+    for (unsigned i = 0; i < shards->count; i++)
+        connections_move(all[i], all, shards->count);
+    for (unsigned i = 0; i < shards->count; i++)
+        if (all[i]->arriving != NULL)
+            (void)let_do(&shards->all[i], arrive_all);
+}
+
+/* Those that have let go of their sockets: before home's turn goes on with anything. */
+static void move_parted(struct server *server)
+{
+    struct server_shards *shards = server->shards;
+
+    if (!atomic_load(&shards->parted))
+        return;
+    server_shards_halt(server);
+    atomic_store(&shards->parted, false);
+    if (settle_all(shards)) {
+        move_all(shards);
+    } else {
+        atomic_store(&shards->parted, true);
+        io_wake(server->io);
+    }
+    server_shards_go_on(server);
+}
+
+/* ---- evening out ------------------------------------------------------------------------------
+ */
+
+#define GIFT_MOST 64u /* connections at once */
+
+static void read_loads(const struct server *server, struct shard_loads *loads)
+{
+    const struct server_shards *shards = server->shards;
+
+    *loads = (struct shard_loads){.count = 1, .most = server->shards_plan.most};
+    loads->busy[0] = busy_of(&server->shards_plan.meter);
+    if (shards == NULL)
+        return;
+    loads->count = shards->count;
+    loads->most = shards->most;
+    for (unsigned i = 0; i < shards->count; i++) {
+        loads->busy[i] = busy_of(&shards->all[i].meter);
+        loads->connections[i] = atomic_load(&shards->shared.load[i]);
+    }
+}
+
+struct giving {
+    struct connections *connections;
+    struct shard_gift gift;
+};
+
+static void give(void *of)
+{
+    struct giving *giving = of;
+
+    if (giving->gift.share > 0)
+        connections_give(giving->connections, giving->gift.to, giving->gift.share, GIFT_MOST);
+    else
+        connections_look(giving->connections);
+    heap_give(giving);
+}
+
+/* On the thread of that shard. */
+static void let_give(struct server *server, const struct shard_gift *gift)
+{
+    struct giving *giving = HEAP_NEW(struct giving);
+
+    *giving = (struct giving){server_connections_of(server, gift->from), *gift};
+    if (gift->from == 0)
+        give(giving);
+    else
+        shard_post_call(&server->shards->all[0].post, gift->from,
+                        (struct shard_call){give, heap_give}, giving);
+}
+
+struct stirring {
+    struct server_shard *shard;
+    uint64_t random;
+};
+
+static void stir(void *of)
+{
+    struct stirring *stirring = of;
+    struct server_shard *shard = stirring->shard;
+    uint64_t random = stirring->random;
+
+    connections_give_any(shard->connections, (unsigned)(random % shard->shards->count), random);
+    heap_give(stirring);
+}
+
+void server_shards_stir(struct server *server, uint64_t random)
+{
+    struct server_shards *shards = server->shards;
+
+    for (unsigned i = 0; shards != NULL && i < shards->count; i++) {
+        struct stirring *stirring = HEAP_NEW(struct stirring);
+
+        *stirring = (struct stirring){&shards->all[i], random + i};
+        if (i == 0)
+            stir(stirring);
+        else
+            shard_post_call(&shards->all[0].post, i, (struct shard_call){stir, heap_give},
+                            stirring);
+    }
+}
+
+#define STIR_NS (SHARD_LOOK_NS / 20)
+
+static bool look_is_due(struct server *server)
+{
+    struct shard_balance *balance = &server->shards_plan.balance;
+    const struct server_shards *shards = server->shards;
+    bool stirs = shards != NULL && shards->host->stirs;
+    int64_t now_ns = io_now(server->io);
+
+    if (now_ns - balance->looked_ns < (stirs ? STIR_NS : SHARD_LOOK_NS))
+        return false;
+    balance->looked_ns = now_ns;
+    if (stirs)
+        server_shards_stir(server, (uint64_t)now_ns);
+    return true;
+}
+
+static void even_out(struct server *server)
+{
+    struct shard_balance *balance = &server->shards_plan.balance;
+    struct shard_loads loads;
+    struct shard_gift gift;
+
+    if (server->state != SERVER_RUNNING || !look_is_due(server))
+        return;
+    read_loads(server, &loads);
+    if (!shard_balance_look(balance, &loads, &gift))
+        return;
+    if (gift.share > 0 && gift.to == loads.count && !begin_another(server))
+        return;
+    let_give(server, &gift);
+}
+
 void server_shards_read(struct server *server)
 {
     struct shards_plan *plan = &server->shards_plan;
 
     if (server->shards != NULL) {
         meter(server->shards->host, &server->shards->all[0].meter, server->io);
+        move_parted(server);
         read_post(&server->shards->all[0]);
     } else if (plan->host != NULL) {
         meter(plan->host, &plan->meter, server->io);
+    } else {
+        return;
     }
+    even_out(server);
 }
 
 void server_shards_flush(struct server *server)
@@ -717,26 +958,13 @@ static void turn_away(void *of)
     heap_give(passing);
 }
 
-static void read_loads(struct server_shards *shards, struct shard_loads *loads)
-{
-    *loads = (struct shard_loads){.count = shards->count, .most = shards->most};
-    for (unsigned i = 0; i < shards->count; i++) {
-        loads->busy[i] = atomic_load_explicit(&shards->all[i].meter.busy, memory_order_relaxed);
-        loads->connections[i] = atomic_load(&shards->shared.load[i]);
-    }
-}
-
 /* Begins another if it is time. */
 static unsigned choose(struct server *server)
 {
-    struct shards_plan *plan = &server->shards_plan;
-    struct shard_loads loads = {.count = 1, .most = plan->most};
+    struct shard_loads loads;
     unsigned to;
 
-    if (server->shards != NULL)
-        read_loads(server->shards, &loads);
-    else
-        loads.busy[0] = atomic_load_explicit(&plan->meter.busy, memory_order_relaxed);
+    read_loads(server, &loads);
     if (server->shards != NULL && server->shards->spread)
         return shard_with_fewest(&loads);
     to = shard_for_connection(&loads);

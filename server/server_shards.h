@@ -14,7 +14,7 @@
 #include <pthread.h>
 
 #include "server/cluster/core_shards.h"
-#include "server/connection.h"
+#include "server/connection_move.h"
 #include "server/message_trace.h"
 #include "server/server.h"
 #include "server/shard_load.h"
@@ -33,6 +33,9 @@ struct server_shard {
     struct shard_post post;
     struct sublist_guard guard;
     struct shard_meter meter;
+    struct connection_mover mover;
+    bool (*errand)(struct server_shard *shard); /* while it rests: to be done on its thread */
+    bool errand_result;
     struct client_watch watch; /* tells home's watch */
     struct tracer tracer;
     struct core_news news;      /* for other nodes, when there is a cluster; not home's either */
@@ -60,6 +63,7 @@ struct shard_host {
     /* All of them are turned by one thread, home's: then they rest whenever home works, and
      * server_shard_rest is not called. */
     bool one_thread;
+    bool stirs; /* for tests: connections move at random, all the time */
     void *owner;
 };
 
@@ -75,10 +79,11 @@ struct server_shards {
     struct connections_shared shared;
     pthread_mutex_t lock; /* over the next four */
     pthread_cond_t changed;
-    bool halt;         /* they are to rest */
-    bool end;          /* they are to end */
-    unsigned turning;  /* that are open and do not rest */
-    _Atomic bool look; /* halt or end changed: what a turn looks at without the lock */
+    bool halt;           /* they are to rest */
+    bool end;            /* they are to end */
+    unsigned turning;    /* that are open and do not rest */
+    _Atomic bool look;   /* halt or end changed: what a turn looks at without the lock */
+    _Atomic bool parted; /* connections wait to be moved */
 };
 
 /* Shards that are begun when those that there are have enough to do. */
@@ -86,6 +91,7 @@ struct shards_plan {
     const struct shard_host *host; /* NULL: there are none but those that were begun at once */
     unsigned most;
     struct shard_meter meter; /* of home, while it is alone */
+    struct shard_balance balance;
 };
 
 /* Between server_create and server_open: `count` shards in all. They stand still until the server
@@ -117,6 +123,9 @@ void server_shards_flush(struct server *server);
 /* Gives the socket to another shard (shard_load.h); false: it is for home, or it stays. */
 bool server_shards_accept(struct server *server, struct io_sock *sock,
                           const struct io_address *peer, bool websocket);
+/* Some of a shard's connections, drawn by `random`, go to another as soon as they can: for tests.
+ */
+void server_shards_stir(struct server *server, uint64_t random);
 /* Connections of all shards. */
 size_t server_connections_count(const struct server *server);
 /* Those of one, while halted: for (i = 0; (c = server_connections_of(server, i)) != NULL; i++) */

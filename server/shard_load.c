@@ -32,8 +32,7 @@ static bool is_less(const struct shard_loads *loads, unsigned a, unsigned b)
 {
     if (loads->busy[a] + ALIKE <= loads->busy[b])
         return true;
-    return loads->busy[a] < loads->busy[b] + ALIKE &&
-           loads->connections[a] < loads->connections[b];
+    return loads->busy[a] < loads->busy[b] + ALIKE && loads->connections[a] < loads->connections[b];
 }
 
 static unsigned least_busy(const struct shard_loads *loads)
@@ -54,4 +53,58 @@ unsigned shard_for_connection(const struct shard_loads *loads)
         return 0;
     least = least_busy(loads);
     return loads->busy[least] >= SHARD_FULL && loads->count < loads->most ? loads->count : least;
+}
+
+/* ---- evening out ------------------------------------------------------------------------------
+ */
+
+static unsigned busiest(const struct shard_loads *loads)
+{
+    unsigned most = 0;
+
+    for (unsigned i = 1; i < loads->count; i++)
+        if (loads->busy[i] > loads->busy[most])
+            most = i;
+    return most;
+}
+
+static bool find_gift(const struct shard_loads *loads, struct shard_gift *gift)
+{
+    unsigned idle = 0;
+
+    *gift = (struct shard_gift){.from = busiest(loads), .to = least_busy(loads)};
+    if (loads->busy[gift->from] < SHARD_TIGHT)
+        return false;
+    if (loads->busy[gift->to] <= SHARD_IDLE) {
+        idle = loads->busy[gift->to];
+    } else {
+        gift->to = loads->count;
+        if (loads->count == loads->most)
+            return false;
+    }
+    gift->share = (loads->busy[gift->from] - idle) * 1000 / (2 * loads->busy[gift->from]);
+    return true;
+}
+
+bool shard_balance_look(struct shard_balance *balance, const struct shard_loads *loads,
+                        struct shard_gift *gift)
+{
+    if (balance->rest > 0) {
+        balance->rest--;
+        return false;
+    }
+    if (!find_gift(loads, gift)) {
+        balance->seen = 0;
+        return false;
+    }
+    if (balance->from != gift->from)
+        balance->seen = 0;
+    balance->from = gift->from;
+    if (++balance->seen < SHARD_LOOKS) {
+        gift->share = 0;
+    } else {
+        balance->seen = 0;
+        balance->rest = SHARD_REST;
+    }
+    return true;
 }

@@ -43,7 +43,8 @@ static struct bytes read_text(const char *path, char text[static TEXT_SIZE])
     return bytes_of(text, size);
 }
 
-/* Its group's path below the mount, "/" at least; of the unified hierarchy, whose line is "0::PATH".
+/* Its group's path below the mount, "/" at least; of the unified hierarchy, whose line is
+ * "0::PATH".
  */
 static void read_group(char path[static PATH_SIZE])
 {

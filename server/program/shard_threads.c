@@ -139,4 +139,4 @@ static void end(struct server_shard *shard)
 
 const struct shard_host shard_threads = {.begin = begin, .end = end, .worked_ns = worked_ns};
 const struct shard_host shard_threads_feigned = {
-    .begin = begin, .end = end, .worked_ns = feigned_ns};
+    .begin = begin, .end = end, .worked_ns = feigned_ns, .stirs = true};

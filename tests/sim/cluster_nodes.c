@@ -119,6 +119,13 @@ void nodes_init(struct nodes *nodes, struct report *report, struct sim *sim, str
     nodes_shard(nodes, 1);
 }
 
+void nodes_stir(struct nodes *nodes)
+{
+    for (size_t i = 0; i < nodes->count; i++)
+        if (!sim_crashed(nodes->sim, i))
+            sim_shards_stir(&nodes->at[i].shards, nodes->at[i].server, nodes->prng);
+}
+
 void nodes_shard(struct nodes *nodes, unsigned shards)
 {
     for (size_t i = 0; i < nodes->count; i++)

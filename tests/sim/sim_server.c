@@ -472,6 +472,8 @@ static bool copies_right(struct run *run)
 
 static void act(struct run *run)
 {
+    if (!sim_crashed(run->sim, run->node))
+        sim_shards_stir(&run->shards, run->server, &run->prng);
     if (sim_client_connected(&run->client)) {
         if (run->copying && prng_chance(&run->prng, 1, 4))
             copies_act(&run->copies, &run->client, &run->prng);

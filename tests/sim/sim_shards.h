@@ -79,6 +79,14 @@ static inline void sim_shards_init(struct sim_shards *shards, struct sim *sim, s
     }
 }
 
+/* Some of the clients of a server that runs go to other shards; now and then. */
+static inline void sim_shards_stir(const struct sim_shards *shards, struct server *server,
+                                   struct prng *prng)
+{
+    if (shards->count > 1 && prng_chance(prng, 1, 4) && server != NULL)
+        server_shards_stir(server, prng_next(prng));
+}
+
 /* As server_start. */
 static inline enum err sim_shards_start(struct sim_shards *shards, struct io *io,
                                         const struct options *options, struct logger *logger,

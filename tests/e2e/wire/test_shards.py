@@ -218,6 +218,49 @@ class Shards(ShardsCase):
             self.assertEqual(bodies, [b"%04d" % number for number in range(len(clients))])
         self.assertEqual(requester.api("STREAM.INFO.S")["state"]["messages"], len(clients))
 
+    @staticmethod
+    def heard(client):
+        """What it has by its PONG."""
+        client.send(b"PING\r\n")
+        while (line := client.line()) != b"PONG\r\n":
+            words = line.split()
+            yield words[1], client.exactly(int(words[-1]) + 2)[:-2]
+
+    def test_clients_that_move_lose_nothing_and_keep_the_order(self):
+        server = self.without_options("-D", MILLRACE_SHARDS_TEST="auto")  # where they move all the time
+        requester = Requester(server.port, inbox=b"answers")
+        self.addCleanup(requester.socket.close)
+        requester.api("STREAM.CREATE.S", b'{"name":"S","subjects":["s.>"]}')
+        clients = self.clients(server, CLIENTS)
+        for client in clients:
+            client.send(b"SUB all.* 1\r\nSUB one.* q 2\r\n")
+            client.flush()
+        end = time.monotonic() + 20 * READ_S
+        moves, number, sequence = 0, 0, 0
+        while moves < 200 or len(self.shard_threads(server)) < 2:
+            self.assertLess(time.monotonic(), end)
+            if len(self.shard_threads(server)) < 2:
+                other = self.clients(server, 1)[0]  # may be what begins another shard
+                other.socket.close()
+            for _ in range(20):
+                number += 1
+                for n, client in enumerate(clients):
+                    client.send(b"PUB all.%d 6\r\n%06d\r\nPUB one.%d 6\r\n%06d\r\n" % (n, number, n, number))
+                sequence += 1
+                self.assertEqual(requester.publish(b"s.1", b"x")["seq"], sequence)
+            heard, taken = {}, 0
+            while sum(map(len, heard.values())) < 20 * CLIENTS * CLIENTS or taken < 20 * CLIENTS:
+                for n, client in enumerate(clients):
+                    for subject, body in self.heard(client):
+                        if subject.startswith(b"one"):
+                            taken += 1
+                        else:
+                            heard.setdefault((n, subject), []).append(int(body))
+            self.assertEqual(taken, 20 * CLIENTS)
+            for numbers in heard.values():
+                self.assertEqual(numbers, list(range(number - 19, number + 1)))
+            moves = server.log().count("Goes from shard")
+
     def test_a_number_that_cannot_be_is_refused_with_its_place(self):
         for text, line, why in (
             ("port: -1\n\nshards: 33\n", 3, "shards: 33 is not between 1 and 32"),

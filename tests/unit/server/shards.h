@@ -121,6 +121,27 @@ static inline void shards_settle(struct shards *shards)
                 quiet = 0;
 }
 
+/* As a server does it: when nothing is on its way. */
+static inline void shards_move(struct shards *shards, struct client *client, unsigned from,
+                               unsigned to)
+{
+    struct one_shard *one = &shards->all[from], *other = &shards->all[to];
+    bool any = true;
+    size_t at = 0;
+
+    while (any) {
+        any = false;
+        for (unsigned i = 0; i < shards->posts.count; i++)
+            any = shard_post_settle(&shards->all[i].post) || any;
+    }
+    client_move(client, &other->shard.clients);
+    while (one->clients[at] != client)
+        at++;
+    one->clients[at] = one->clients[--one->clients_count];
+    ck_assert_uint_lt(other->clients_count, SHARDS_CLIENTS_MAX);
+    other->clients[other->clients_count++] = client;
+}
+
 static inline void shards_deinit(struct shards *shards)
 {
     for (unsigned i = shards->posts.count; i-- > 0;) {
