@@ -427,6 +427,11 @@ struct io_sock *io_sock_adopt(struct io *io, int64_t released)
     return io->calls->sock_adopt(io, released);
 }
 
+void io_sock_part(struct io *io, struct io_sock *sock)
+{
+    io->calls->sock_part(io, sock);
+}
+
 void io_sock_drop(struct io *io, int64_t released)
 {
     assert(released != IO_SOCK_STAYS);

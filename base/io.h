@@ -194,6 +194,10 @@ struct io_sock_events {
     /* After io_sock_close: nothing more will come, the memory of an unfinished send is the owner's
      * again and the io_sock is gone. */
     void (*closed)(void *owner);
+    /* After io_sock_part, unless it has ended or was closed first: nothing more comes from this io,
+     * and no send is in flight. The io_sock is gone; `released` is for io_sock_adopt, which gives
+     * one that is to be started anew, or for io_sock_drop. NULL for who never parts. */
+    void (*parted)(void *owner, int64_t released);
 };
 
 /* Calls `address` for each numeric address that other machines may reach this one at: not loopback,
@@ -227,15 +231,19 @@ struct io_sock *io_connect(struct io *io, const char *host, uint16_t port,
                            const struct io_sock_events *events, void *owner);
 
 /*
- * An accepted socket that was not started changes its io: what io_sock_release gives is taken over
- * by io_sock_adopt on the other io's thread, of the same backend, and means nothing else.
- * IO_SOCK_STAYS: this backend cannot; the socket is still the caller's. Who does not adopt it drops
- * it.
+ * A socket changes its io: what io_sock_release gives, of an accepted one that was not started, or
+ * io_sock_part later, of one that was, is taken over by io_sock_adopt on the other io's thread, and
+ * means nothing else. IO_SOCK_STAYS: this backend cannot; the socket is still the caller's. Who
+ * does not adopt it drops it.
  */
 #define IO_SOCK_STAYS INT64_C(-1)
 int64_t io_sock_release(struct io *io, struct io_sock *sock);
 struct io_sock *io_sock_adopt(struct io *io, int64_t released);
 void io_sock_drop(struct io *io, int64_t released);
+/* What is being received is still told, and the owner may still send and pause, which both put it
+ * off; it goes on to close as ever. What comes later waits for who adopts it. Of a socket that is
+ * connected; asking again is fine. */
+void io_sock_part(struct io *io, struct io_sock *sock);
 
 void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                    void *owner);
