@@ -84,6 +84,7 @@ static void client_accepted(void *context, struct io_sock *sock, const struct io
 {
     struct server *server = context;
 
+    server_places_look(server);
     if (!server_shards_accept(server, sock, peer, false))
         connections_accept(&server->connections, sock, peer, false);
 }
@@ -107,6 +108,7 @@ static void websocket_accepted(void *context, struct io_sock *sock, const struct
 {
     struct server *server = context;
 
+    server_places_look(server);
     if (!server_shards_accept(server, sock, peer, true))
         connections_accept(&server->connections, sock, peer, true);
 }
