@@ -431,6 +431,11 @@ void sim_set_descriptors(struct sim *sim, size_t node, uint64_t most)
     node_of(sim, node)->descriptors_max = most;
 }
 
+void sim_deny_files(struct sim *sim, size_t node, bool denied)
+{
+    node_of(sim, node)->files_denied = denied;
+}
+
 static void own_disk(struct sim_node *node)
 {
     for (struct sim_inode *inode = node->disk.inodes; inode != NULL; inode = inode->next)

@@ -92,8 +92,8 @@ static bool has_descriptor(struct sim_process *process)
 {
     uint64_t most = sim_descriptors_max(&process->io), count = 0;
 
-    if (most == UINT64_MAX)
-        return true;
+    if (most == UINT64_MAX || process->node->files_denied)
+        return !process->node->files_denied;
     for (const struct sim_file *file = process->files; file != NULL; file = file->next)
         count++;
     for (const struct sim_sock *sock = process->socks; sock != NULL; sock = sock->next)

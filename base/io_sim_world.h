@@ -96,6 +96,7 @@ struct sim_node {
     struct sim_node *dies_with; /* NULL: it is a process alone */
     uint16_t port_next;
     uint64_t descriptors_max; /* 0: any number */
+    bool files_denied;
 };
 
 /* From one node to another. */

@@ -37,9 +37,7 @@ void server_places_look(struct server *server)
     uint64_t most = io_descriptors_max(server->io);
     int64_t now_ns = io_now(server->io), places;
 
-    if (most > INT64_MAX)
-        return;
-    places = places_of(server, most);
+    places = most <= INT64_MAX ? places_of(server, most) : INT64_MAX;
     connections_limit(&server->connections, places);
     if ((int64_t)server_connections_count(server) < places ||
         places >= server->options.max_connections ||

@@ -643,12 +643,12 @@ END_TEST
 
 static void no_more_files(struct world *world)
 {
-    sim_set_descriptors(world->sim, world->server_node, 1);
+    sim_deny_files(world->sim, world->server_node, true);
 }
 
 static void files_again(struct world *world)
 {
-    sim_set_descriptors(world->sim, world->server_node, 0);
+    sim_deny_files(world->sim, world->server_node, false);
     sim_run(world->sim, SECOND / 5);
 }
 
