@@ -13,16 +13,18 @@
 #define SAY_NS   INT64_C(60000000000)
 #define AT_LEAST 16u /* so many parts of all: whoever has to look into it must come in */
 
-static uint64_t files_of_streams(const struct server *server)
+static uint64_t files_of_streams(struct server *server)
 {
-    uint64_t files = io_files_open(server->io);
+    uint64_t files = 0;
 
+    for (unsigned i = 0; i < server_shards_count(server); i++)
+        files += io_files_open(server_shard_io(server, i));
     if (server->jetstream != NULL)
         files += jetstream_late_files(server->jetstream);
     return files + files / GROWTH + GROWTH;
 }
 
-static int64_t places_of(const struct server *server, uint64_t most)
+static int64_t places_of(struct server *server, uint64_t most)
 {
     uint64_t least = most / AT_LEAST, kept;
 
