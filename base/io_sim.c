@@ -254,6 +254,7 @@ static const struct io_calls sim_calls = {
     .list = sim_list,
     .lock = sim_lock,
     .space = sim_space,
+    .descriptors_max = sim_descriptors_max,
     .scratch = sim_scratch,
     .spool = sim_spool,
     .submit = sim_submit,
@@ -423,6 +424,16 @@ void sim_jump_wall(struct sim *sim, size_t index, int64_t by_ns)
 void sim_set_capacity(struct sim *sim, size_t node, uint64_t bytes)
 {
     node_of(sim, node)->disk.total = bytes;
+}
+
+void sim_set_descriptors(struct sim *sim, size_t node, uint64_t most)
+{
+    node_of(sim, node)->descriptors_max = most;
+}
+
+void sim_deny_files(struct sim *sim, size_t node, bool denied)
+{
+    node_of(sim, node)->files_denied = denied;
 }
 
 static void own_disk(struct sim_node *node)

@@ -47,6 +47,9 @@ struct groups *jetstream_groups(struct jetstream *jetstream);
 /* ---- for the shells of streams
  * ----------------------------------------------------------------------- */
 
+/* Of error 10194. */
+#define JETSTREAM_OFFLINE "stream is offline: its log could not be opened when the server started"
+
 /* Are all streams open that are here? If not, they will be soon, sooner for the question. */
 bool jetstream_is_complete(struct jetstream *jetstream);
 /* Opens that stream, if there is one that is not open yet. Not from inside a publish. */

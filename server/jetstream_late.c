@@ -27,19 +27,29 @@
 #define HEAVY_BYTES   (512u << 10)
 #define HEAVY_WAIT_NS INT64_C(250000000)
 
+/* What wants for descriptors, memory or space is opened again and again for so long. */
+#define AGAIN_NS  INT64_C(100000000)
+#define GIVEUP_NS INT64_C(10000000000)
+
+#define NOT_COUNTED UINT64_MAX
+
 struct late {
     struct jetstream *jetstream;
     struct catalogue_entry *entry;
     struct door *door;
-    bool asked;
+    bool asked, opening;
     bool weighed, heavy;
+    uint64_t files;   /* that it will have open */
+    enum err lack;    /* why it could not be opened now; OK: it could */
+    int64_t lacks_ns; /* since then; 0: it has not been opened */
+    int64_t again_ns; /* while it is among those that want for something */
     struct late *before, *next;
 };
 
 /* ---- the list ---------------------------------------------------------------------------------
  */
 
-static void add_last(struct jetstream_late *list, struct late *late)
+static void add_last(struct late_list *list, struct late *late)
 {
     late->before = list->last;
     late->next = NULL;
@@ -50,7 +60,7 @@ static void add_last(struct jetstream_late *list, struct late *late)
     list->last = late;
 }
 
-static void take_out(struct jetstream_late *list, struct late *late)
+static void take_out(struct late_list *list, struct late *late)
 {
     if (late->before != NULL)
         late->before->next = late->next;
@@ -63,7 +73,7 @@ static void take_out(struct jetstream_late *list, struct late *late)
 }
 
 /* Behind those that were asked for before it. */
-static void add_asked(struct jetstream_late *list, struct late *late)
+static void add_asked(struct late_list *list, struct late *late)
 {
     struct late *behind = list->first;
 
@@ -87,11 +97,11 @@ static void knocked(void *owner)
     struct late *late = owner;
 
     jetstream_awake(late->jetstream);
-    if (late->asked)
+    if (late->asked || late->again_ns != 0)
         return;
-    take_out(&late->jetstream->late, late);
+    take_out(&late->jetstream->late.closed, late);
     late->asked = true;
-    add_asked(&late->jetstream->late, late);
+    add_asked(&late->jetstream->late.closed, late);
 }
 
 /* ---- at the start -----------------------------------------------------------------------------
@@ -116,10 +126,11 @@ void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *ent
     late = HEAP_NEW(struct late);
     late->jetstream = jetstream;
     late->entry = entry;
+    late->files = NOT_COUNTED;
     late->door =
         door_open(jetstream, account, &entry->config, &jetstream->late.room, knocked, late);
     entry->late = late;
-    add_last(&jetstream->late, late);
+    add_last(&jetstream->late.closed, late);
 }
 
 /* ---- limits over all streams -------------------------------------------------------------------
@@ -133,18 +144,39 @@ static bool is_counted(const struct jetstream *jetstream, const struct stream *s
            account_stores_counted(stream_account(stream));
 }
 
+/* One of another account counts only for the server's limit. */
+static bool lacks_counted(const struct jetstream *jetstream, const struct stream *stream)
+{
+    const struct late *late = jetstream->late.lacking.first;
+
+    if (server_options(jetstream->server)->jetstream_options.store_max >= 0)
+        return late != NULL;
+    while (late != NULL &&
+           !bytes_equal(late->entry->assigned.account, account_name(stream_account(stream))))
+        late = late->next;
+    return late != NULL;
+}
+
 bool jetstream_admits_now(struct jetstream *jetstream, const struct stream *stream)
 {
-    if (jetstream->late.first == NULL || !is_counted(jetstream, stream))
+    const struct jetstream_late *late = &jetstream->late;
+
+    if ((late->closed.first == NULL && late->lacking.first == NULL) ||
+        !is_counted(jetstream, stream) ||
+        (late->closed.first == NULL && !lacks_counted(jetstream, stream)))
         return true;
     jetstream->late.held = true;
     (void)jetstream_is_complete(jetstream); /* who waits for all has them opened */
     return false;
 }
 
-/* All are open. */
-static void go_on(struct jetstream *jetstream)
+/* What is held may have been told how much there is. */
+static void look_held(struct jetstream *jetstream)
 {
+    if (jetstream->late.closed.first != NULL)
+        return;
+    if (jetstream->late.lacking.first == NULL)
+        jetstream_awake(jetstream); /* requests may wait for all */
     if (!jetstream->late.held)
         return;
     jetstream->late.held = false;
@@ -158,16 +190,42 @@ static void go_on(struct jetstream *jetstream)
 /* ---- opening ----------------------------------------------------------------------------------
  */
 
+static bool passes(enum err err)
+{
+    return err == ERR_FULL || err == ERR_NO_MEMORY || err == ERR_NO_SPACE;
+}
+
+bool jetstream_late_lacks(struct jetstream *jetstream, const struct catalogue_entry *entry,
+                          enum err err)
+{
+    struct late *late = entry->late;
+    int64_t now_ns = io_now(server_io(jetstream->server));
+
+    if (late == NULL || !passes(err))
+        return false;
+    if (late->lacks_ns == 0) {
+        late->lacks_ns = now_ns;
+        logger_warn(server_logger(jetstream->server),
+                    "Stream '%.*s' can not be opened yet: %s%s: it is tried again",
+                    BYTES_ARG(entry->config.name), err_text(err),
+                    err == ERR_FULL ? " (too many open files)" : "");
+    }
+    if (now_ns - late->lacks_ns >= GIVEUP_NS)
+        return false;
+    late->lack = err;
+    return true;
+}
+
 /* What it still has to sync may be put off. The stream listens before the door is shut: another
  * shard, which does not wait for this one, would find nobody in between. */
 static void open_one(struct jetstream *jetstream, struct late *late)
 {
-    struct catalogue_entry *entry = late->entry;
-
-    take_out(&jetstream->late, late);
-    entry->late = NULL;
-    jetstream_entry_open(jetstream, entry);
-    door_shut(late->door);
+    take_out(&jetstream->late.closed, late);
+    late->opening = true;
+    late->lack = OK;
+    jetstream_entry_open(jetstream, late->entry);
+    if (late->lack == OK)
+        door_shut(late->door);
     log_time_raise(&jetstream->log_time, jetstream->time_floor_ns);
 }
 
@@ -178,9 +236,30 @@ static bool takes(const struct stream *stream)
     return stream != NULL && stream_applied(stream)->configured;
 }
 
+static void put_back(struct late *late)
+{
+    struct jetstream *jetstream = late->jetstream;
+
+    late->opening = false;
+    late->again_ns = io_now(server_io(jetstream->server)) + AGAIN_NS;
+    late->entry->offline = true; /* as long as it is so */
+    door_listen(late->door);
+    add_last(&jetstream->late.lacking, late);
+}
+
 /* It is on the disk now, or it is closed again. */
 static void opened(struct late *late)
 {
+    if (late->lack != OK) {
+        put_back(late);
+        return;
+    }
+    late->entry->late = NULL;
+    if (late->lacks_ns != 0 && late->entry->stream != NULL) {
+        late->entry->offline = false;
+        logger_info(server_logger(late->jetstream->server), "Stream '%.*s' is open now",
+                    BYTES_ARG(late->entry->config.name));
+    }
     if (takes(late->entry->stream))
         door_hand_over(late->door, late->entry->stream);
     else
@@ -189,18 +268,36 @@ static void opened(struct late *late)
     heap_give(late);
 }
 
+/* The stream is removed, and was not opened. */
+static void drop(struct late *late)
+{
+    take_out(&late->jetstream->late.lacking, late);
+    late->entry->late = NULL;
+    door_refuse(late->door);
+    door_destroy(late->door);
+    heap_give(late);
+}
+
 void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct late *late = entry->late;
 
-    if (late == NULL)
+    if (late == NULL || late->opening || late->again_ns != 0)
         return;
     jetstream_lanes_settle_later(jetstream);
     open_one(jetstream, late);
     jetstream_lanes_settle(jetstream);
     opened(late);
-    if (jetstream->late.first == NULL)
-        go_on(jetstream);
+    look_held(jetstream);
+}
+
+void jetstream_late_forget(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    jetstream_late_open(jetstream, entry);
+    if (entry->late == NULL)
+        return;
+    drop(entry->late);
+    look_held(jetstream);
 }
 
 static uint64_t cost_of(const struct catalogue_entry *entry)
@@ -236,8 +333,8 @@ static void weigh(struct late *late)
                                   late->entry->assigned.id) > (most > 0 ? most : HEAVY_BYTES);
     if (!late->heavy)
         return;
-    take_out(&jetstream->late, late);
-    add_last(&jetstream->late, late);
+    take_out(&jetstream->late.closed, late);
+    add_last(&jetstream->late.closed, late);
 }
 
 /* NULL: none is to be opened now. */
@@ -245,7 +342,7 @@ static struct late *next_due(struct jetstream *jetstream)
 {
     struct late *late;
 
-    while ((late = jetstream->late.first) != NULL && is_due(late)) {
+    while ((late = jetstream->late.closed.first) != NULL && is_due(late)) {
         if (late->weighed || is_wanted(late))
             return late;
         weigh(late);
@@ -270,8 +367,7 @@ static void open_some(struct jetstream *jetstream, unsigned most)
     jetstream_lanes_settle(jetstream);
     for (unsigned i = 0; i < count; i++)
         opened(open[i]);
-    if (jetstream->late.first == NULL)
-        go_on(jetstream);
+    look_held(jetstream);
 }
 
 static void fired(struct timer *timer)
@@ -291,39 +387,69 @@ void jetstream_late_init(struct jetstream *jetstream)
         io_now(server_io(server)) + server_options(server)->sim.late_pause_ns;
 }
 
-static void answer_refused(struct jetstream_late *list)
+static void answer_refused(struct jetstream_late *late)
 {
-    for (struct late *late = list->first; late != NULL && late->asked; late = late->next)
-        door_answer(late->door);
+    for (struct late *l = late->closed.first; l != NULL && l->asked; l = l->next)
+        door_answer(l->door);
+    for (struct late *l = late->lacking.first; l != NULL; l = l->next)
+        door_answer(l->door);
+}
+
+/* Those whose time it is are opened with the others. */
+static void try_again(struct jetstream *jetstream, int64_t now_ns)
+{
+    struct jetstream_late *list = &jetstream->late;
+    struct late *late;
+
+    while ((late = list->lacking.first) != NULL && late->again_ns <= now_ns) {
+        take_out(&list->lacking, late);
+        late->again_ns = 0;
+        late->asked = true;
+        add_asked(&list->closed, late);
+    }
+}
+
+static void arm(struct jetstream *jetstream)
+{
+    const struct jetstream_late *list = &jetstream->late;
+    struct io *io = server_io(jetstream->server);
+    int64_t next_ns = INT64_MAX;
+
+    if (list->closed.first != NULL)
+        next_ns = is_due(list->closed.first) ? io_now(io) : due_ns(list->closed.first);
+    if (list->lacking.first != NULL && list->lacking.first->again_ns < next_ns)
+        next_ns = list->lacking.first->again_ns;
+    if (next_ns < INT64_MAX)
+        timers_arm(io_timers(io), &jetstream->late.timer, next_ns);
 }
 
 void jetstream_late_turn(struct jetstream *jetstream)
 {
     struct jetstream_late *list = &jetstream->late;
-    struct io *io = server_io(jetstream->server);
 
-    if (list->first == NULL)
+    if (list->closed.first == NULL && list->lacking.first == NULL)
         return;
     answer_refused(list);
+    try_again(jetstream, io_now(server_io(jetstream->server)));
     if (next_due(jetstream) != NULL)
         open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS);
-    if (list->first != NULL)
-        timers_arm(io_timers(io), &list->timer,
-                   is_due(list->first) ? io_now(io) : due_ns(list->first));
+    arm(jetstream);
 }
 
 void jetstream_complete(struct jetstream *jetstream)
 {
-    while (!jetstream_is_complete(jetstream))
+    jetstream->late.hurry = true;
+    while (jetstream->late.closed.first != NULL)
         open_some(jetstream, SLICE_HURRIED);
 }
 
 bool jetstream_is_complete(struct jetstream *jetstream)
 {
-    if (jetstream->late.first == NULL)
+    if (jetstream->late.closed.first == NULL && jetstream->late.lacking.first == NULL)
         return true;
+    if (jetstream->late.closed.first != NULL)
+        jetstream_awake(jetstream);
     jetstream->late.hurry = true;
-    jetstream_awake(jetstream);
     return false;
 }
 
@@ -337,7 +463,7 @@ void jetstream_need(struct jetstream *jetstream, struct account *account, struct
 
 bool jetstream_late_waits(const struct jetstream *jetstream)
 {
-    for (const struct late *late = jetstream->late.first; late != NULL && late->asked;
+    for (const struct late *late = jetstream->late.closed.first; late != NULL && late->asked;
          late = late->next) {
         if (door_waits(late->door))
             return true;
@@ -345,15 +471,43 @@ bool jetstream_late_waits(const struct jetstream *jetstream)
     return false;
 }
 
-void jetstream_late_drop(struct jetstream *jetstream)
+static void drop_all(struct late_list *list)
 {
     struct late *late;
 
-    timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->late.timer);
-    while ((late = jetstream->late.first) != NULL) {
-        take_out(&jetstream->late, late);
+    while ((late = list->first) != NULL) {
+        take_out(list, late);
         late->entry->late = NULL;
         door_destroy(late->door);
         heap_give(late);
     }
+}
+
+void jetstream_late_drop(struct jetstream *jetstream)
+{
+    timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->late.timer);
+    drop_all(&jetstream->late.closed);
+    drop_all(&jetstream->late.lacking);
+}
+
+/* ---- what they will need ----------------------------------------------------------------------
+ */
+
+static uint64_t files_of(struct jetstream *jetstream, struct late_list *list)
+{
+    uint64_t files = 0;
+
+    for (struct late *late = list->first; late != NULL; late = late->next) {
+        if (late->files == NOT_COUNTED)
+            late->files = log_files_count(jetstream_lane(jetstream, late->entry)->store,
+                                          late->entry->assigned.id);
+        files += late->files;
+    }
+    return files;
+}
+
+uint64_t jetstream_late_files(struct jetstream *jetstream)
+{
+    return files_of(jetstream, &jetstream->late.closed) +
+           files_of(jetstream, &jetstream->late.lacking);
 }

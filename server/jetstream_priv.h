@@ -41,13 +41,18 @@ struct jetstream_scrub {
 };
 
 /* jetstream_late.c: streams that this start has not opened yet. */
+struct late_list {
+    struct late *first, *last;
+};
 struct jetstream_late {
-    struct late *first, *last; /* what somebody has asked for stands before the rest */
-    bool hurry;                /* somebody waits for all of them */
-    struct timer timer;        /* its only purpose is that the loop turns */
-    int64_t begin_ns;          /* those that nobody has asked for are not opened before */
-    struct door_room room;     /* of all doors */
-    bool held;                 /* something waits for what a limit counts (jetstream_admits_now) */
+    struct late_list closed; /* what somebody has asked for stands before the rest */
+    struct late_list
+        lacking;           /* wants for descriptors, memory or space, and is offline until then */
+    bool hurry;            /* somebody waits for all of them */
+    struct timer timer;    /* its only purpose is that the loop turns */
+    int64_t begin_ns;      /* those that nobody has asked for are not opened before */
+    struct door_room room; /* of all doors */
+    bool held;             /* something waits for what a limit counts (jetstream_admits_now) */
 };
 
 /* jetstream_directory.c */
@@ -235,6 +240,12 @@ bool jetstream_late_may(const struct jetstream *jetstream);
 void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* At once, if it is not open yet; blocking, and not from inside a publish. */
 void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Opening that one, which was late, has failed: true if it wants for what may be there soon, and is
+ * opened again then. */
+bool jetstream_late_lacks(struct jetstream *jetstream, const struct catalogue_entry *entry,
+                          enum err err);
+/* At once, too; and if that is not possible it will not be opened any more: it is removed. */
+void jetstream_late_forget(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* Some of them. */
 void jetstream_late_turn(struct jetstream *jetstream);
 /* Did anybody ask for one that is not open? */

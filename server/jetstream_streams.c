@@ -264,6 +264,8 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
 
 static void report_offline(struct jetstream *jetstream, struct catalogue_entry *entry, enum err err)
 {
+    if (jetstream_late_lacks(jetstream, entry, err))
+        return;
     entry->offline = true;
     if (err == ERR_ACCESS) { /* the operator's wish; it is opened when that has changed */
         logger_warn(logger_of(jetstream),
@@ -457,7 +459,10 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
 {
     if (jetstream->recovering)
         return;
-    jetstream_late_open(jetstream, entry);
+    if (entry->removed)
+        jetstream_late_forget(jetstream, entry);
+    else
+        jetstream_late_open(jetstream, entry);
     jetstream_settle_tier(jetstream, entry);
     remote_look(jetstream, entry);
     if (!entry->removed)
@@ -482,7 +487,7 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
 
 void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    jetstream_late_open(jetstream, entry);
+    jetstream_late_forget(jetstream, entry);
     jetstream_configured(jetstream, entry, entry->version, 10059, NULL);
     if (entry->stream != NULL)
         close_stream(entry, true);

@@ -544,6 +544,7 @@ static void open_home(struct server_shards *shards)
     home->meter.since_ns = server->shards_plan.meter.since_ns;
     home->meter.worked_ns = server->shards_plan.meter.worked_ns;
     atomic_init(&home->meter.busy, atomic_load(&server->shards_plan.meter.busy));
+    atomic_init(&shards->shared.places, server->connections.places);
     connections_share(&server->connections, &shards->shared);
     server->connections.mover = open_mover(home);
     server->connections.clients.ids = &shards->shared.ids;

@@ -278,6 +278,8 @@ void store_settle_later(struct store *store);
 /* The newest state block's bytes on the disk, of a log that is not open; 0: it has none that can be
  * looked at. Blocking: what opening it will cost. */
 uint64_t log_block_bytes(struct store *store, uint64_t log_id);
+/* How many files opening it will open, for as long as it is open. Blocking. */
+uint64_t log_files_count(struct store *store, uint64_t log_id);
 void store_settle(struct store *store, void (*failed)(void *context, uint64_t log_id, enum err err),
                   void *context);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log

@@ -114,7 +114,7 @@ void api_destroy(struct api *api)
 
 bool api_waits(const struct api *api)
 {
-    return api->first != NULL;
+    return api->first != NULL && !api->until_complete;
 }
 
 bool api_idle(const struct api *api)
@@ -261,8 +261,9 @@ static bool can_run(const struct api_request *request)
 {
     struct bytes name = api_stream_asked(request);
 
+    request->api->until_complete = name.size == 0 && !jetstream_is_complete(api_jetstream(request));
     if (name.size == 0)
-        return jetstream_is_complete(api_jetstream(request));
+        return !request->api->until_complete;
     jetstream_need(api_jetstream(request), request->account, name);
     return true;
 }
