@@ -216,6 +216,8 @@ static void destroy(struct io *io);
     8u /* one piece of so many, so that what has no room is met all the time                       \
         */
 
+#define SCRATCH_AWAY_ONE_IN 8u /* of what is asked for */
+
 static struct spool *sim_spool(struct io *io)
 {
     (void)io;
@@ -228,6 +230,7 @@ static struct scratch *sim_scratch(struct io *io)
 
     if (process->scratch == NULL)
         process->scratch = scratch_create_twin(process->generation, SCRATCH_REFUSES);
+    scratch_twin_forgets(process->scratch, SCRATCH_AWAY_ONE_IN, 0);
     return process->scratch;
 }
 

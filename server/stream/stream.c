@@ -454,6 +454,8 @@ struct stream *stream_open(struct stream_lane *lane, struct account *account, ui
     decider_init(&stream->decider, &stream->state, prng_next(prng));
     stream->view =
         (struct consumer_view){.state = &stream->state, .overlay = &stream->decider.overlay};
+    stream->view.bring = stream_bring_view;
+    stream->view.owner = stream;
     stream_count_init(stream);
     stream->decider.interested = stream_interested;
     stream->decider.owner = stream;
@@ -508,6 +510,7 @@ static void drop_reads(struct stream *stream)
     }
     stream->reads = NULL;
     stream_held_drop(stream);
+    stream_bring_drop(stream);
     if (stream->scrub != NULL)
         scrub_leave(stream->scrub);
     stream->scrub = NULL;

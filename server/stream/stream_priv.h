@@ -362,6 +362,8 @@ struct stream {
         struct stream_question *first, *last; /* not begun */
     } questions;
     struct stream_held held;
+    bool bringing; /* as the next: bring.c's */
+    struct stream *bringing_next;
     struct scrub *scrub;  /* reads it now, or NULL */
     int64_t taken_ns;     /* when another replica's state was taken; 0: never, in this life */
     uint64_t repaired;    /* messages that were damaged and are whole again, in this life */
