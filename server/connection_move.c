@@ -83,8 +83,7 @@ void connections_give(struct connections *connections, unsigned to, unsigned sha
     uint64_t left = look(connections) / 1000 * share;
 
     for (struct connection *c = connections->all; c != NULL && most > 0; c = c->next) {
-        if (c->done == 0 || c->done > left || client_streams(&c->client) ||
-            !connection_part(c, to))
+        if (c->done == 0 || c->done > left || client_streams(&c->client) || !connection_part(c, to))
             continue;
         left -= c->done;
         most--;
