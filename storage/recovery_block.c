@@ -38,6 +38,8 @@ static enum err hand_out_block(struct walk *walk)
         return ERR_CORRUPT;
     if (walk->recovery->block == NULL)
         return OK;
+    if (walk->work == 0)
+        return ERR_AGAIN;
     walk->view.work = walk->work;
     walk->work = 0;
     return walk->recovery->block(walk->recovery->context, &walk->view);
