@@ -212,8 +212,9 @@ static enum err read_batch(struct walk *walk, const struct segment_place *place,
     if (err != ERR_AGAIN)
         return err;
     err = scan_at(&walk->scan, walk->position, size, &b);
-    if (err == OK)
-        err = segment_batch_read(b, place, batch, &size);
+    if (err != OK)
+        return err;
+    err = segment_batch_read(b, place, batch, &size);
     return err == ERR_AGAIN ? ERR_CORRUPT : err; /* the file ends within it */
 }
 
