@@ -6,8 +6,8 @@
 #include "server/jetstream_priv.h"
 #include "storage/log.h"
 
-/* In a turn, as so many bytes of log: two to three milliseconds. */
-#define WORK (8u << 20)
+/* In a turn, as so many bytes of log: a millisecond or two. */
+#define WORK (4u << 20)
 
 static void is_ready(void *context)
 {

@@ -69,6 +69,7 @@ enum err walk_settle(struct walk *walk)
     struct log_file *newest = log->files[log->file_count - 1];
     enum err err = OK;
 
+    block_let_go(&walk->block); /* its memory may be much */
     if (store_flaw(store, FLAW_SKIP_RECOVERY_SYNC))
         return OK;
     if (walk->prepared && log->file_count == 1)
