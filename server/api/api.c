@@ -261,9 +261,9 @@ static bool can_run(const struct api_request *request)
 {
     struct bytes name = api_stream_asked(request);
 
-    request->api->until_open = name.size == 0
-                                   ? !jetstream_is_complete(api_jetstream(request))
-                                   : !jetstream_need(api_jetstream(request), request->account, name);
+    request->api->until_open =
+        name.size == 0 ? !jetstream_is_complete(api_jetstream(request))
+                       : !jetstream_need(api_jetstream(request), request->account, name);
     return !request->api->until_open;
 }
 

@@ -129,11 +129,8 @@ static void write_block(void)
 {
     static struct log_block_op op;
 
-    op = (struct log_block_op){.index = w.durable,
-                               .term = 1,
-                               .hash = w.hash,
-                               .body = BYTES("state"),
-                               .done = block_done};
+    op = (struct log_block_op){
+        .index = w.durable, .term = 1, .hash = w.hash, .body = BYTES("state"), .done = block_done};
     log_set_committed(w.log, w.durable);
     log_block_write(w.log, &op);
     while (!w.blocked)
