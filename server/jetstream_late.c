@@ -6,7 +6,7 @@
  * them opened.
  *
  * Opening one is what it was when the start did it: its log is recovered and synced before anything
- * is answered from it.
+ * is answered from it. One of many messages is opened over several turns (jetstream_opening.c).
  */
 #include "base/heap.h"
 #include "raft/replica.h"
@@ -22,7 +22,7 @@
 #define SLICE_HURRIED  64u
 #define SLICE_MESSAGES 20000u
 
-/* One whose state block takes more holds up the loop. It comes last, and not before those who come
+/* One whose state block takes more is opened in steps. It comes last, and not before those who come
  * right after the start have been answered. */
 #define HEAVY_BYTES   (512u << 10)
 #define HEAVY_WAIT_NS INT64_C(250000000)
@@ -39,6 +39,7 @@ struct late {
     struct door *door;
     bool asked, opening;
     bool weighed, heavy;
+    bool steps;       /* it is being opened over several turns (jetstream_opening.c) */
     uint64_t files;   /* that it will have open */
     enum err lack;    /* why it could not be opened now; OK: it could */
     int64_t lacks_ns; /* since then; 0: it has not been opened */
@@ -216,17 +217,23 @@ bool jetstream_late_lacks(struct jetstream *jetstream, const struct catalogue_en
     return true;
 }
 
-/* What it still has to sync may be put off. The stream listens before the door is shut: another
- * shard, which does not wait for this one, would find nobody in between. */
+/* The stream listens before the door is shut: another shard, which does not wait for this one,
+ * would find nobody in between. */
+static void shut(struct jetstream *jetstream, struct late *late)
+{
+    if (late->lack == OK)
+        door_shut(late->door);
+    log_time_raise(&jetstream->log_time, jetstream->time_floor_ns);
+}
+
+/* What it still has to sync may be put off. */
 static void open_one(struct jetstream *jetstream, struct late *late)
 {
     take_out(&jetstream->late.closed, late);
     late->opening = true;
     late->lack = OK;
     jetstream_entry_open(jetstream, late->entry);
-    if (late->lack == OK)
-        door_shut(late->door);
-    log_time_raise(&jetstream->log_time, jetstream->time_floor_ns);
+    shut(jetstream, late);
 }
 
 /* One whose log has no config yet takes nothing: perhaps it is to be filled from a backup, and
@@ -265,6 +272,7 @@ static void opened(struct late *late)
     else
         door_refuse(late->door);
     door_destroy(late->door);
+    jetstream_awake(late->jetstream); /* requests may wait for it */
     heap_give(late);
 }
 
@@ -278,12 +286,54 @@ static void drop(struct late *late)
     heap_give(late);
 }
 
+/* ---- over several turns -----------------------------------------------------------------------
+ */
+
+/* Who cannot wait for the steps has it opened in one go. */
+static void give_up_steps(struct jetstream *jetstream)
+{
+    if (jetstream->opening.entry == NULL)
+        return;
+    jetstream->opening.entry->late->steps = false;
+    jetstream_opening_drop(jetstream);
+}
+
+/* Those of its kind come one after the other. */
+static bool begin_steps(struct late *late)
+{
+    late->steps = late->heavy && jetstream_opening_begin(late->jetstream, late->entry);
+    return late->steps;
+}
+
+static void step(struct jetstream *jetstream)
+{
+    struct late *late = jetstream->opening.entry != NULL ? jetstream->opening.entry->late : NULL;
+
+    if (late == NULL)
+        return;
+    late->lack = OK;
+    late->opening = true;
+    late->steps = !jetstream_opening_step(jetstream);
+    late->opening = false;
+    if (late->steps)
+        return;
+    take_out(&jetstream->late.closed, late);
+    shut(jetstream, late);
+    opened(late);
+    look_held(jetstream);
+}
+
+/* ---- in one go --------------------------------------------------------------------------------
+ */
+
 void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct late *late = entry->late;
 
     if (late == NULL || late->opening || late->again_ns != 0)
         return;
+    if (late->steps)
+        give_up_steps(jetstream);
     jetstream_lanes_settle_later(jetstream);
     open_one(jetstream, late);
     jetstream_lanes_settle(jetstream);
@@ -328,29 +378,38 @@ static void weigh(struct late *late)
     struct jetstream *jetstream = late->jetstream;
     uint64_t most = server_options(jetstream->server)->sim.late_heavy;
 
+    if (late->weighed)
+        return;
     late->weighed = true;
     late->heavy = log_block_bytes(jetstream_lane(jetstream, late->entry)->store,
                                   late->entry->assigned.id) > (most > 0 ? most : HEAVY_BYTES);
-    if (!late->heavy)
+    if (!late->heavy || is_wanted(late))
         return;
     take_out(&jetstream->late.closed, late);
     add_last(&jetstream->late.closed, late);
 }
 
+/* It is being opened, or waits for another that is. */
+static bool has_begun(const struct late *late)
+{
+    return late->steps || (late->heavy && late->jetstream->opening.entry != NULL);
+}
+
 /* NULL: none is to be opened now. */
 static struct late *next_due(struct jetstream *jetstream)
 {
-    struct late *late;
+    struct late *late = jetstream->late.closed.first, *next;
 
-    while ((late = jetstream->late.closed.first) != NULL && is_due(late)) {
-        if (late->weighed || is_wanted(late))
-            return late;
+    for (; late != NULL && is_due(late); late = next) {
+        next = late->next;
         weigh(late);
+        if (!has_begun(late) && is_due(late))
+            return late;
     }
     return NULL;
 }
 
-static void open_some(struct jetstream *jetstream, unsigned most)
+static void open_some(struct jetstream *jetstream, unsigned most, bool in_steps)
 {
     struct late *open[SLICE_HURRIED], *late;
     unsigned count = 0;
@@ -358,8 +417,8 @@ static void open_some(struct jetstream *jetstream, unsigned most)
 
     jetstream_lanes_settle_later(jetstream);
     while (count < most && cost < SLICE_MESSAGES && (late = next_due(jetstream)) != NULL) {
-        if (late->heavy && count > 0)
-            break; /* who waits for the others need not wait for it */
+        if (in_steps && begin_steps(late))
+            continue;
         open[count++] = late;
         open_one(jetstream, late);
         cost += cost_of(late->entry);
@@ -409,14 +468,27 @@ static void try_again(struct jetstream *jetstream, int64_t now_ns)
     }
 }
 
+/* INT64_MAX: the disk says when, or there are none. */
+static int64_t next_of_closed(struct jetstream *jetstream)
+{
+    const struct late *late = jetstream->late.closed.first;
+    int64_t now_ns = io_now(server_io(jetstream->server));
+
+    if (jetstream->opening.entry != NULL && !jetstream_opening_waits(jetstream))
+        return now_ns;
+    while (late != NULL && has_begun(late))
+        late = late->next;
+    if (late == NULL)
+        return INT64_MAX;
+    return is_due(late) ? now_ns : due_ns(late);
+}
+
 static void arm(struct jetstream *jetstream)
 {
     const struct jetstream_late *list = &jetstream->late;
     struct io *io = server_io(jetstream->server);
-    int64_t next_ns = INT64_MAX;
+    int64_t next_ns = next_of_closed(jetstream);
 
-    if (list->closed.first != NULL)
-        next_ns = is_due(list->closed.first) ? io_now(io) : due_ns(list->closed.first);
     if (list->lacking.first != NULL && list->lacking.first->again_ns < next_ns)
         next_ns = list->lacking.first->again_ns;
     if (next_ns < INT64_MAX)
@@ -431,34 +503,44 @@ void jetstream_late_turn(struct jetstream *jetstream)
         return;
     answer_refused(list);
     try_again(jetstream, io_now(server_io(jetstream->server)));
+    step(jetstream);
     if (next_due(jetstream) != NULL)
-        open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS);
+        open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS, true);
     arm(jetstream);
 }
 
 void jetstream_complete(struct jetstream *jetstream)
 {
     jetstream->late.hurry = true;
+    give_up_steps(jetstream);
     while (jetstream->late.closed.first != NULL)
-        open_some(jetstream, SLICE_HURRIED);
+        open_some(jetstream, SLICE_HURRIED, false);
 }
 
 bool jetstream_is_complete(struct jetstream *jetstream)
 {
     if (jetstream->late.closed.first == NULL && jetstream->late.lacking.first == NULL)
         return true;
-    if (jetstream->late.closed.first != NULL)
+    if (jetstream->late.closed.first != NULL &&
+        !(jetstream->late.hurry && jetstream_opening_waits(jetstream)))
         jetstream_awake(jetstream);
     jetstream->late.hurry = true;
     return false;
 }
 
-void jetstream_need(struct jetstream *jetstream, struct account *account, struct bytes name)
+bool jetstream_need(struct jetstream *jetstream, struct account *account, struct bytes name)
 {
     struct catalogue_entry *entry = jetstream_entry(jetstream, account, name);
+    struct late *late = entry != NULL ? entry->late : NULL;
 
-    if (entry != NULL)
-        jetstream_late_open(jetstream, entry);
+    if (late == NULL || late->again_ns != 0)
+        return true;
+    knocked(late);
+    weigh(late);
+    if (late->heavy)
+        return false;
+    jetstream_late_open(jetstream, entry);
+    return true;
 }
 
 bool jetstream_late_waits(const struct jetstream *jetstream)
@@ -486,6 +568,7 @@ static void drop_all(struct late_list *list)
 void jetstream_late_drop(struct jetstream *jetstream)
 {
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->late.timer);
+    jetstream_opening_drop(jetstream);
     drop_all(&jetstream->late.closed);
     drop_all(&jetstream->late.lacking);
 }

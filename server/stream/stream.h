@@ -152,6 +152,15 @@ void stream_answered(struct stream_question *question);
  * replica_open. */
 struct stream *stream_open(struct stream_lane *lane, struct account *account, uint64_t id,
                            struct bytes name, enum err *err);
+/*
+ * The same in steps, as log_opening_begin has them. Between them the stream is nobody's: it listens
+ * to nothing, and all that may be done with it is stream_close. ERR_AGAIN: there are more; OK: it
+ * is open; else it is gone.
+ */
+struct stream *stream_opening(struct stream_lane *lane, struct account *account, uint64_t id,
+                              struct bytes name, const struct log_pace *pace);
+enum err stream_opening_step(struct stream *stream);
+bool stream_opening_waits(const struct stream *stream);
 /* Subscriptions of the account have changed: push consumers look again. */
 void stream_interest_changed(struct stream *stream);
 /* What it kept back for jetstream_admits_now goes on. */

@@ -400,6 +400,10 @@ static void draw_options(struct run *run)
     run->options.sim.block_bytes = blocks[prng_below(&run->prng, 5)];
     run->options.sim.space_look_ns = SPACE_LOOK_NS;
     run->options.sim.late_pause_ns = pauses[prng_below(&run->prng, 4)];
+    if (run->seed % 3 != 0) { /* what has a state block is opened over several turns */
+        run->options.sim.late_heavy = 1;
+        run->options.sim.late_work = run->seed % 3 == 1 ? 1 : 16 << 10;
+    }
     if (run->seed % 2 == 0) /* publishes wait after a start until all streams are counted */
         run->options.jetstream_options.store_max = INT64_C(1) << 40;
     run->options.sim.index_bits = 1 + (unsigned)prng_below(&run->prng, INDEX_BITS);
