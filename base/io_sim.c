@@ -60,7 +60,7 @@ static void clock_refresh(struct io *io)
     struct sim_process *process = sim_process_of(io);
 
     io->now_ns = process->sim->now_ns;
-    io->wall_ns = SIM_WALL_START + process->sim->now_ns + process->node->wall_offset_ns;
+    io->wall_ns = SIM_WALL_START + process->sim->now_ns + sim_machine(process->node)->wall_offset_ns;
 }
 
 static void random_bytes(struct io *io, void *at, size_t size)
@@ -345,12 +345,12 @@ void sim_crash(struct sim *sim, size_t index, enum sim_crash_mode mode)
     assert(!node->process->dead);
     sim_trace(sim, node, mode == SIM_CRASH_KILL ? "kill" : "power cut", 0, 0, 0);
     process_stop(node->process, mode == SIM_CRASH_KILL);
-    if (mode == SIM_CRASH_POWER)
-        sim_disk_power_cut(&node->disk, &sim->prng);
     for (size_t i = 0; i < sim->nodes_count; i++)
         if (sim->nodes[i].dies_with == node && sim->nodes[i].process != NULL &&
             !sim->nodes[i].process->dead)
-            sim_crash(sim, i, mode);
+            sim_crash(sim, i, SIM_CRASH_KILL);
+    if (mode == SIM_CRASH_POWER)
+        sim_disk_power_cut(&node->disk, &sim->prng);
 }
 
 void sim_die_with(struct sim *sim, size_t node, size_t with)

@@ -14,7 +14,8 @@
 #include "base/heap.h"
 #include "server/api/api.h"
 
-#define ELECTION_NS INT64_C(250000000) /* heartbeats: a tenth of it */
+#define ELECTION_NS     INT64_C(250000000) /* heartbeats: a tenth of it */
+#define TOLD_ROUNDS_MAX 16u                /* in one turn */
 
 struct server *jetstream_server(struct jetstream *jetstream)
 {
@@ -581,6 +582,7 @@ void jetstream_close(struct jetstream *jetstream)
     jetstream_lanes_rest(jetstream);
     jetstream_catalogue_free(jetstream);
     jetstream_entries_close(jetstream);
+    (void)jetstream_told_take(jetstream); /* who waits is told so */
     if (jetstream->cluster != NULL)
         jetstream_cluster_destroy(jetstream->cluster);
     jetstream->cluster = NULL;
@@ -612,18 +614,28 @@ static void look_at_meta(struct jetstream *jetstream)
         atomic_store(&jetstream->meta_current, current);
 }
 
+/* What one tells may be for another, or an operation that is to begin now. What is told last waits
+ * for the next turn. */
+static void turn_lanes(struct jetstream *jetstream)
+{
+    jetstream_lanes_turn(jetstream);
+    for (unsigned i = 0; i < TOLD_ROUNDS_MAX && jetstream_told_take(jetstream); i++)
+        jetstream_lanes_turn(jetstream);
+}
+
 void jetstream_turn(struct jetstream *jetstream)
 {
     if (!jetstream_clustered(jetstream))
         look_at_meta(jetstream);
     jetstream_lanes_begin(jetstream);
+    (void)jetstream_told_take(jetstream); /* by what has come since the last turn */
     jetstream_spaces_look(jetstream);
     jetstream_cluster_turn(jetstream->cluster);
     check_logs(jetstream);
     api_turn(jetstream->api);
     jetstream_late_turn(jetstream);
     jetstream_catalogue_turn(jetstream);
-    jetstream_lanes_turn(jetstream);
+    turn_lanes(jetstream);
     jetstream_catalogue_turn(jetstream); /* what the streams finished */
     jetstream_lanes_end(jetstream);
     if (jetstream_catalogue_waits(jetstream) || api_waits(jetstream->api))

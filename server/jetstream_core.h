@@ -58,24 +58,12 @@ void jetstream_need(struct jetstream *jetstream, struct account *account, struct
  */
 bool jetstream_forward(struct jetstream *jetstream, struct account *account, uint64_t id,
                        const struct message *message);
-/* The stream's leader, as its replica here knows it, has changed. */
-void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node,
-                             uint64_t term);
 /* The cluster's name, empty when alone; the name of a node of it (a made-up one when it is not
  * known); the node of that name, 0: none. */
 struct bytes jetstream_cluster_name(const struct jetstream *jetstream);
 struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node);
 uint64_t jetstream_node_named(struct jetstream *jetstream, struct bytes name);
 struct replica *jetstream_meta(struct jetstream *jetstream);
-/* It leads now: what an interrupted change left undone is done, and the other nodes are told. */
-void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream);
-/* It leads no more: what comes for it here goes to the next leader. */
-void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream);
-/* The replica here is no member of its group any more: it is closed, and its files go. */
-void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream);
-/* The restore of a stream that is led here is over; with an error the stream is to be removed. */
-void jetstream_stream_restored(struct jetstream *jetstream, struct stream *stream,
-                               const char *error);
 /* Streams take messages here only while they lead; else (alone) from when they are open. */
 bool jetstream_clustered(const struct jetstream *jetstream);
 /* Is that stream to have replicas on other nodes, too? */

@@ -150,6 +150,24 @@ void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct
 /* Opens the metadata group's replica, whose log is there, and what its catalogue says. */
 enum err jetstream_meta_open(struct jetstream *jetstream);
 
+/* jetstream_told.c: what lanes have told is done; false: none has told anything. */
+bool jetstream_told_take(struct jetstream *jetstream);
+
+/* jetstream_streams.c: what they tell of a stream, which is open. */
+/* It leads: what an interrupted change left undone is done, and the other nodes are told. */
+void jetstream_stream_leads(struct jetstream *jetstream, struct catalogue_entry *entry,
+                            uint64_t term);
+/* It leads no more: what comes for it here goes to the next leader. */
+void jetstream_stream_follows(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Its leader, as its replica here knows it, has changed. */
+void jetstream_stream_leader(struct jetstream *jetstream, struct catalogue_entry *entry,
+                             uint64_t node, uint64_t term);
+/* The replica here is no member of its group any more: it is closed, and its files go. */
+void jetstream_stream_removed(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* The restore of a stream that is led here is over; with an error the stream is to be removed. */
+void jetstream_stream_restored(struct jetstream *jetstream, struct catalogue_entry *entry,
+                               struct bytes error);
+
 /* jetstream_scrub.c */
 void jetstream_scrub_begin(struct jetstream *jetstream);
 void jetstream_scrub_end(struct jetstream *jetstream);

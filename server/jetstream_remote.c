@@ -9,6 +9,7 @@
 struct remote {
     struct jetstream *jetstream;
     struct account *account;
+    const struct catalogue_entry *entry;
     uint64_t id;
     uint64_t version; /* of the config whose subjects are taken */
     struct sink **sinks;
@@ -59,10 +60,22 @@ static void take(void *owner, const struct message *message)
         (void)jetstream_forward(remote->jetstream, remote->account, remote->id, &sent);
 }
 
+/* It may lead already, and home not have heard of it: then it takes what comes itself. */
+static bool takes(void *owner, const struct message *message)
+{
+    const struct remote *remote = owner;
+
+    (void)message;
+    return remote->entry->stream == NULL || !stream_leads(remote->entry->stream);
+}
+
 static void add(struct remote *remote, struct bytes subject, struct bytes queue)
 {
-    remote->sinks[remote->count++] = router_sink_add(server_router(remote->jetstream->server),
-                                                     remote->account, subject, queue, take, remote);
+    struct sink *sink = router_sink_add(server_router(remote->jetstream->server), remote->account,
+                                        subject, queue, take, remote);
+
+    router_sink_choose(sink, takes);
+    remote->sinks[remote->count++] = sink;
 }
 
 /* $JS.API.CONSUMER.MSG.NEXT.<stream>.>, and so on. */
@@ -133,6 +146,7 @@ void remote_look(struct jetstream *jetstream, struct catalogue_entry *entry)
     if (remote == NULL) {
         remote = HEAP_NEW(struct remote);
         remote->jetstream = jetstream;
+        remote->entry = entry;
         remote->account = router_account(server_router(jetstream->server), entry->assigned.account);
         remote->id = entry->assigned.id;
         if (remote->account == NULL) {

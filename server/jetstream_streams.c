@@ -72,11 +72,11 @@ static void remove_files(struct jetstream *jetstream, struct catalogue_entry *en
 /* Nobody has begun to, or whoever did has gone: the catalogue's leader hears of it until it has
  * taken the stream back. */
 static void abandon_restore(struct jetstream *jetstream, struct catalogue_entry *entry,
-                            const char *reason)
+                            struct bytes reason)
 {
     char text[200];
 
-    snprintf(text, sizeof text, "restore failed: %.150s", reason);
+    snprintf(text, sizeof text, "restore failed: %.*s", BYTES_ARG(reason)); /* its beginning */
     entry->abandoned = true;
     jetstream_configured(jetstream, entry, entry->version, 10062, text);
     try_again(jetstream, entry);
@@ -90,22 +90,21 @@ static void await_restore(struct jetstream *jetstream, struct catalogue_entry *e
     if (stream_restoring(entry->stream))
         return;
     if (stream_applied(entry->stream)->restoring)
-        abandon_restore(jetstream, entry, "it was interrupted");
+        abandon_restore(jetstream, entry, BYTES("it was interrupted"));
     else if (io_wall(server_io(jetstream->server)) > late_ns)
-        abandon_restore(jetstream, entry, "nothing came");
+        abandon_restore(jetstream, entry, BYTES("nothing came"));
     else
         try_again(jetstream, entry);
 }
 
-void jetstream_stream_restored(struct jetstream *jetstream, struct stream *stream,
-                               const char *error)
+void jetstream_stream_restored(struct jetstream *jetstream, struct catalogue_entry *entry,
+                               struct bytes error)
 {
-    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
-
-    if (entry == NULL)
-        return;
-    if (error == NULL)
-        jetstream_configured(jetstream, entry, stream_applied(stream)->config_version, 0, NULL);
+    if (!stream_leads(entry->stream))
+        return; /* whoever leads next looks how far it came */
+    if (error.size == 0)
+        jetstream_configured(jetstream, entry, stream_applied(entry->stream)->config_version, 0,
+                             NULL);
     else
         abandon_restore(jetstream, entry, error);
 }
@@ -159,36 +158,38 @@ static void completed(struct stream_op *op, struct stream *stream)
     heap_give(completion);
 }
 
-void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream)
+/* Others hear of it only while it is so. By now another node may have said that it does. */
+void jetstream_stream_leads(struct jetstream *jetstream, struct catalogue_entry *entry,
+                            uint64_t term)
 {
-    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
-
-    assert(entry != NULL && entry->stream == stream); /* no stream is opened without one */
-    entry->leader = groups_self(jetstream->home->groups).node;
-    entry->leader_term = stream_term(stream);
+    if (!stream_leads(entry->stream) || stream_term(entry->stream) != term)
+        return;
+    if (term >= entry->leader_term) {
+        entry->leader = groups_self(jetstream->home->groups).node;
+        entry->leader_term = term;
+    }
     entry->settled = false;
     jetstream_cluster_look(jetstream->cluster);
     remote_look(jetstream, entry);
     jetstream_cluster_leader(jetstream->cluster, entry);
     jetstream_entry_led(jetstream, entry);
-    if (!stream_applied(stream)->configured ||
+    if (!stream_applied(entry->stream)->configured ||
         !jetstream_flawed(jetstream, JETSTREAM_FLAW_DUTY_FORGOTTEN))
         reconcile(jetstream, entry);
 }
 
-void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream)
+/* Or again, when it was told and not yet taken: that is told, too. */
+void jetstream_stream_follows(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
-
     if (entry->leader == groups_self(jetstream->home->groups).node)
         entry->leader = 0;
+    if (!stream_leads(entry->stream))
+        stream_let_go(entry->stream);
     remote_look(jetstream, entry);
 }
 
-void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream)
+void jetstream_stream_removed(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
-
     entry->leaving = true;
     jetstream_cluster_look(jetstream->cluster);
 }
@@ -226,12 +227,10 @@ void jetstream_entries_leave(struct jetstream *jetstream)
     }
 }
 
-void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node,
-                             uint64_t term)
+void jetstream_stream_leader(struct jetstream *jetstream, struct catalogue_entry *entry,
+                             uint64_t node, uint64_t term)
 {
-    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
-
-    if (entry == NULL || term < entry->leader_term || stream_leads(stream))
+    if (term < entry->leader_term || stream_leads(entry->stream))
         return;
     entry->leader = node;
     entry->leader_term = term;

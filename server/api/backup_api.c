@@ -17,6 +17,7 @@
 #define CHUNK_MOST     (1 << 20)
 #define WINDOW_DEFAULT (8 << 20)
 #define WINDOW_MOST    (32 << 20)
+#define ERROR_MAX      370u /* what is said of it */
 
 /* One that is under way. */
 struct backup {
@@ -59,10 +60,10 @@ static struct backup_event event_of(const struct backup *backup, enum backup_eve
                                  .start_ns = backup->start_ns};
 }
 
-static void log_backup(const struct backup *backup, const char *what)
+static void log_backup(const struct backup *backup, struct bytes what)
 {
-    logger_info(server_logger(jetstream_server(backup->api->jetstream)), "Stream '%.*s': %s",
-                BYTES_ARG(backup->stream), what);
+    logger_info(server_logger(jetstream_server(backup->api->jetstream)), "Stream '%.*s': %.*s",
+                BYTES_ARG(backup->stream), BYTES_ARG(what));
 }
 
 /* ---- SNAPSHOT
@@ -115,13 +116,14 @@ static struct bytes meta_of(struct api_request *request, const struct stream *st
     return json;
 }
 
-static void snapshot_ended(void *owner, struct stream *stream, const char *error)
+static void snapshot_ended(void *owner, struct stream *stream, const struct told *told)
 {
     struct backup *backup = owner;
     struct backup_event event = event_of(backup, BACKUP_SNAPSHOT_COMPLETE);
 
-    if (stream != NULL) {
-        log_backup(backup, error != NULL ? error : "the backup is over");
+    (void)stream;
+    if (!told->quietly) {
+        log_backup(backup, told->text.size > 0 ? told->text : BYTES("the backup is over"));
         advise_backup(backup->api->jetstream, backup->account, &event);
     }
     forget(backup);
@@ -164,7 +166,7 @@ static void begin_snapshot(struct api_request *request, struct stream *stream,
         forget(backup);
         return;
     }
-    log_backup(backup, "a backup of it begins");
+    log_backup(backup, BYTES("a backup of it begins"));
     answer_snapshot(request, stream);
     advise_backup(jetstream, backup->account, &event);
 }
@@ -202,20 +204,21 @@ static void answer_restore(struct api_request *request, struct bytes subject)
     api_answer(request);
 }
 
-static void restore_begun(void *owner, struct bytes subject)
+static void restore_begun(void *owner, struct stream *stream, const struct told *told)
 {
     struct backup *backup = owner;
     struct backup_event event = event_of(backup, BACKUP_RESTORE_CREATE);
 
-    log_backup(backup, "it is being restored from a backup");
+    (void)stream;
+    log_backup(backup, BYTES("it is being restored from a backup"));
     advise_backup(backup->api->jetstream, backup->account, &event);
-    answer_restore(backup->request, subject);
+    answer_restore(backup->request, told->text);
     backup->request = NULL;
 }
 
 /* As a create would be answered. */
 static void answer_end(struct backup *backup, struct stream *stream, struct bytes reply,
-                       const char *error)
+                       struct bytes error)
 {
     static const struct api_endpoint create = {"", "stream_create_response", NULL, NULL};
     struct message message = {.subject = BYTES("$JS.API.STREAM.CREATE"), .reply = reply};
@@ -227,8 +230,8 @@ static void answer_end(struct backup *backup, struct stream *stream, struct byte
         return; /* too many: its client finds out */
     request->endpoint = &create;
     writer = api_answer_begin(request);
-    if (error != NULL) {
-        snprintf(text, sizeof text, "restore failed: %.370s", error);
+    if (error.size > 0) {
+        snprintf(text, sizeof text, "restore failed: %.*s", BYTES_ARG(error));
         api_write_error(writer, 10062, text);
     } else {
         api_stream_info(writer, request, stream, true, false);
@@ -239,27 +242,30 @@ static void answer_end(struct backup *backup, struct stream *stream, struct byte
     api_request_free(request);
 }
 
-static void restore_ended(void *owner, struct stream *stream, struct bytes reply, const char *error,
-                          uint64_t bytes)
+static void restore_ended(void *owner, struct stream *stream, const struct told *told)
 {
     struct backup *backup = owner;
     struct backup_event event = event_of(backup, BACKUP_RESTORE_COMPLETE);
+    struct bytes error = told->text;
 
-    if (stream == NULL) {
+    if (error.size == 0 && stream == NULL)
+        error = BYTES("the stream was deleted");
+    if (error.size > ERROR_MAX)
+        error.size = ERROR_MAX;
+    if (told->quietly) {
         if (backup->request != NULL)
             api_request_free(backup->request);
         forget(backup);
         return;
     }
-    event.bytes = bytes;
+    event.bytes = told->number;
     advise_backup(backup->api->jetstream, backup->account, &event);
-    if (error == NULL)
-        log_backup(backup, "it was restored from a backup");
+    if (error.size == 0)
+        log_backup(backup, BYTES("it was restored from a backup"));
     if (backup->request != NULL)
-        api_refuse_print(backup->request, 10062, "restore failed: %.370s",
-                         error != NULL ? error : "");
-    else if (reply.size > 0)
-        answer_end(backup, stream, reply, error);
+        api_refuse_print(backup->request, 10062, "restore failed: %.*s", BYTES_ARG(error));
+    else if (told->reply.size > 0)
+        answer_end(backup, stream, told->reply, error);
     forget(backup);
 }
 

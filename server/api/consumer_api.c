@@ -267,8 +267,11 @@ static void create_done(struct stream_op *op, struct stream *stream)
         api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
         return;
     }
-    consumer = op->consumer != NULL ? op->consumer : stream_consumer(stream, op->name);
-    assert(consumer != NULL);
+    consumer = op->consumer_number != 0 ? op->consumer : stream_consumer(stream, op->name);
+    if (consumer == NULL) { /* it is gone again */
+        api_refuse(request, 10014, NULL);
+        return;
+    }
     advise_created(request, stream, op, consumer_config(consumer)->pause_until_ns);
     request->glance.done = created;
     created(&request->glance, stream);

@@ -163,14 +163,19 @@ static uint16_t reset_check(struct stream_op *op, struct stream *stream)
 static void reset_done(struct stream_op *op, struct stream *stream)
 {
     struct api_request *request = request_of(op);
+    struct consumer *consumer = stream != NULL ? stream_consumer(stream, op->name) : NULL;
     struct json_writer *writer;
 
     if (stream == NULL || op->error != 0) {
         api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
         return;
     }
+    if (consumer == NULL) { /* it is gone again */
+        api_refuse(request, 10014, NULL);
+        return;
+    }
     writer = api_answer_begin(request);
-    api_consumer_info(writer, request, stream, stream_consumer(stream, op->name), true);
+    api_consumer_info(writer, request, stream, consumer, true);
     JSON_KEY(writer, "reset_seq");
     json_number_u64(writer, op->sequence);
     api_answer(request);

@@ -45,7 +45,7 @@ struct api_request {
     /* The operation it waits for, one at a time. */
     struct stream_op stream_op;
     struct catalogue_op catalogue_op;
-    struct stream_read read;
+    struct stream_question question;
     struct stream_glance glance;
     struct jetstream_gather gather;
     struct replica_read look;

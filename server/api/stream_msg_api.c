@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/owner.h"
 #include "base/text.h"
 #include "server/api/request.h"
 #include "server/stream/message_get.h"
@@ -17,15 +18,14 @@ static bool wants_one(const struct message_get *get)
            get->start_time_ns != TIME_UNSET;
 }
 
-static void got(struct stream_read *read, const struct stream_message *message)
+static void got(struct stream_question *question, const struct stream_message *message)
 {
-    struct api_request *request =
-        (struct api_request *)((uint8_t *)read - offsetof(struct api_request, read));
+    struct api_request *request = owner_of(question, struct api_request, question);
     const struct message_get *get = request->parsed;
     struct json_writer *writer;
 
     if (message == NULL) {
-        api_refuse(request, read->gone ? 10059 : 10037, NULL);
+        api_refuse(request, question->gone ? 10059 : 10037, NULL);
         return;
     }
     writer = api_answer_begin(request);
@@ -72,8 +72,8 @@ static void run_get(struct api_request *request)
         return;
     }
     request->parsed = get;
-    request->read = (struct stream_read){.sequence = entry.sequence, .done = got};
-    stream_read(stream, &request->read);
+    request->question = (struct stream_question){.sequence = entry.sequence, .done = got};
+    stream_ask(stream, &request->question);
 }
 
 /* ---- DELETE

@@ -205,6 +205,7 @@ static void bury(struct consumer_shell *shell)
     burial = HEAP_NEW(struct burial);
     burial->op = (struct stream_op){
         .kind = STREAM_OP_CONSUMER_DELETE,
+        .own = true,
         .check = burial_check,
         .done = burial_done,
         .name = heap_copy(shell_name(shell)),

@@ -203,7 +203,7 @@ static void answer(struct stream *stream, struct stream_op *op, enum err err)
             snprintf(op->error_text, sizeof op->error_text,
                      "deleted, but not yet erased from disk: %s", err_text(err));
         }
-        op->done(op, stream);
+        stream_op_end(stream, op);
         op = next;
     }
 }
@@ -272,7 +272,7 @@ void stream_erase_drop(struct stream *stream)
 
             op->failed = true;
             op->error = 10059;
-            op->done(op, NULL);
+            stream_op_end(stream, op);
             op = next;
         }
     }

@@ -231,6 +231,6 @@ void stream_expiry_fire(struct timer *timer)
         return;
     }
     stream->expiring = true;
-    stream->expire_op = (struct stream_op){.kind = STREAM_OP_PURGE, .done = done};
+    stream->expire_op = (struct stream_op){.kind = STREAM_OP_PURGE, .own = true, .done = done};
     stream_submit(stream, &stream->expire_op);
 }

@@ -25,6 +25,11 @@ static struct stream_glance *pop(struct stream_glances *glances)
     return glance;
 }
 
+static void tell(struct stream *stream, struct stream_glance *glance)
+{
+    stream_tell(stream, (struct told){.kind = TOLD_GLANCE, .of = glance});
+}
+
 void stream_glance(struct stream *stream, struct stream_glance *glance)
 {
     bool still = stream->waiting_first == NULL && stream->consumer_dirty == NULL &&
@@ -58,9 +63,7 @@ void stream_glances_turn(struct stream *stream)
 
     aim(stream);
     while (stream->glances_aimed.first != NULL && stream->glances_aimed.first->index <= applied) {
-        struct stream_glance *glance = pop(&stream->glances_aimed);
-
-        glance->done(glance, stream);
+        tell(stream, pop(&stream->glances_aimed));
     }
 }
 
@@ -78,33 +81,25 @@ void stream_glances_counted(struct stream *stream)
     struct stream_glances those = stream->glances_counting;
 
     stream->glances_counting = (struct stream_glances){0};
-    while (those.first != NULL) {
-        struct stream_glance *glance = pop(&those);
-
-        glance->done(glance, stream);
-    }
+    while (those.first != NULL)
+        tell(stream, pop(&those));
 }
 
-static void end_all(struct stream_glances *glances, struct stream *stream)
+static void end_all(struct stream *stream, struct stream_glances *glances)
 {
-    while (glances->first != NULL) {
-        struct stream_glance *glance = pop(glances);
-
-        glance->done(glance, stream);
-    }
+    while (glances->first != NULL)
+        tell(stream, pop(glances));
 }
 
 void stream_glances_end(struct stream *stream)
 {
-    struct stream *left = stream->closing ? NULL : stream;
-
-    end_all(&stream->glances_aimed, left);
-    end_all(&stream->glances_new, left);
+    end_all(stream, &stream->glances_aimed);
+    end_all(stream, &stream->glances_new);
 }
 
 void stream_glances_follow(struct stream *stream)
 {
     assert(!stream->lead);
     stream_glances_end(stream);
-    end_all(&stream->glances_counting, stream->closing ? NULL : stream);
+    end_all(stream, &stream->glances_counting);
 }

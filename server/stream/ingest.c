@@ -333,9 +333,9 @@ void stream_subscribe(struct stream *stream)
     struct router *router = stream_router(stream);
     const struct stream_config *config = &stream->state.config;
 
-    stream_unsubscribe(stream);
     if (!stream->lead && jetstream_clustered(stream->jetstream))
         return; /* what comes here goes to the leader: jetstream_remote.c */
+    stream_unsubscribe(stream);
     stream->sinks = heap_take(sizeof *stream->sinks * (config->subjects.count + 1));
     for (size_t i = 0; i < config->subjects.count; i++)
         stream->sinks[i] = router_sink_add(router, stream->account, config->subjects.at[i],
@@ -352,6 +352,12 @@ void stream_sink_remove(struct stream *stream, struct sink **sink)
     *sink = NULL;
 }
 
+void stream_unsubscribe_direct(struct stream *stream)
+{
+    stream_sink_remove(stream, &stream->sink_direct);
+    stream_sink_remove(stream, &stream->sink_direct_subject);
+}
+
 void stream_unsubscribe(struct stream *stream)
 {
     for (size_t i = 0; i < stream->sink_count; i++)
@@ -359,6 +365,5 @@ void stream_unsubscribe(struct stream *stream)
     heap_give(stream->sinks);
     stream->sinks = NULL;
     stream->sink_count = 0;
-    stream_sink_remove(stream, &stream->sink_direct);
-    stream_sink_remove(stream, &stream->sink_direct_subject);
+    stream_unsubscribe_direct(stream);
 }

@@ -34,6 +34,7 @@ void stream_lane_init(struct stream_lane *lane, const struct stream_lane_setup *
     arena_init(&lane->arena, ARENA_MAX);
     buf_init(&lane->read_buffer, RECORD_SIZE_MAX + 4096);
     read_cache_init(&lane->read_cache);
+    told_init(&lane->told);
 }
 
 void stream_lane_deinit(struct stream_lane *lane)
@@ -43,6 +44,7 @@ void stream_lane_deinit(struct stream_lane *lane)
     if (lane->store != NULL)
         store_forget(lane->store); /* an end is like a crash: what was answered is on disk */
     timers_cancel(io_timers(lane->io), &lane->awake);
+    told_deinit(&lane->told);
     buf_deinit(&lane->read_buffer);
     read_cache_deinit(&lane->read_cache);
     zones_deinit(&lane->zones);
@@ -83,7 +85,7 @@ void stream_lane_end(struct stream_lane *lane)
         buf_release(&lane->read_buffer);
     arena_reset(&lane->arena);
     lane->turning = false;
-    if (lane->dirty != NULL)
+    if (lane->dirty != NULL || told_any(&lane->told))
         stream_lane_awake(lane);
 }
 
@@ -95,12 +97,18 @@ void stream_lane_flush(struct stream_lane *lane)
 
 bool stream_lane_idle(const struct stream_lane *lane)
 {
-    return lane->dirty == NULL && store_idle(lane->store);
+    return lane->dirty == NULL && !told_any(&lane->told) && store_idle(lane->store);
 }
 
 void stream_lane_mark(struct stream_lane *lane, struct stream *stream)
 {
     stream_link_dirty(stream, &lane->dirty);
+    stream_lane_awake(lane);
+}
+
+void stream_lane_tell(struct stream_lane *lane, const struct told *told)
+{
+    told_add(&lane->told, told);
     stream_lane_awake(lane);
 }
 

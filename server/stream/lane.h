@@ -16,6 +16,7 @@
 #include "server/stream/fast_batches.h"
 #include "server/stream/read_cache.h"
 #include "server/stream/staging.h"
+#include "server/stream/told.h"
 #include "server/stream/zones.h"
 #include "storage/index_cache.h"
 #include "storage/log.h"
@@ -61,6 +62,8 @@ struct stream_lane {
     int64_t space_next_ns; /* stream_space_slot */
     struct staging_share staging;
     struct fast_share fast;
+    struct told_list told; /* to home */
+    uint64_t lives;        /* how often a stream of it was opened */
     struct timer awake;
     bool turning;
     struct stream_latencies latencies;
@@ -99,6 +102,9 @@ void stream_lane_rest(struct stream_lane *lane);
 
 /* Links it into the list of this turn and keeps the loop awake. */
 void stream_lane_mark(struct stream_lane *lane, struct stream *stream);
+
+/* Home takes it in this turn or the next, when no stream has its turn. */
+void stream_lane_tell(struct stream_lane *lane, const struct told *told);
 
 /* Publishes to `to` inside the account; nothing when `to` is empty. Not from a sink's deliver. */
 void stream_lane_answer(struct stream_lane *lane, struct account *account, struct bytes to,

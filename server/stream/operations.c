@@ -51,6 +51,7 @@ void stream_submit(struct stream *stream, struct stream_op *op)
     op->failed = false;
     op->purged = 0;
     op->consumer = NULL;
+    op->consumer_number = 0;
     op->created = false;
     op->refiltered = NULL;
     op->count.done = false;
@@ -170,8 +171,8 @@ static bool run_unlogged(struct stream *stream, struct stream_op *op)
     if (op->kind == STREAM_OP_READ)
         return true;
     if (op->kind == STREAM_OP_CONSUMER_CREATE && op->consumer_config != NULL) {
-        op->consumer =
-            stream_consumer_volatile(stream, op->consumer_config, op->created_ns, &op->created);
+        op->consumer_number = consumer_number(
+            stream_consumer_volatile(stream, op->consumer_config, op->created_ns, &op->created));
         stream_op_counted(stream, op);
         return true;
     }
@@ -222,10 +223,31 @@ static bool may_join(const struct stream *stream, const struct stream_op *op)
     return true;
 }
 
+void stream_op_end(struct stream *stream, struct stream_op *op)
+{
+    if (op->own)
+        op->done(op, stream->closing ? NULL : stream);
+    else
+        stream_tell(stream,
+                    (struct told){.kind = TOLD_OPERATION, .of = op, .number = op->consumer_number});
+}
+
+/* A consumer may have gone since it was told. */
+void stream_op_over(struct stream_op *op, struct stream *stream)
+{
+    struct consumer_shell *shell = NULL;
+
+    if (stream != NULL)
+        shell = table_find(&stream->consumers_by_number,
+                           bytes_of(&op->consumer_number, sizeof op->consumer_number));
+    op->consumer = shell != NULL ? shell->consumer : NULL;
+    op->done(op, stream);
+}
+
 static void finish_unlogged(struct stream *stream, struct stream_op *op)
 {
     (void)pop(&stream->ops_waiting);
-    op->done(op, stream);
+    stream_op_end(stream, op);
 }
 
 /* How many consumers there will be more. */
@@ -236,14 +258,29 @@ static int64_t consumers_more(const struct stream_op *op)
     return op->kind == STREAM_OP_CONSUMER_CREATE && op->created ? 1 : 0;
 }
 
+/* One of home is checked there: until then the stream stays as it is. */
+static bool waits_for_home(struct stream *stream, const struct stream_op *op, bool home)
+{
+    if (home || op->own)
+        return false;
+    if (!stream->ops_told)
+        stream_tell(stream, (struct told){.kind = TOLD_WAITS});
+    stream->ops_told = true;
+    return true;
+}
+
 /* Decides the first that waits. False: it has to go on waiting. */
-static bool start_first(struct stream *stream)
+static bool start_first(struct stream *stream, bool home)
 {
     struct stream_op *op = stream->ops_waiting.first;
+    bool checks;
 
     if (!may_join(stream, op))
         return false;
-    if (op->check != NULL && !stream_op_counts(stream, op))
+    checks = op->check != NULL && !stream_op_counts(stream, op);
+    if (checks && waits_for_home(stream, op, home))
+        return false;
+    if (checks)
         op->error = op->check(op, stream);
     if (op->error != 0 && stream->ops_flying.count > 0)
         return false; /* it may have looked at what they decided */
@@ -301,15 +338,29 @@ bool stream_operations_purge(const struct stream *stream)
     return flies(stream, STREAM_OP_PURGE);
 }
 
-void stream_operations(struct stream *stream)
+static void start(struct stream *stream, bool home)
 {
-    stream->ops_yield = false; /* whoever waited has had its turn */
     if (!quiet(stream))
         return;
-    while (stream->ops_waiting.count > 0 && start_first(stream))
+    while (stream->ops_waiting.count > 0 && start_first(stream, home))
         continue;
     if (stream->ops_flying.count > 0)
         propose(stream);
+}
+
+void stream_operations(struct stream *stream)
+{
+    stream->ops_yield = false; /* whoever waited has had its turn */
+    start(stream, false);
+}
+
+/* It has its turn, where what waited for those that were refused or logged nothing goes on. */
+void stream_operations_check(struct stream *stream)
+{
+    stream->ops_told = false;
+    if (stream->lead)
+        start(stream, true);
+    stream_mark(stream);
 }
 
 /* ---- ending ------------------------------------------------------------------------------------
@@ -336,13 +387,13 @@ void stream_operation_applied(struct stream *stream, const struct effect *effect
         struct consumer_shell *shell = stream_consumer_shell(stream, op->name);
 
         assert(shell != NULL);
-        op->consumer = shell->consumer;
+        op->consumer_number = consumer_number(shell->consumer);
     }
     stream_op_counted(stream, op);
     if (effect->type == EFFECT_CONFIG || effect->type == EFFECT_EXPIRE)
         stream_expiry_arm(stream);
     if (!stream_erase_takes(stream, op))
-        op->done(op, stream);
+        stream_op_end(stream, op);
 }
 
 static uint16_t error_of_refusal(const struct stream_op *op)
@@ -363,18 +414,18 @@ void stream_operations_refused(struct stream *stream, enum err err)
         op->failed = true;
         op->error = error_of_refusal(op);
         snprintf(op->error_text, sizeof op->error_text, "%s", err_text(err));
-        op->done(op, stream);
+        stream_op_end(stream, op);
     }
 }
 
-static void drop(struct stream_ops *ops)
+static void drop(struct stream *stream, struct stream_ops *ops)
 {
     while (ops->count > 0) {
         struct stream_op *op = pop(ops);
 
         op->failed = true;
         op->error = 10059;
-        op->done(op, NULL);
+        stream_op_end(stream, op);
     }
 }
 
@@ -383,8 +434,8 @@ void stream_operations_drop(struct stream *stream)
 {
     stream->consumers_flying = 0;
     stream->counting.op = NULL;
-    drop(&stream->ops_flying);
-    drop(&stream->ops_waiting);
+    drop(stream, &stream->ops_flying);
+    drop(stream, &stream->ops_waiting);
 }
 
 /* What their ends submit anew is not ended with them. */
@@ -395,7 +446,7 @@ static void end_all(struct stream *stream, struct stream_ops *ops)
 
         op->failed = true;
         op->error = 10008;
-        op->done(op, stream);
+        stream_op_end(stream, op);
     }
 }
 

@@ -34,9 +34,7 @@ struct stream_restore {
     struct bytes (*consumer)(void *owner, struct stream *stream, struct bytes name,
                              struct bytes json, struct arena *arena,
                              char error[static RESTORE_ERROR_MAX]);
-    void (*begun)(void *owner, struct bytes subject);
-    void (*ended)(void *owner, struct stream *stream, struct bytes reply, const char *error,
-                  uint64_t bytes);
+    told_fn *begun, *ended;
 
     struct archive_reader reader;
     struct archive_item item; /* what was read last; views into the reader */
@@ -96,8 +94,13 @@ static void end(struct stream_restore *restore, const char *error)
     stream->restore = NULL;
     timers_cancel(io_timers(stream_io(stream)), &restore->idle);
     stream_sink_remove(stream, &restore->sink);
-    restore->ended(restore->owner, told ? stream : NULL, buf_bytes(&restore->reply), error,
-                   restore->bytes);
+    stream_tell(stream, (struct told){.kind = TOLD_BACKUP,
+                                      .of = restore->owner,
+                                      .call = restore->ended,
+                                      .quietly = !told,
+                                      .text = bytes_of_text(error != NULL ? error : ""),
+                                      .reply = buf_bytes(&restore->reply),
+                                      .number = restore->bytes});
     free_restore(restore);
 }
 
@@ -109,7 +112,7 @@ static void end_with(struct stream_restore *restore, const char *error)
     logger_warn(server_logger(jetstream_server(stream->jetstream)),
                 "Stream '%.*s' could not be restored: %s", BYTES_ARG(stream->name), error);
     end(restore, error);
-    jetstream_stream_restored(stream->jetstream, stream, error);
+    stream_tell(stream, (struct told){.kind = TOLD_RESTORED, .text = bytes_of_text(error)});
 }
 
 static void fail(struct stream_restore *restore, const char *format, ...)
@@ -149,7 +152,7 @@ static void step_done(struct stream_op *op, struct stream *stream);
 static void submit(struct stream_restore *restore, enum step step)
 {
     restore->step = step;
-    restore->op = (struct stream_op){.kind = STREAM_OP_RESTORE, .done = step_done};
+    restore->op = (struct stream_op){.kind = STREAM_OP_RESTORE, .own = true, .done = step_done};
     stream_submit(restore->stream, &restore->op);
 }
 
@@ -334,7 +337,7 @@ static void step_done(struct stream_op *op, struct stream *stream)
     }
     if (step == STEP_CONFIG) {
         end(restore, NULL);
-        jetstream_stream_restored(stream->jetstream, stream, NULL);
+        stream_tell(stream, (struct told){.kind = TOLD_RESTORED});
         return;
     }
     stream_mark(stream);
@@ -382,7 +385,10 @@ static void listen(struct stream_restore *restore)
         router_sink_add(stream_router(stream), stream->account, bytes_of_text(restore->subject),
                         bytes_of(NULL, 0), collect, restore);
     timers_arm(io_timers(io), &restore->idle, io_now(io) + IDLE_NS);
-    restore->begun(restore->owner, bytes_of_text(restore->subject));
+    stream_tell(stream, (struct told){.kind = TOLD_BACKUP,
+                                      .of = restore->owner,
+                                      .call = restore->begun,
+                                      .text = bytes_of_text(restore->subject)});
 }
 
 /* The chunk that was read is answered when what was in it is in the log. */

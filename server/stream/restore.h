@@ -8,6 +8,7 @@
 #define SERVER_STREAM_RESTORE_H
 
 #include "base/arena.h"
+#include "server/stream/told.h"
 
 #define RESTORE_ERROR_MAX 160u
 
@@ -26,12 +27,11 @@ struct restore_wish {
     struct bytes (*consumer)(void *owner, struct stream *stream, struct bytes name,
                              struct bytes json, struct arena *arena,
                              char error[static RESTORE_ERROR_MAX]);
-    /* It takes chunks on that subject now. */
-    void (*begun)(void *owner, struct bytes subject);
-    /* It is over: once. `reply`: to whom that is said, perhaps empty; error NULL: the stream is
-     * there. `bytes`: how many came. `stream` NULL: the server ends, nobody is told. */
-    void (*ended)(void *owner, struct stream *stream, struct bytes reply, const char *error,
-                  uint64_t bytes);
+    /* At home: it takes chunks on the subject that is the text now. */
+    told_fn *begun;
+    /* At home: it is over, once. `reply`: to whom that is said, perhaps empty; no text: the stream
+     * is there, else why not. `number`: how many bytes came. */
+    told_fn *ended;
 };
 
 /* False: one is under way, the stream is no longer to be restored, or is not led here. */

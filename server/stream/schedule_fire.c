@@ -402,7 +402,7 @@ static void due_fire(struct timer *timer)
         return;
     }
     stream->schedules.firing = true;
-    stream->schedules.op = (struct stream_op){.kind = STREAM_OP_PURGE, .done = done};
+    stream->schedules.op = (struct stream_op){.kind = STREAM_OP_PURGE, .own = true, .done = done};
     stream_submit(stream, &stream->schedules.op);
 }
 

@@ -39,7 +39,7 @@ struct stream_snapshot {
     uint32_t chunk_size, window;
     bool whole;
     void *owner;
-    void (*ended)(void *owner, struct stream *stream, const char *error);
+    told_fn *ended;
 
     enum phase phase;
     int64_t last_ns;         /* the time of the stream's last message */
@@ -480,7 +480,11 @@ static void close(struct stream_snapshot *snapshot, bool told, const char *error
     stream->snapshot = NULL;
     timers_cancel(io_timers(stream_io(stream)), &snapshot->timer);
     stream_sink_remove(stream, &snapshot->sink);
-    snapshot->ended(snapshot->owner, told ? stream : NULL, error);
+    stream_tell(stream, (struct told){.kind = TOLD_BACKUP,
+                                      .of = snapshot->owner,
+                                      .call = snapshot->ended,
+                                      .quietly = !told,
+                                      .text = bytes_of_text(error != NULL ? error : "")});
     free_snapshot(snapshot);
 }
 

@@ -7,7 +7,7 @@
 #ifndef SERVER_STREAM_SNAPSHOT_H
 #define SERVER_STREAM_SNAPSHOT_H
 
-#include "base/bytes.h"
+#include "server/stream/told.h"
 
 struct stream;
 
@@ -19,10 +19,9 @@ struct snapshot_wish {
     bool whole;          /* a damaged message ends it with an error; else it is left out */
     struct bytes config; /* the stream's, as JSON with its creation: meta.inf */
     void *owner;
-    /* It is over, however; at once if the stream ends. NULL: all of it was sent, or its receiver
-     * has gone or stalled (it was told so). Else why it could not be made. `stream` NULL: the
-     * server ends, nobody is told. */
-    void (*ended)(void *owner, struct stream *stream, const char *error);
+    /* At home: it is over, however. No text: all of it was sent, or its receiver has gone or
+     * stalled (it was told so). Else why it could not be made. */
+    told_fn *ended;
 };
 
 /* False: *error says why. It goes on in the stream's turns, while the stream is led here. */

@@ -175,7 +175,6 @@ static void lead(void *owner, uint64_t term)
 {
     struct stream *stream = owner;
 
-    (void)term; /* the replica puts it into what is proposed */
     stream->lead = true;
     stream->fresh_from = UINT64_MAX; /* what was recovered is not */
     stream->lead_since_ns = io_wall(stream_io(stream));
@@ -186,7 +185,7 @@ static void lead(void *owner, uint64_t term)
     stream->origins_stale = true;
     stream_expiry_arm(stream);
     stream_schedules_arm(stream);
-    jetstream_stream_lead(stream->jetstream, stream);
+    stream_tell(stream, (struct told){.kind = TOLD_LEADS, .term = term});
     stream_leader_elected(stream);
     stream_mark(stream);
 }
@@ -218,14 +217,15 @@ static void refuse_parked(struct stream *stream, enum err err)
 static void send_answers(struct stream *stream);
 
 /* Leadership is gone: what is parked behind `applied` was promised nothing, and nobody is told.
- * What waits to be decided goes to the next leader. */
+ * What waits to be decided goes to the next leader, when home knows: what comes until then waits
+ * behind it. */
 static void follow(void *owner)
 {
     struct stream *stream = owner;
 
     send_answers(stream);
     stream->lead = false;
-    stream_unsubscribe(stream);
+    stream_unsubscribe_direct(stream);
     stream->gathered = stream->await.gathered = 0;
     if (!STREAM_FLAWED(stream, PARKED_TOLD))
         outbox_clear(&stream->parked);
@@ -236,7 +236,6 @@ static void follow(void *owner)
     stream_glances_follow(stream);
     stream_origins_stop(stream);
     stream_consumers_follow(stream);
-    stream_ingest_follow(stream);
     stream_batches_drop(stream);
     stream_schedules_drop(stream);
     stream_direct_drop(stream);
@@ -244,20 +243,28 @@ static void follow(void *owner)
     stream_snapshot_end(stream, "the stream has another leader now");
     stream_restore_end(stream, "the stream has another leader now");
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
-    jetstream_stream_follow(stream->jetstream, stream);
+    stream_tell(stream, (struct told){.kind = TOLD_FOLLOWS});
     stream_leader_gone(stream);
     stream_mark(stream);
+}
+
+void stream_let_go(struct stream *stream)
+{
+    assert(!stream->lead);
+    stream_unsubscribe(stream);
+    stream_ingest_follow(stream);
 }
 
 static void changed(void *owner)
 {
     struct stream *stream = owner;
 
-    if (stream->replica != NULL)
-        jetstream_stream_leader(stream->jetstream, stream, replica_leader(stream->replica).node,
-                                replica_term(stream->replica));
     if (stream->lead)
         stream_mark(stream); /* what waited until it could be proposed */
+    else if (stream->replica != NULL)
+        stream_tell(stream, (struct told){.kind = TOLD_LEADER,
+                                          .node = replica_leader(stream->replica).node,
+                                          .term = replica_term(stream->replica)});
 }
 
 static void removed(void *owner)
@@ -265,7 +272,7 @@ static void removed(void *owner)
     struct stream *stream = owner;
 
     if (stream->replica != NULL)
-        jetstream_stream_removed(stream->jetstream, stream);
+        stream_tell(stream, (struct told){.kind = TOLD_REMOVED});
 }
 
 /* A full disk refuses each batch that comes: it is said once in a while, and how often. */
@@ -429,6 +436,7 @@ struct stream *stream_open(struct stream_lane *lane, struct account *account, ui
     stream->jetstream = jetstream;
     stream->account = stream_lane_account(lane, account);
     stream->id = id;
+    stream->life = ++lane->lives;
     stream->name = heap_copy(name);
     stream->number_next = 1;
     stream_state_init(&stream->state, prng_next(prng));
@@ -503,6 +511,7 @@ static void drop_reads(struct stream *stream)
     if (stream->scrub != NULL)
         scrub_leave(stream->scrub);
     stream->scrub = NULL;
+    stream_questions_drop(stream);
 }
 
 void stream_close(struct stream *stream, bool deleted)
@@ -548,6 +557,13 @@ void stream_close(struct stream *stream, bool deleted)
     buf_deinit(&stream->ack_prefix);
     heap_give((void *)stream->name.at);
     heap_give(stream);
+}
+
+void stream_tell(struct stream *stream, struct told told)
+{
+    told.stream = stream->id;
+    told.life = stream->life;
+    stream_lane_tell(stream->lane, &told);
 }
 
 /* ---- the turn -------------------------------------------------------------------------------- */
@@ -723,6 +739,7 @@ static void turn(struct stream *stream)
     send_answers(stream);
     stream_erase_turn(stream);
     stream_held_turn(stream);
+    stream_questions_turn(stream);
     if (!stream->lead)
         return;
     stream_ingest_waiting(stream);
@@ -789,6 +806,11 @@ const struct stream_config *stream_config(const struct stream *stream)
 uint64_t stream_id(const struct stream *stream)
 {
     return stream->id;
+}
+
+uint64_t stream_life(const struct stream *stream)
+{
+    return stream->life;
 }
 
 struct replica *stream_replica(const struct stream *stream)

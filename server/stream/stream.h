@@ -41,10 +41,12 @@ enum stream_op_kind {
  * different names go together: then `check` runs with those before it decided and not applied,
  * which only stream_consumer_count_tail tells; should it refuse, it runs again when they are
  * applied. `done` runs exactly once: after apply, after a refusal, or with `failed` when the disk
- * refused it.
+ * refused it; with NULL when the stream was closed. Both run at home (server/stream/told.h), while
+ * no stream has its turn; those of the stream's `own` in it.
  */
 struct stream_op {
     enum stream_op_kind kind;
+    bool own; /* nobody at home knows of it */
     uint16_t (*check)(struct stream_op *op, struct stream *stream);
     void (*done)(struct stream_op *op, struct stream *stream);
     struct stream_op *next;
@@ -68,7 +70,8 @@ struct stream_op {
     char error_text[160]; /* description if not the constant one */
     bool failed;          /* the disk refused; error is set, too */
     uint64_t purged;
-    struct consumer *consumer; /* CONSUMER_CREATE: made or found */
+    uint64_t consumer_number;  /* CONSUMER_CREATE: made or found */
+    struct consumer *consumer; /* the same, in `done`; NULL: it is gone again */
     bool created;              /* CONSUMER_CREATE: it was not there before */
     struct {
         bool done;
@@ -77,11 +80,15 @@ struct stream_op {
 };
 
 void stream_submit(struct stream *stream, struct stream_op *op);
+/* At home, when it was told that one waits (TOLD_WAITS): those start that may. */
+void stream_operations_check(struct stream *stream);
+/* The same for one that is over (TOLD_OPERATION); `stream` NULL: it was closed. */
+void stream_op_over(struct stream_op *op, struct stream *stream);
 
 /*
  * Who looks at the stream and wants to see what all that came before has done. Embedded in its
- * owner; `done` runs exactly once, perhaps at once: when that is applied, or when it will not be
- * (the disk refused it, leadership is gone); with NULL when the stream was closed.
+ * owner; `done` runs exactly once, at home, perhaps at once: when that is applied, or when it will
+ * not be (the disk refused it, leadership is gone); with NULL when the stream was closed.
  */
 struct stream_glance {
     void (*done)(struct stream_glance *glance, struct stream *stream);
@@ -119,6 +126,24 @@ struct stream_read {
 };
 void stream_read(struct stream *stream, struct stream_read *read);
 
+/* Asks for a message from home: the stream reads it in its turn and says so (TOLD_ANSWERED), then
+ * `done` runs at home, once: with NULL when it is gone or damaged. */
+struct stream_question {
+    uint64_t sequence;
+    void (*done)(struct stream_question *question, const struct stream_message *message);
+    /* private to question.c */
+    struct stream_read read;
+    struct stream_lane *lane;
+    uint64_t stream, life;
+    struct stream_message message;
+    struct bytes memory; /* of that */
+    bool found;
+    bool gone; /* the stream was closed */
+    struct stream_question *next;
+};
+void stream_ask(struct stream *stream, struct stream_question *question);
+void stream_answered(struct stream_question *question);
+
 /* ---- life: for jetstream.c ------------------------------------------------------------------- */
 
 /* Recovers the stream's log and applies it; it leads from a later turn. Blocking. Errors as
@@ -137,6 +162,9 @@ void stream_say_shutdown(struct stream *stream);
 /* An advisory: this server leads that consumer of it, if there are others that could. */
 struct consumer;
 void stream_say_leader_of(struct stream *stream, const struct consumer *consumer);
+/* It does not lead, and home knows: what has come since goes to the next leader, nothing more
+ * comes. */
+void stream_let_go(struct stream *stream);
 /* What can be done now: answers, waiting publishes, consumers, operations, the next batch. */
 void stream_turn(struct stream *stream);
 /* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can
@@ -161,6 +189,7 @@ struct quota;
 struct quota *stream_quota(struct stream *stream);
 void stream_quota_settle(struct stream *stream);
 uint64_t stream_id(const struct stream *stream);
+uint64_t stream_life(const struct stream *stream); /* which of its openings */
 struct stream_lane *stream_lane_of(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
 /* Since when, by the wall clock; of a stream that leads. */

@@ -232,7 +232,7 @@ struct stream {
     struct jetstream *jetstream; /* what is not of its lane */
     struct account *account;
     struct quota quota; /* of its account and of the server */
-    uint64_t id;
+    uint64_t id, life;
     struct bytes name; /* owned */
     struct replica *replica;
     struct stream_state state;
@@ -290,6 +290,7 @@ struct stream {
     struct stream_ops ops_waiting;
     struct stream_ops ops_flying; /* proposed, in one batch; in the order of their records */
     bool ops_yield;               /* some were applied: first what has waited for them goes on */
+    bool ops_told;                /* home knows that the first that waits is one of its own */
     int64_t consumers_flying;     /* how many more consumers there will be when it is applied */
     struct {
         const struct stream_op *op; /* the first that waits; NULL: nothing is counted */
@@ -357,6 +358,9 @@ struct stream {
     struct stream_blocks blocks;
     struct stream_erasing erasing;
     struct stream_read *reads; /* in flight */
+    struct {
+        struct stream_question *first, *last; /* not begun */
+    } questions;
     struct stream_held held;
     struct scrub *scrub;  /* reads it now, or NULL */
     int64_t taken_ns;     /* when another replica's state was taken; 0: never, in this life */
@@ -378,7 +382,9 @@ static inline int64_t stream_leader_now(const struct stream *stream)
 /* stream.c */
 struct io *stream_io(const struct stream *stream);
 struct router *stream_router(const struct stream *stream);
-void stream_mark(struct stream *stream);    /* it has something to do this turn */
+void stream_mark(struct stream *stream); /* it has something to do this turn */
+/* To home; who tells it is filled in. */
+void stream_tell(struct stream *stream, struct told told);
 void stream_propose(struct stream *stream); /* what is gathered; the replica is ready */
 uint64_t stream_tail_index(const struct stream *stream);
 int64_t stream_log_now(const struct stream *stream);
@@ -415,6 +421,7 @@ void stream_ingest_drop(struct stream *stream);
 void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
+void stream_unsubscribe_direct(struct stream *stream); /* what only a leader can serve */
 void stream_sink_remove(struct stream *stream, struct sink **sink); /* fine when there is none */
 
 /* count_turn.c */
@@ -452,7 +459,13 @@ void stream_batches_note(const struct fast_note *note, struct buf *out);
 /* Members of the ack of a batch of so many messages. */
 void stream_batches_ack(struct bytes id, uint64_t count, struct buf *out);
 
+/* question.c */
+void stream_questions_turn(struct stream *stream);
+void stream_questions_drop(struct stream *stream); /* the stream is closed */
+
 /* operations.c */
+/* It is over: `done` runs, or home is told. */
+void stream_op_end(struct stream *stream, struct stream_op *op);
 void stream_operations(struct stream *stream); /* start what may start */
 /* Does one wait for the stream to become quiet? Then nothing else is decided. */
 bool stream_operations_wait(const struct stream *stream);

@@ -138,6 +138,7 @@ START_TEST(a_turn_does_no_more_than_a_part)
     struct peer *peer = start_counting(&world, 4, CONFIG(ALL ",\"filter_subject\":\"s.*\""));
     struct stream *stream = stream_of(&world);
     struct stream_op op = {.kind = STREAM_OP_CONSUMER_RESET,
+                           .own = true,
                            .check = count_check,
                            .done = note_done,
                            .name = BYTES("C"),
@@ -168,8 +169,11 @@ START_TEST(whoever_leads_no_more_counts_no_more)
     struct world world;
     struct peer *peer = start_counting(&world, 5, CONFIG(ALL));
     struct stream *stream = stream_of(&world);
-    struct stream_op op = {
-        .kind = STREAM_OP_CONSUMER_RESET, .done = note_done, .name = BYTES("C"), .sequence = 7};
+    struct stream_op op = {.kind = STREAM_OP_CONSUMER_RESET,
+                           .own = true,
+                           .done = note_done,
+                           .name = BYTES("C"),
+                           .sequence = 7};
 
     (void)peer;
     say_publish(&world, peer, "$JS.API.CONSUMER.CREATE.S.C", "in.c",
@@ -197,6 +201,7 @@ START_TEST(a_consumer_that_goes_meanwhile_is_asked_for_again)
                        "\"filter_subject\":\"s.*\",\"inactive_threshold\":600000000000}}");
     struct stream *stream = stream_of(&world);
     struct stream_op op = {.kind = STREAM_OP_CONSUMER_RESET,
+                           .own = true,
                            .check = count_check,
                            .done = note_done,
                            .name = BYTES("C"),
