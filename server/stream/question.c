@@ -56,8 +56,7 @@ void stream_questions_turn(struct stream *stream)
     while (stream->questions.first != NULL) {
         struct stream_question *question = pop(stream);
 
-        question->read =
-            (struct stream_read){.sequence = question->sequence, .done = read_done};
+        question->read = (struct stream_read){.sequence = question->sequence, .done = read_done};
         stream_read(stream, &question->read);
     }
 }
