@@ -273,6 +273,8 @@ void client_proof_done(struct client_proof *proof, int64_t now_ns);
  * after.
  */
 void client_auth_changed(struct client *client, const struct auth *before);
+/* Has its account other options now than those that it was let in by? */
+bool client_account_renewed(const struct client *client);
 
 /* What INFO says of the server has changed: told, if the client takes such lines. */
 void client_inform(struct client *client);

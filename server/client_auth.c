@@ -580,8 +580,10 @@ static const struct auth_user *signed_again(struct client *client)
         user = auth_ask_signed(auth, &claim);
 
     if (user == NULL || account_of(client, user) != client->account) {
+        client_end(client,
+                   user == NULL ? auth_signed_words(auth, client->user->made, claim.wall_s) : NULL,
+                   "Credentials Revoked");
         auth_user_end(user);
-        client_end(client, NULL, "Credentials Revoked");
         return NULL;
     }
     return user;
@@ -614,6 +616,12 @@ static bool is_surplus(const struct client *client)
 {
     return client->counted && count_in(client->account, 0) + leaves_of(client->account) >
                                   connections_max(client->account->options);
+}
+
+bool client_account_renewed(const struct client *client)
+{
+    return client->user != NULL && client->user->made != NULL &&
+           client->user->options->account != client->account->options;
 }
 
 void client_auth_changed(struct client *client, const struct auth *before)

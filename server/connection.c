@@ -472,6 +472,14 @@ void connections_auth_changed(struct connections *connections, const struct auth
         client_auth_changed(&c->client, before);
 }
 
+void connections_account_renewed(struct connections *connections, const struct auth *auth)
+{
+    for (struct connection *c = connections->all; c != NULL; c = c->next) {
+        if (client_account_renewed(&c->client))
+            client_auth_changed(&c->client, auth);
+    }
+}
+
 int64_t connections_end_surplus(struct connections *connections, int64_t too_many)
 {
     for (struct connection *c = connections->all; c != NULL && too_many > 0; c = c->next) {

@@ -80,6 +80,8 @@ void connections_flush(struct connections *connections);
 
 /* Who may connect has changed: client_auth_changed. */
 void connections_auth_changed(struct connections *connections, const struct auth *before);
+/* The same for those alone whose account has other options now than when they came. */
+void connections_account_renewed(struct connections *connections, const struct auth *auth);
 /* Ends so many that are open, for there are too many; returns how many it could not. */
 int64_t connections_end_surplus(struct connections *connections, int64_t too_many);
 /* INFO again, to all that take it. */

@@ -278,6 +278,8 @@ static enum err open_server(struct program *program, struct io *io)
     if (!set_lanes(program) || !read_test(program, SHARDS_TEST, &count))
         return ERR_INVALID;
     program->server = server_create(io, options_of(program), &program->log.logger);
+    if (program->server == NULL)
+        return ERR_INVALID;
     if (count == 1 || server_shards_begin(program->server, (unsigned)count, &shard_threads))
         return server_open(program->server);
     io_stop(io);

@@ -200,6 +200,18 @@ static bool room_allowed(int64_t before, int64_t after)
     return after == before || after < 0 || (before >= 0 && after > before);
 }
 
+/* Where accounts are found stays; what is found there changes by itself. */
+static bool resolver_allowed(const struct resolver_options *before,
+                             const struct resolver_options *after, char reason[RELOAD_REASON_SIZE])
+{
+    if ((before->kind == RESOLVER_FULL) == (after->kind == RESOLVER_FULL) &&
+        bytes_equal(text_of(before->directory), text_of(after->directory)))
+        return true;
+    snprintf(reason, RELOAD_REASON_SIZE,
+             "config reload does not support moving to or from an account resolver");
+    return false;
+}
+
 static bool refuse(char reason[RELOAD_REASON_SIZE], const char *name, const char *before,
                    const char *after)
 {
@@ -232,7 +244,8 @@ bool reload_allowed(const struct options *before, const struct options *after,
         if (field->fixed != NULL && !equal(field, a, b))
             return refuse(reason, field->fixed, word(field, a, left), word(field, b, right));
     }
-    if (!cluster_allowed(before, after, reason))
+    if (!cluster_allowed(before, after, reason) ||
+        !resolver_allowed(&before->auth.resolver, &after->auth.resolver, reason))
         return false;
     if (before->leaf.digest != after->leaf.digest) {
         snprintf(reason, RELOAD_REASON_SIZE, "config reload not supported for leafnodes");

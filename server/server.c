@@ -5,6 +5,7 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
+#include "server/resolver/resolver.h"
 #include "server/router_priv.h"
 #include "server/tls/ed25519.h"
 #include "server/tls/tls.h"
@@ -395,6 +396,13 @@ struct server *server_create(struct io *io, const struct options *options, struc
     server->start_wall_ns = io_wall(io);
     server->reload_wall_ns = server->start_wall_ns;
     init_identity(server);
+    if (options->auth.operators != NULL && options->auth.resolver.kind == RESOLVER_FULL) {
+        server->resolver = resolver_create(server);
+        if (server->resolver == NULL) {
+            heap_give(server);
+            return NULL;
+        }
+    }
     connections_init(&server->connections, io, &server->options, &server->info, logger,
                      prng_next(&server->prng));
     server->connections.clients.wall_ahead_ns = io_wall(io) - io_now(io);
@@ -411,6 +419,8 @@ struct server *server_create(struct io *io, const struct options *options, struc
     system_trace(&server->system);
     if (server->cluster != NULL)
         system_join(&server->system);
+    if (server->resolver != NULL)
+        resolver_start(server->resolver);
     log_start(server);
     return server;
 }
@@ -444,7 +454,7 @@ enum err server_start(struct io *io, const struct options *options, struct logge
                       struct server **out)
 {
     struct server *server = server_create(io, options, logger);
-    enum err err = server_open(server);
+    enum err err = server == NULL ? ERR_INVALID : server_open(server);
 
     if (err == OK)
         *out = server;
@@ -501,6 +511,7 @@ void server_destroy(struct server *server)
     listener_close(&server->https_listener, server->io);
     listener_close(&server->leaf_listener, server->io);
     listener_close(&server->websocket_listener, server->io);
+    resolver_destroy(server->resolver);
     system_deinit(&server->system);
     server_shards_end(server);
     connections_deinit(&server->connections);

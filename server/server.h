@@ -22,7 +22,8 @@ struct jetstream;
 struct server;
 
 /* A server that listens nowhere yet: what may be given to it before it is opened, as further shards
- * (server/server_shards.h), is given then. */
+ * (server/server_shards.h), is given then. NULL when what the options name cannot be had, which one
+ * line in the log says. */
 struct server *server_create(struct io *io, const struct options *options, struct logger *logger);
 /* Binds the listeners, opens the store when JetStream is on, logs as the reference does.
  * On failure one clear line was logged (FTL), and the server is destroyed: nothing is left open. */

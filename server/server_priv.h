@@ -41,6 +41,7 @@ struct server {
     struct monitor monitor;
     struct leaves *leaves; /* NULL: no leaf nodes, neither here nor there */
     struct system system;
+    struct resolver *resolver; /* NULL: accounts are those of the configuration */
     struct exchange *exchange;
     struct cluster *cluster; /* NULL: this server stands alone */
     struct core *core;       /* with the cluster: core messages between nodes */
@@ -77,6 +78,10 @@ void server_shares_destroy(struct server *server);
  * none. */
 void server_exchange_configure(struct server *server, struct exchange **exchange,
                                struct router *router, struct io *io);
+
+/* server_signed.c: the accounts that the options have now, which operators have signed for anew,
+ * and all that hangs on those that have changed. */
+void server_accounts_renewed(struct server *server);
 
 /* Certificates of monitoring as the options have them now: whoever only looks shows none. False:
  * `reason` says why not, and those before stay. Blocking. */

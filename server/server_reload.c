@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "server/reload.h"
+#include "server/resolver/resolver.h"
 #include "server/router_priv.h"
 #include "server/server_priv.h"
 #include "server/tls/tls.h"
@@ -119,13 +120,17 @@ static void take(struct server *server, const struct options *options)
 bool server_reload(struct server *server, const struct options *options,
                    char reason[RELOAD_REASON_SIZE])
 {
-    struct options before = server->options;
+    struct options before = server->options, new = *options;
 
     if (!reload_allowed(&before, options, reason) ||
-        !accounts_allowed(server, &options->auth, reason))
+        (server->resolver == NULL && !accounts_allowed(server, &options->auth, reason)))
         return false;
     server_shards_halt(server);
-    take(server, options);
+    if (server->resolver != NULL)
+        resolver_reread(server->resolver, &new);
+    take(server, &new);
+    if (server->resolver != NULL)
+        resolver_reread_done(server->resolver);
     server_shards_go_on(server);
     reload_log(&before, options, server->logger);
     logger_info(server->logger, "Reloaded server configuration (%s)",

@@ -42,19 +42,26 @@ static const char *const system_subjects[] = {"$JS.API.META.>", "$JS.API.SERVER.
 
 #define SYSTEM_SUBJECT_COUNT (sizeof system_subjects / sizeof system_subjects[0])
 
+#define DOORS_SEED 1u /* any: nobody but whoever configures chooses names of accounts */
+
 struct api_door {
     struct api *api;
     struct account *account;
     struct sink *sinks[SUBJECT_COUNT];
     size_t count;
-    struct api_door *next;
 };
+
+static struct bytes door_key(const void *item)
+{
+    return account_name(((const struct api_door *)item)->account);
+}
 
 struct api *api_create(struct jetstream *jetstream)
 {
     struct api *api = HEAP_NEW(struct api);
 
     api->jetstream = jetstream;
+    table_init(&api->doors, door_key, DOORS_SEED);
     buf_init(&api->answer, API_ANSWER_MAX);
     return api;
 }
@@ -83,11 +90,8 @@ static void add_last(struct api *api, struct api_request *request)
     api->last = request;
 }
 
-static void close_door(struct router *router, struct api_door **at)
+static void close_door(struct router *router, struct api_door *door)
 {
-    struct api_door *door = *at;
-
-    *at = door->next;
     for (size_t i = 0; i < door->count; i++)
         router_sink_remove(router, door->sinks[i]);
     heap_give(door);
@@ -96,9 +100,11 @@ static void close_door(struct router *router, struct api_door **at)
 void api_destroy(struct api *api)
 {
     struct router *router = server_router(jetstream_server(api->jetstream));
+    struct api_door *door;
 
-    while (api->doors != NULL)
-        close_door(router, &api->doors);
+    for (size_t at = 0; (door = table_next(&api->doors, &at)) != NULL;)
+        close_door(router, door);
+    table_deinit(&api->doors);
     while (api->first != NULL)
         api_request_free(take_first(api));
     /* Streams and catalogue have ended those under way, but for reads: their memory is the disk's
@@ -156,9 +162,8 @@ void api_serve(struct api *api, struct account *account)
 
     door->api = api;
     door->account = account;
-    door->next = api->doors;
     door->count = system ? SYSTEM_SUBJECT_COUNT : SUBJECT_COUNT;
-    api->doors = door;
+    table_add(&api->doors, door);
     for (size_t i = 0; i < door->count; i++) {
         door->sinks[i] = router_sink_add(router, account, bytes_of_text(served[i]),
                                          bytes_of(NULL, 0), collect, door);
@@ -168,21 +173,15 @@ void api_serve(struct api *api, struct account *account)
 
 bool api_serves(const struct api *api, const struct account *account)
 {
-    const struct api_door *door = api->doors;
-
-    while (door != NULL && door->account != account)
-        door = door->next;
-    return door != NULL;
+    return table_find(&api->doors, account_name(account)) != NULL;
 }
 
 void api_leave(struct api *api, struct account *account)
 {
-    struct api_door **at = &api->doors;
+    struct api_door *door = table_remove(&api->doors, account_name(account));
 
-    while (*at != NULL && (*at)->account != account)
-        at = &(*at)->next;
-    if (*at != NULL)
-        close_door(server_router(jetstream_server(api->jetstream)), at);
+    if (door != NULL)
+        close_door(server_router(jetstream_server(api->jetstream)), door);
 }
 
 /* ---- working off

@@ -2,13 +2,12 @@
 #ifndef SERVER_API_API_PRIV_H
 #define SERVER_API_API_PRIV_H
 
+#include "base/table.h"
 #include "server/api/request.h"
-
-struct api_door; /* an account that is served */
 
 struct api {
     struct jetstream *jetstream;
-    struct api_door *doors;
+    struct table doors;               /* struct api_door, by the name of their account */
     struct api_request *first, *last; /* collected, not yet begun */
     size_t count, bytes;              /* of all requests there are */
     bool overflowing;                 /* it has been logged that requests are dropped */

@@ -89,6 +89,9 @@ bool auth_delegates(const struct auth *auth, const struct auth_claim *claim,
 
 /* The same where users are signed for: NULL: refused. Who gets one ends it. */
 const struct auth_user *auth_ask_signed(const struct auth *auth, const struct auth_claim *claim);
+/* What one that was let in and is refused now is told; NULL: nothing. */
+const char *auth_signed_words(const struct auth *auth, const struct auth_signed *made,
+                              int64_t wall_s);
 /* Nothing for a configured one, or NULL. */
 void auth_user_end(const struct auth_user *user);
 /* The user of that name or key, NULL if there is none. */

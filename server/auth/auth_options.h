@@ -99,6 +99,7 @@ struct account_claims {
     struct bytes name;   /* that people know it by; empty: none */
     int64_t expires_s;   /* 0: never */
     bool bearer_refused;
+    bool own_refused; /* users are signed for by its other keys only */
     struct signing_key *keys;
     size_t keys_count;
     struct revocation *revocations;
@@ -111,6 +112,9 @@ struct operator_options {
     struct bytes keys[OPERATOR_KEYS_MAX]; /* that sign for them */
     size_t count;                         /* 0: there are none, users are configured */
     bool keys_only;                       /* and not what they say of themselves */
+    bool strict[OPERATOR_KEYS_MAX]; /* of the key: accounts sign for users with other keys only */
+    struct bytes strict_own[OPERATOR_KEYS_MAX]; /* operators' own keys, that sign for nobody */
+    size_t strict_count;
 };
 
 struct account_options {
@@ -149,10 +153,38 @@ struct callout_options {
     size_t accounts_count;
 };
 
+/* Accounts that may change while the server runs. NULL from `find`: there is none of that name. */
+struct account_finder {
+    const struct account_options *(*find)(const void *owner, struct bytes name);
+    const void *owner;
+};
+
+enum resolver_kind {
+    RESOLVER_NONE,
+    RESOLVER_MEMORY, /* what was preloaded, and nothing else */
+    RESOLVER_FULL,   /* a directory with all of them */
+};
+
+struct resolver_files;
+
+/* Where the accounts are that operators have signed for (reference core.md 3.7.2). */
+struct resolver_options {
+    const struct config_place *place;
+    enum resolver_kind kind;
+    const char *directory;
+    bool delete_allowed;
+    bool delete_hard;                   /* the file goes; else it is renamed */
+    int64_t limit;                      /* accounts; 0: any number */
+    int64_t interval_ns;                /* others are asked for what is new so often */
+    int64_t timeout_ns;                 /* for their answers */
+    const struct resolver_files *files; /* how the directory is reached; NULL: there is none */
+};
+
 struct auth_options {
     struct operator_options *operators; /* NULL: users are configured, not signed */
     const struct config_value *preload; /* what they have signed; NULL: nothing */
-    bool resolver;                      /* and it is there that it is found */
+    struct resolver_options resolver;   /* and where it is found */
+    struct account_finder finder;       /* of what is found there; .find NULL: of `accounts` */
     const struct config_place *place;   /* of the authorization block; NULL: there is none */
     struct bytes user;                  /* the single one; empty: none */
     struct bytes password;

@@ -17,6 +17,10 @@ static struct bytes issuer_account(const struct jwt *jwt)
 
 static const struct account_options *find_account(const struct auth *auth, struct bytes name)
 {
+    const struct account_finder *finder = &auth->options.finder;
+
+    if (finder->find != NULL)
+        return finder->find(finder->owner, name);
     for (size_t i = 0; i < auth->options.accounts_count; i++) {
         if (bytes_equal(auth->options.accounts[i]->name, name))
             return auth->options.accounts[i];
@@ -117,6 +121,31 @@ const struct auth_user *auth_ask_signed(const struct auth *auth, const struct au
         return NULL;
     }
     return &made->user;
+}
+
+const char *auth_signed_words(const struct auth *auth, const struct auth_signed *made,
+                              int64_t wall_s)
+{
+    const struct account_options *account = NULL;
+    const char *words = NULL;
+    struct arena arena;
+    struct jwt jwt;
+
+    if (made->delegated)
+        return NULL;
+    arena_init(&arena, made->token.size * 2 + SIGNED_MEMORY_MAX);
+    if (jwt_read(&arena, made->token, &jwt)) {
+        account = find_account(auth, issuer_account(&jwt));
+        if (account == NULL ||
+            (account->claims->expires_s != 0 && wall_s >= account->claims->expires_s))
+            words = "Account Authentication Expired";
+        else if (jwt_account_revokes(account, &jwt))
+            words = "User Authentication Revoked";
+        else if (made->grant.bearer && account->claims->bearer_refused)
+            words = "Authorization Violation";
+    }
+    arena_deinit(&arena);
+    return words;
 }
 
 void auth_user_end(const struct auth_user *user)

@@ -53,7 +53,7 @@ static bool seconds_of(const struct json *object, struct bytes key, int64_t *sec
     return member == NULL || json_i64(member, seconds);
 }
 
-static bool kind_of(const struct json *claims, enum jwt_kind *kind)
+static enum jwt_kind kind_of(const struct json *claims)
 {
     static const struct bytes names[] = {BYTES("operator"), BYTES("account"), BYTES("user"),
                                          BYTES("activation"), BYTES("authorization_response")};
@@ -62,12 +62,10 @@ static bool kind_of(const struct json *claims, enum jwt_kind *kind)
     if (type.size == 0)
         type = text_of(claims, BYTES("type")); /* the first version has it outside */
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (bytes_equal(type, names[i])) {
-            *kind = (enum jwt_kind)i;
-            return true;
-        }
+        if (bytes_equal(type, names[i]))
+            return (enum jwt_kind)i;
     }
-    return false;
+    return JWT_GENERIC;
 }
 
 static bool version_known(const struct json *claims)
@@ -94,15 +92,26 @@ static bool signed_text(const struct json *header, const struct parts *parts, st
     return true;
 }
 
-/* Operators are signed by operators, and so are accounts; all else by accounts. */
+/* Operators are signed by operators, and so are accounts; the other known kinds by accounts. */
+static bool issuer_known(const struct jwt *jwt, uint8_t key[static NKEY_SIZE])
+{
+    switch (jwt->kind) {
+    case JWT_OPERATOR:
+    case JWT_ACCOUNT: return nkey_read(jwt->issuer, NKEY_OPERATOR, key);
+    case JWT_USER:
+    case JWT_ACTIVATION:
+    case JWT_AUTHORIZATION: return nkey_read(jwt->issuer, NKEY_ACCOUNT, key);
+    case JWT_GENERIC: break;
+    }
+    return nkey_read(jwt->issuer, NKEY_OPERATOR, key) ||
+           nkey_read(jwt->issuer, NKEY_ACCOUNT, key) || nkey_read(jwt->issuer, NKEY_USER, key);
+}
+
 static bool verified(const struct jwt *jwt, struct bytes text, struct bytes signature_text)
 {
     uint8_t key[NKEY_SIZE], signature[ED25519_SIGNATURE_SIZE];
 
-    bool by_account = jwt->kind != JWT_OPERATOR && jwt->kind != JWT_ACCOUNT;
-
-    return nkey_read(jwt->issuer, by_account ? NKEY_ACCOUNT : NKEY_OPERATOR, key) &&
-           base64_read(signature_text, signature, sizeof signature) &&
+    return issuer_known(jwt, key) && base64_read(signature_text, signature, sizeof signature) &&
            ed25519_verify(key, text, signature);
 }
 
@@ -112,7 +121,7 @@ static bool subject_known(const struct jwt *jwt)
                                            NKEY_USER};
     uint8_t key[NKEY_SIZE];
 
-    return nkey_read(jwt->subject, kinds[jwt->kind], key);
+    return jwt->kind == JWT_GENERIC || nkey_read(jwt->subject, kinds[jwt->kind], key);
 }
 
 bool jwt_read(struct arena *arena, struct bytes token, struct jwt *jwt)
@@ -136,8 +145,8 @@ bool jwt_read(struct arena *arena, struct bytes token, struct jwt *jwt)
         .token = token,
         .text = claims->text,
     };
-    return kind_of(claims, &jwt->kind) && version_known(claims) &&
-           seconds_of(claims, BYTES("iat"), &jwt->issued_s) &&
+    jwt->kind = kind_of(claims);
+    return version_known(claims) && seconds_of(claims, BYTES("iat"), &jwt->issued_s) &&
            seconds_of(claims, BYTES("exp"), &jwt->expires_s) &&
            seconds_of(claims, BYTES("nbf"), &jwt->starts_s) && subject_known(jwt) &&
            verified(jwt, text, parts.signature);

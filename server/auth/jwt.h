@@ -10,7 +10,14 @@
 
 #define JWT_SIZE_MAX (1u << 20)
 
-enum jwt_kind { JWT_OPERATOR, JWT_ACCOUNT, JWT_USER, JWT_ACTIVATION, JWT_AUTHORIZATION };
+enum jwt_kind {
+    JWT_OPERATOR,
+    JWT_ACCOUNT,
+    JWT_USER,
+    JWT_ACTIVATION,
+    JWT_AUTHORIZATION,
+    JWT_GENERIC, /* anything else that somebody says, of whomever */
+};
 
 struct jwt {
     enum jwt_kind kind;

@@ -26,20 +26,44 @@ bool jwt_operator_read(struct arena *arena, const struct jwt *jwt,
 {
     const struct json *keys = json_get(jwt->claims, BYTES("signing_keys"));
     struct bytes system = member_text(jwt->claims, BYTES("system_account"));
+    bool strict = member_is_true(jwt->claims, BYTES("strict_signing_key_usage"));
+    size_t first = operators->count;
 
     if (jwt->kind != JWT_OPERATOR || !member_is_list(keys, JSON_ARRAY))
         return false;
-    /* "strict": then its own key signs no accounts. */
-    if (!member_is_true(jwt->claims, BYTES("strict_signing_key_usage")) &&
-        !jwt_operator_add(arena, jwt->subject, operators))
+    if (!strict && !jwt_operator_add(arena, jwt->subject, operators))
         return false;
+    if (strict && operators->strict_count == OPERATOR_KEYS_MAX)
+        return false;
+    if (strict)
+        operators->strict_own[operators->strict_count++] = arena_copy(arena, jwt->subject);
     for (const struct json *key = keys != NULL ? keys->child : NULL; key != NULL; key = key->next) {
         if (key->type != JSON_STRING || !jwt_operator_add(arena, key->text, operators))
             return false;
     }
+    for (size_t i = first; i < operators->count; i++)
+        operators->strict[i] = strict;
     if (system.size > 0)
         *system_account = arena_copy(arena, system);
     return true;
+}
+
+bool jwt_operator_strict_own(const struct operator_options *operators, struct bytes issuer)
+{
+    for (size_t i = 0; i < operators->strict_count; i++) {
+        if (bytes_equal(operators->strict_own[i], issuer))
+            return true;
+    }
+    return false;
+}
+
+static bool is_strict(const struct operator_options *operators, struct bytes issuer)
+{
+    for (size_t i = 0; i < operators->count; i++) {
+        if (operators->strict[i] && bytes_equal(operators->keys[i], issuer))
+            return true;
+    }
+    return false;
 }
 
 bool jwt_operator_knows(const struct operator_options *operators, struct bytes issuer)
@@ -244,8 +268,9 @@ static const char *not_built(const struct json *claims)
     return NULL;
 }
 
-struct account_options *jwt_account_read(struct arena *arena, const struct jwt *jwt,
-                                         const char **why)
+struct account_options *jwt_account_read(struct arena *arena,
+                                         const struct operator_options *operators,
+                                         const struct jwt *jwt, const char **why)
 {
     const struct json *limits = json_get(jwt->claims, BYTES("limits"));
     const struct json *defaults = json_get(jwt->claims, BYTES("default_permissions"));
@@ -262,6 +287,7 @@ struct account_options *jwt_account_read(struct arena *arena, const struct jwt *
         .issuer = jwt->issuer,
         .name = jwt->name,
         .expires_s = jwt->expires_s,
+        .own_refused = is_strict(operators, jwt->issuer),
         .bearer_refused = member_is_true(limits, BYTES("disallow_bearer")),
     };
     *account = (struct account_options){
@@ -296,7 +322,7 @@ bool jwt_account_signs(const struct account_options *account, struct bytes issue
     if (claims == NULL)
         return false;
     if (bytes_equal(issuer, account->name))
-        return true;
+        return !claims->own_refused;
     for (size_t i = 0; i < claims->keys_count; i++) {
         if (bytes_equal(issuer, claims->keys[i].key)) {
             *template = claims->keys[i].template;

@@ -14,10 +14,13 @@ bool jwt_operator_read(struct arena *arena, const struct jwt *jwt,
 /* One more; false: it is no public key of an operator, or there are too many. */
 bool jwt_operator_add(struct arena *arena, struct bytes key, struct operator_options *operators);
 bool jwt_operator_knows(const struct operator_options *operators, struct bytes issuer);
+/* Is it the own key of one that signs with others only? */
+bool jwt_operator_strict_own(const struct operator_options *operators, struct bytes issuer);
 
 /* NULL: *why says, in a few words, what of it cannot be. Lives in the arena. */
-struct account_options *jwt_account_read(struct arena *arena, const struct jwt *jwt,
-                                         const char **why);
+struct account_options *jwt_account_read(struct arena *arena,
+                                         const struct operator_options *operators,
+                                         const struct jwt *jwt, const char **why);
 
 /* What a user may, of its own claims or of a template of its account. */
 struct jwt_grant {

@@ -220,8 +220,9 @@ static bool signed_by(const struct jwt *activation, const struct account_options
 
     if (name.size > 0 && !bytes_equal(name, from->name))
         return false;
-    return jwt_account_signs(from, activation->issuer, &template) &&
-           (name.size > 0 || bytes_equal(activation->issuer, from->name));
+    if (name.size == 0)
+        return bytes_equal(activation->issuer, from->name);
+    return jwt_account_signs(from, activation->issuer, &template);
 }
 
 /* One that ends is not taken: nobody is there who would end what it allowed. */

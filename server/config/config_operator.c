@@ -86,26 +86,6 @@ void config_operator(struct config_reader *reader, const struct config_value *va
         read_one(reader, e, auth);
 }
 
-static bool is_memory(struct bytes word)
-{
-    return bytes_equal_nocase(word, BYTES("MEMORY")) || bytes_equal_nocase(word, BYTES("MEM"));
-}
-
-void config_resolver(struct config_reader *reader, const struct config_value *value, void *to)
-{
-    struct auth_options *auth = &((struct options *)to)->auth;
-    const struct config_value *type = value;
-
-    if (value->type == CONFIG_MAP) {
-        for (type = value->child; type != NULL; type = type->next)
-            if (bytes_equal_nocase(type->key, BYTES("type")))
-                break;
-    }
-    auth->resolver = type != NULL && type->type == CONFIG_STRING && is_memory(type->text);
-    if (!auth->resolver)
-        config_error(reader, value, "a resolver other than MEMORY is not supported yet");
-}
-
 void config_resolver_preload(struct config_reader *reader, const struct config_value *value,
                              void *to)
 {
@@ -164,7 +144,7 @@ static void read_account(struct config_reader *reader, const struct config_value
         config_error(reader, value, "account JWT is not signed by an operator that is trusted");
         return;
     }
-    account = jwt_account_read(reader->arena, &jwt, &why);
+    account = jwt_account_read(reader->arena, auth->operators, &jwt, &why);
     if (account == NULL) {
         config_error(reader, value, "account JWT: %s not supported", why);
         return;
@@ -237,9 +217,9 @@ static bool check(struct config_reader *reader, const struct auth_options *auth)
 {
     unsigned errors = reader->error_count;
 
-    if (!auth->resolver && !auth->operators->keys_only)
+    if (auth->resolver.kind == RESOLVER_NONE && !auth->operators->keys_only)
         config_error(reader, NULL, "operators require an account resolver to be configured");
-    else if (!auth->resolver)
+    else if (auth->resolver.kind == RESOLVER_NONE)
         config_notice(reader, NULL,
                       "\"trusted_keys\" without a resolver: there are no accounts, and nobody is "
                       "let in");
@@ -254,11 +234,19 @@ void config_operator_finish(struct config_reader *reader, struct auth_options *a
 {
     size_t count = 0;
 
-    if (auth->operators == NULL && (auth->resolver || auth->preload != NULL)) {
+    if (auth->operators == NULL &&
+        (auth->resolver.kind != RESOLVER_NONE || auth->preload != NULL)) {
         config_notice(reader, auth->preload, "\"resolver\" has no effect without an operator");
+        auth->resolver.kind = RESOLVER_NONE;
         return;
     }
-    if (auth->operators == NULL || !check(reader, auth) || auth->preload == NULL)
+    if (auth->operators == NULL || !check(reader, auth))
+        return;
+    if (auth->resolver.kind == RESOLVER_FULL) {
+        config_resolver_check(reader, auth);
+        return;
+    }
+    if (auth->preload == NULL)
         return;
     for (const struct config_value *e = auth->preload->child; e != NULL; e = e->next)
         count++;

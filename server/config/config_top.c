@@ -408,6 +408,7 @@ static void check_system_account(struct config_reader *reader, const struct opti
 {
     const struct auth_options *auth = &options->auth;
     bool known = auth->system_account.size == 0 ||
+                 auth->resolver.kind == RESOLVER_FULL || /* where it may come later */
                  bytes_equal(auth->system_account, BYTES("$SYS")) ||
                  bytes_equal(auth->system_account, BYTES("$G"));
 

@@ -138,7 +138,8 @@ void monitor_account(struct json_writer *w, struct server *server, struct accoun
     } else if (account == router_account_default(server->router)) {
         write_mappings(w, &server->options.auth.mappings);
     }
-    if (account->options != NULL && account->options->claims != NULL)
+    if (account->options != NULL && account->options->claims != NULL &&
+        account->options->claims->text.size > 0)
         write_claims(w, account->options->claims);
     monitor_bytes(w, BYTES("name_tag"), monitor_account_name(account));
     write_sublist(w, account);

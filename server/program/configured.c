@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "server/flags.h"
 #include "server/program/files.h"
+#include "server/program/resolver_dir.h"
 #include "server/tls/tls.h"
 
 /* The files that a tls block names are read as part of the configuration. */
@@ -78,6 +79,7 @@ struct configured *configured_read(int argc, char *const *argv, const char *file
     else
         (void)config_check(config);
     load_certificates(config);
+    config->options.auth.resolver.files = &program_resolver_files;
     configured->good = config->reader.error_count == 0;
     return configured;
 }

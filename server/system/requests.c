@@ -5,6 +5,7 @@
 #include "server/connection_priv.h"
 #include "server/jetstream_core.h"
 #include "server/monitor/monitor_priv.h"
+#include "server/resolver/resolver.h"
 #include "server/server_sums.h"
 #include "server/system/system_priv.h"
 
@@ -460,6 +461,11 @@ static void answer_it(struct answer *answer)
     const struct system_request *request = answer->request;
     struct bytes kind = subject_token(request->subject, 2);
 
+    if (request->account->system && resolver_takes(request->subject)) {
+        if (answer->system->server->resolver != NULL)
+            resolver_asked(answer->system->server->resolver, request);
+        return;
+    }
     if (bytes_equal(subject_token(request->subject, 1), BYTES("DEBUG"))) {
         count_subscribers(answer);
         return;

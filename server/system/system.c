@@ -4,18 +4,19 @@
 
 #include "base/heap.h"
 #include "base/subject.h"
+#include "server/resolver/resolver.h"
 #include "server/system/system_priv.h"
 #include "storage/le.h"
 
-#define SINKS_MAX  5u
+#define SINKS_MAX  8u
 #define FRAME_HEAD 8u
+#define DOORS_SEED 1u /* any: nobody but whoever configures chooses names of accounts */
 
 struct system_door {
     struct system *system;
     struct account *account;
     struct sink *sinks[SINKS_MAX];
     size_t count;
-    struct system_door *next;
 };
 
 static const char *const system_subjects[] = {
@@ -67,12 +68,19 @@ static void request_free(struct system_request *request)
     heap_give(request);
 }
 
+static size_t body_max(struct bytes subject)
+{
+    return resolver_takes(subject) ? SYSTEM_CLAIMS_BODY_MAX : SYSTEM_REQUEST_BODY_MAX;
+}
+
 static struct system_request *enqueue(struct system *system, struct account *account,
                                       const struct message *message)
 {
     struct system_request *request;
 
-    if (system->waiting >= SYSTEM_REQUESTS_MAX || message->payload.size > SYSTEM_REQUEST_BODY_MAX)
+    if (system->waiting >= SYSTEM_REQUESTS_MAX ||
+        message->payload.size > body_max(message->subject) ||
+        system->waiting_bytes + message->payload.size > SYSTEM_WAITING_MAX)
         return NULL;
     request = HEAP_NEW(struct system_request);
     request->account = account;
@@ -85,6 +93,7 @@ static struct system_request *enqueue(struct system *system, struct account *acc
         system->first = request;
     system->last = request;
     system->waiting++;
+    system->waiting_bytes += message->payload.size;
     return request;
 }
 
@@ -123,28 +132,34 @@ static void collect(void *owner, const struct message *message)
 /* ---- doors ------------------------------------------------------------------------------------
  */
 
-static bool is_served(const struct system *system, const struct account *account)
+static struct bytes door_key(const void *item)
 {
-    for (const struct system_door *door = system->doors; door != NULL; door = door->next) {
-        if (door->account == account)
-            return true;
-    }
-    return false;
+    return account_name(((const struct system_door *)item)->account);
+}
+
+static void listen_to(struct system_door *door, const char *const *subjects, size_t count)
+{
+    struct router *router = door->system->server->router;
+
+    assert(door->count + count <= SINKS_MAX);
+    for (size_t i = 0; i < count; i++)
+        door->sinks[door->count++] = router_sink_add(
+            router, door->account, bytes_of_text(subjects[i]), BYTES(""), collect, door);
 }
 
 static void serve(struct system *system, struct account *account)
 {
     struct system_door *door = HEAP_NEW(struct system_door);
-    const char *const *subjects = account->system ? system_subjects : own_subjects;
 
     door->system = system;
     door->account = account;
-    door->count = account->system ? COUNT(system_subjects) : COUNT(own_subjects);
-    for (size_t i = 0; i < door->count; i++)
-        door->sinks[i] = router_sink_add(system->server->router, account,
-                                         bytes_of_text(subjects[i]), BYTES(""), collect, door);
-    door->next = system->doors;
-    system->doors = door;
+    if (account->system)
+        listen_to(door, system_subjects, COUNT(system_subjects));
+    else
+        listen_to(door, own_subjects, COUNT(own_subjects));
+    if (account->system && system->server->resolver != NULL)
+        listen_to(door, resolver_subjects, resolver_subjects_count);
+    table_add(&system->doors, door);
 }
 
 void system_accounts_changed(struct system *system)
@@ -154,7 +169,7 @@ void system_accounts_changed(struct system *system)
     if (system_account(system->server) == NULL)
         return;
     for (size_t at = 0; (account = router_account_next(system->server->router, &at)) != NULL;) {
-        if (!is_served(system, account))
+        if (table_find(&system->doors, account->name) == NULL)
             serve(system, account);
     }
 }
@@ -162,6 +177,7 @@ void system_accounts_changed(struct system *system)
 void system_init(struct system *system, struct server *server)
 {
     *system = (struct system){.server = server};
+    table_init(&system->doors, door_key, DOORS_SEED);
     system_accounts_changed(system);
     system_events_init(system);
 }
@@ -176,18 +192,18 @@ void system_deinit(struct system *system)
         system->first = request->next;
         request_free(request);
     }
-    while ((door = system->doors) != NULL) {
-        system->doors = door->next;
+    for (size_t at = 0; (door = table_next(&system->doors, &at)) != NULL;) {
         for (size_t i = 0; i < door->count; i++)
             router_sink_remove(system->server->router, door->sinks[i]);
         heap_give(door);
     }
+    table_deinit(&system->doors);
 }
 
 /* ---- other servers ----------------------------------------------------------------------------
  */
 
-static void forward(struct system *system, uint64_t node, const struct system_request *request)
+void system_forward(struct system *system, uint64_t node, const struct system_request *request)
 {
     struct bytes account = request->account->name;
     uint8_t head[FRAME_HEAD] = {0};
@@ -254,6 +270,7 @@ static void pass_on(struct system *system, struct system_request *request)
     bool all, about_server;
 
     if (cluster == NULL || request->forwarded || subject_token_count(request->subject) < 4 ||
+        resolver_answers_alone(request->subject) ||
         bytes_equal(request->subject, BYTES("$SYS.REQ.USER.INFO")))
         return;
     about_server = bytes_equal(subject_token(request->subject, 2), BYTES("SERVER"));
@@ -261,7 +278,7 @@ static void pass_on(struct system *system, struct system_request *request)
     for (size_t at = 0; (node = cluster_next(cluster, &at)) != NULL;) {
         if (!node->up || (!all && !bytes_equal(node->server_id, name)))
             continue;
-        forward(system, node->id, request);
+        system_forward(system, node->id, request);
         request->passed_on = true;
     }
 }
@@ -275,6 +292,7 @@ void system_turn(struct system *system)
         if (system->first == NULL)
             system->last = NULL;
         system->waiting--;
+        system->waiting_bytes -= request->body.size;
         pass_on(system, request);
         system_answer(system, request);
         request_free(request);

@@ -18,23 +18,25 @@
 #ifndef SERVER_SYSTEM_SYSTEM_H
 #define SERVER_SYSTEM_SYSTEM_H
 
+#include "base/table.h"
 #include "base/timers.h"
 #include "server/client.h"
 #include "server/message_trace.h"
 
 #define SYSTEM_REQUESTS_MAX     1024u       /* that wait to be answered; more are dropped */
 #define SYSTEM_REQUEST_BODY_MAX (64u << 10) /* larger ones are dropped */
+#define SYSTEM_CLAIMS_BODY_MAX  (1u << 20)  /* the same, where a token is brought */
+#define SYSTEM_WAITING_MAX      (64u << 20) /* bytes of all that wait */
 
 struct server;
 struct server_shard;
-struct system_door;
 struct system_request;
 
 struct system {
     struct server *server;
-    struct system_door *doors; /* accounts that are served */
+    struct table doors; /* struct system_door, by the name of the account that is served */
     struct system_request *first, *last;
-    size_t waiting;
+    size_t waiting, waiting_bytes;
     struct client_watch watch;
     struct timer stats; /* the next STATSZ */
     int64_t stats_pause_ns;

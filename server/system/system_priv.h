@@ -21,6 +21,8 @@ struct system_request {
 
 /* ---- system.c */
 struct account *system_account(const struct server *server); /* NULL: there is none */
+/* To another server, which answers for itself. */
+void system_forward(struct system *system, uint64_t node, const struct system_request *request);
 void system_publish(struct server *server, struct account *account, struct bytes subject,
                     struct bytes payload);
 

@@ -22,7 +22,7 @@ static void read_claims(struct arena *arena, struct jwt *jwt)
     (void)jwt_operator_read(arena, jwt, &operators, &system);
     assert(operators.count <= OPERATOR_KEYS_MAX);
     jwt->kind = JWT_ACCOUNT;
-    account = jwt_account_read(arena, jwt, &why);
+    account = jwt_account_read(arena, &operators, jwt, &why);
     assert((account == NULL) == (why != NULL));
     if (account != NULL) {
         (void)jwt_account_signs(account, jwt->issuer, &template);

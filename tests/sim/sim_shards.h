@@ -67,10 +67,12 @@ static inline enum err sim_shards_start(struct sim_shards *shards, struct io *io
                                         struct server **server)
 {
     struct server *made = server_create(io, options, logger);
-    bool begun = shards->count <= 1 || server_shards_begin(made, shards->count, &shards->host);
     enum err err;
 
-    assert(begun);
+    if (made == NULL)
+        return ERR_INVALID;
+    if (shards->count > 1 && !server_shards_begin(made, shards->count, &shards->host))
+        assert(!"a further shard has begun");
     err = server_open(made);
     if (err == OK)
         *server = made;

@@ -45,7 +45,7 @@ class Key:
 
     def token(self, kind, subject, /, version=2, expires=None, issued=None, name="n", aud=None, **claims):
         """What this key says of another."""
-        body = {"jti": "x", "iat": int(issued or time.time()), "iss": self.text, "name": name, "sub": subject}
+        body = {"jti": os.urandom(16).hex(), "iat": int(issued or time.time()), "iss": self.text, "name": name, "sub": subject}
         if expires is not None:
             body["exp"] = int(expires)
         if aud is not None:

@@ -40,6 +40,7 @@
     "cO68M2vOnydBQ"
 #define ISSUED INT64_C(1700000000)
 
+static const struct operator_options nobody;
 static struct arena arena; /* of the one test that a process runs */
 
 static struct jwt token_read(const char *token)
@@ -108,7 +109,7 @@ START_TEST(an_account_has_the_limits_that_were_signed)
 {
     struct jwt jwt = token_read(ACCOUNT);
     const char *why = NULL;
-    const struct account_options *account = jwt_account_read(&arena, &jwt, &why);
+    const struct account_options *account = jwt_account_read(&arena, &nobody, &jwt, &why);
 
     ck_assert_ptr_nonnull(account);
     ck_assert_int_eq(account->max_connections, 3);
@@ -122,7 +123,8 @@ START_TEST(a_revocation_counts_for_what_was_issued_until_then)
 {
     struct jwt signed_account = token_read(ACCOUNT), user = token_read(USER);
     const char *why;
-    const struct account_options *account = jwt_account_read(&arena, &signed_account, &why);
+    const struct account_options *account =
+        jwt_account_read(&arena, &nobody, &signed_account, &why);
 
     ck_assert(!jwt_account_revokes(account, &user));
     user.issued_s = ISSUED - 1;
@@ -134,7 +136,7 @@ START_TEST(only_its_keys_sign_for_an_account)
 {
     struct jwt jwt = token_read(ACCOUNT);
     const char *why;
-    const struct account_options *account = jwt_account_read(&arena, &jwt, &why);
+    const struct account_options *account = jwt_account_read(&arena, &nobody, &jwt, &why);
     const struct json *template;
 
     ck_assert(jwt_account_signs(account, BYTES(ACCOUNT_KEY), &template));

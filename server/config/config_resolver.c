@@ -1,0 +1,140 @@
+/* resolver: where the accounts are that operators have signed for (reference core.md 3.7.2). */
+#include "server/auth/jwt.h"
+#include "server/auth/nkey.h"
+#include "server/config/blocks.h"
+
+#define INTERVAL_NS INT64_C(60000000000)
+#define TIMEOUT_NS  INT64_C(1900000000)
+
+/* What the block says, to be judged when all of it is read. */
+struct block {
+    struct resolver_options *options;
+    struct bytes type;
+    const struct config_value *ttl;
+    const struct config_value *hard;
+};
+
+static bool is_memory(struct bytes word)
+{
+    return bytes_equal_nocase(word, BYTES("MEMORY")) || bytes_equal_nocase(word, BYTES("MEM"));
+}
+
+static void read_type(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    (void)config_bytes(reader, value, &((struct block *)to)->type);
+}
+
+static void read_directory(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    (void)config_text(reader, value, &((struct block *)to)->options->directory);
+}
+
+static void read_delete(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    (void)config_bool(reader, value, &((struct block *)to)->options->delete_allowed);
+}
+
+static void read_hard(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct block *block = to;
+
+    block->hard = value;
+    (void)config_bool(reader, value, &block->options->delete_hard);
+}
+
+static void read_limit(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    (void)config_int64_in(reader, value, 0, INT64_MAX, &((struct block *)to)->options->limit);
+}
+
+static void read_interval(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    (void)config_duration_text(reader, value, &((struct block *)to)->options->interval_ns);
+}
+
+static void read_timeout(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    int64_t *timeout_ns = &((struct block *)to)->options->timeout_ns;
+
+    if (config_duration_text(reader, value, timeout_ns) && *timeout_ns <= 0)
+        config_error(reader, value, "Fetch timeout %.*s is too smal", BYTES_ARG(value->text));
+}
+
+static void read_ttl(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    (void)reader;
+    ((struct block *)to)->ttl = value;
+}
+
+static const struct config_option options_of_resolver[] = {
+    CONFIG_READ("type", read_type),           CONFIG_READ("dir", read_directory),
+    CONFIG_READ("allow_delete", read_delete), CONFIG_READ("hard_delete", read_hard),
+    CONFIG_READ("limit", read_limit),         CONFIG_READ("interval", read_interval),
+    CONFIG_READ("timeout", read_timeout),     CONFIG_READ("ttl", read_ttl),
+};
+
+static const struct config_block resolver_block = CONFIG_BLOCK(options_of_resolver);
+
+static void judge(struct config_reader *reader, const struct config_value *value,
+                  const struct block *block)
+{
+    struct resolver_options *options = block->options;
+
+    if (is_memory(block->type)) {
+        options->kind = RESOLVER_MEMORY;
+    } else if (bytes_equal_nocase(block->type, BYTES("FULL"))) {
+        options->kind = RESOLVER_FULL;
+        if (options->directory == NULL || options->directory[0] == 0)
+            config_error(reader, value, "dir has no value and needs to point to a directory");
+        if (block->ttl != NULL)
+            config_error(reader, block->ttl, "FULL does not accept ttl");
+        if (block->hard != NULL && !options->delete_allowed)
+            config_error(reader, block->hard, "hard_delete has no effect without delete");
+    } else if (bytes_equal_nocase(block->type, BYTES("CACHE"))) {
+        config_error(reader, value, "a resolver of type CACHE is not supported yet");
+    } else {
+        config_error(reader, value,
+                     "error parsing account resolver, should be MEM or a map containing dir and "
+                     "type FULL");
+    }
+}
+
+void config_resolver(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct resolver_options *options = &((struct options *)to)->auth.resolver;
+    struct block block = {.options = options};
+
+    *options = (struct resolver_options){
+        .place = &value->place, .interval_ns = INTERVAL_NS, .timeout_ns = TIMEOUT_NS};
+    if (value->type == CONFIG_MAP) {
+        if (config_read_block(reader, value, &resolver_block, &block))
+            judge(reader, value, &block);
+        return;
+    }
+    if (value->type == CONFIG_STRING && is_memory(value->text))
+        options->kind = RESOLVER_MEMORY;
+    else
+        config_error(reader, value, "a resolver other than MEMORY or FULL is not supported yet");
+}
+
+/* Accounts come with requests in the system account. */
+void config_resolver_check(struct config_reader *reader, const struct auth_options *auth)
+{
+    const struct config_value at = {.place = *auth->resolver.place};
+    uint8_t key[NKEY_SIZE];
+    struct jwt jwt;
+
+    if (auth->system_account.size == 0)
+        config_error(reader, &at,
+                     "using nats based account resolver - the system account needs to be "
+                     "specified in configuration or the operator jwt");
+    else if (!nkey_read(auth->system_account, NKEY_ACCOUNT, key))
+        config_error(reader, &at, "the system account needs to be a public key of an account");
+    for (const struct config_value *e = auth->preload != NULL ? auth->preload->child : NULL;
+         e != NULL; e = e->next) {
+        if (config_is(reader, e, CONFIG_STRING) &&
+            (!jwt_read(reader->arena, e->text, &jwt) || jwt.kind != JWT_ACCOUNT ||
+             !bytes_equal(jwt.subject, e->key)))
+            config_error(reader, e, "invalid account JWT");
+    }
+}

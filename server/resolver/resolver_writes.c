@@ -1,0 +1,250 @@
+/* From a request to the disk and back: one worker at a time, with all that waited for it. */
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/owner.h"
+#include "server/auth/jwt_claims.h"
+#include "server/resolver/resolver_priv.h"
+
+/* ---- changes ----------------------------------------------------------------------------------
+ */
+
+static void change_free(struct change *change)
+{
+    signed_account_free(change->account);
+    for (size_t i = 0; i < change->names_count; i++)
+        heap_give((void *)change->names[i].at);
+    heap_give(change->names);
+    heap_give((void *)change->reply.at);
+    heap_give(change);
+}
+
+static size_t size_of(const struct change *change)
+{
+    return change->account != NULL ? signed_account_token(change->account).size : 0;
+}
+
+static void free_all(struct change *change)
+{
+    while (change != NULL) {
+        struct change *next = change->next;
+
+        change_free(change);
+        change = next;
+    }
+}
+
+/* ---- the worker -------------------------------------------------------------------------------
+ */
+
+static void keep(struct resolver *resolver, struct change *change)
+{
+    const struct resolver_files *files = resolver->options.files;
+
+    change->failed = !files->write(resolver->dir, signed_account_name(change->account),
+                                   signed_account_token(change->account), change->reason);
+}
+
+static void erase(struct resolver *resolver, struct change *change)
+{
+    const struct resolver_files *files = resolver->options.files;
+
+    while (change->done < change->names_count && !change->failed) {
+        change->failed = !files->remove(resolver->dir, change->names[change->done],
+                                        !resolver->options.delete_hard, change->reason);
+        change->done += !change->failed;
+    }
+}
+
+static void run(struct io_work *work, struct io *io)
+{
+    struct writes *writes = owner_of(work, struct writes, work);
+    struct resolver *resolver = writes->resolver;
+    char reason[RESOLVER_REASON_SIZE];
+
+    (void)io;
+    if (resolver->dir == NULL) {
+        for (struct change *change = writes->running; change != NULL; change = change->next)
+            change->done = change->names_count;
+        return;
+    }
+    for (struct change *change = writes->running; change != NULL; change = change->next) {
+        if (change->account != NULL)
+            keep(resolver, change);
+        else
+            erase(resolver, change);
+    }
+    if (resolver->options.files->sync(resolver->dir, reason))
+        return;
+    for (struct change *change = writes->running; change != NULL; change = change->next) {
+        change->failed = true;
+        snprintf(change->reason, sizeof(change->reason), "%s", reason);
+    }
+}
+
+/* ---- and back ---------------------------------------------------------------------------------
+ */
+
+/* Operators may have changed meanwhile. */
+static void put_in_force(struct resolver *resolver, struct change *change)
+{
+    struct signed_accounts *accounts = &resolver->accounts;
+
+    if (change->account == NULL) {
+        for (size_t i = 0; i < change->done; i++)
+            (void)signed_accounts_drop(accounts, change->names[i]); /* it may not be there */
+        return;
+    }
+    if (change->failed)
+        return;
+    if (!jwt_operator_knows(accounts->operators, change->account->options->claims->issuer)) {
+        change->failed = true;
+        snprintf(change->reason, sizeof(change->reason), "account validation failed");
+        return;
+    }
+    memcpy(change->name, signed_account_name(change->account).at, NKEY_TEXT_SIZE);
+    signed_accounts_take(accounts, change->account);
+    change->account = NULL;
+    change->kept = true;
+}
+
+static void answer_removal(struct resolver *resolver, const struct change *change)
+{
+    char message[96];
+
+    if (!change->failed) {
+        snprintf(message, sizeof(message), "deleted %zu accounts", change->done);
+        resolver_answer(resolver, change->reply, BYTES(""), message);
+        return;
+    }
+    snprintf(message, sizeof(message), "deleted %zu accounts, failed for %zu", change->done,
+             change->names_count - change->done);
+    resolver_refuse(resolver, change->reply, BYTES(""), message, change->reason);
+}
+
+static void answer(struct resolver *resolver, const struct change *change)
+{
+    if (change->account != NULL)
+        resolver_refuse(resolver, change->reply, signed_account_name(change->account),
+                        "jwt update resulted in error", change->reason);
+    else if (change->kept)
+        resolver_answer(resolver, change->reply, bytes_of(change->name, NKEY_TEXT_SIZE),
+                        "jwt updated");
+    else
+        answer_removal(resolver, change);
+}
+
+static void begin(struct resolver *resolver)
+{
+    struct writes *writes = &resolver->writes;
+
+    if (writes->running != NULL || resolver->first == NULL)
+        return;
+    writes->running = resolver->first;
+    resolver->first = resolver->last = NULL;
+    resolver->waiting = resolver->waiting_bytes = 0;
+    io_work(resolver->server->io, &writes->work);
+}
+
+static void done(struct io_work *work)
+{
+    struct writes *writes = owner_of(work, struct writes, work);
+    struct resolver *resolver = writes->resolver;
+    struct change *all = writes->running;
+
+    for (struct change *change = all; change != NULL; change = change->next)
+        put_in_force(resolver, change);
+    resolver_settle(resolver);
+    for (const struct change *change = all; change != NULL; change = change->next)
+        answer(resolver, change);
+    writes->running = NULL;
+    free_all(all);
+    begin(resolver);
+}
+
+void resolver_writes_init(struct resolver *resolver)
+{
+    resolver->writes = (struct writes){.work = {.run = run, .done = done}, .resolver = resolver};
+}
+
+void resolver_writes_deinit(struct resolver *resolver)
+{
+    free_all(resolver->writes.running);
+    free_all(resolver->first);
+}
+
+/* ---- asking for it ----------------------------------------------------------------------------
+ */
+
+static bool enqueue(struct resolver *resolver, const struct change *asked)
+{
+    struct change *change;
+
+    if (resolver->waiting >= RESOLVER_CHANGES_MAX ||
+        resolver->waiting_bytes + size_of(asked) > RESOLVER_BYTES_MAX)
+        return false;
+    change = HEAP_NEW(struct change);
+    *change = *asked;
+    change->reply = heap_copy(asked->reply);
+    if (resolver->last != NULL)
+        resolver->last->next = change;
+    else
+        resolver->first = change;
+    resolver->last = change;
+    resolver->waiting++;
+    resolver->waiting_bytes += size_of(change);
+    begin(resolver);
+    return true;
+}
+
+bool resolver_keep(struct resolver *resolver, struct signed_account *account, struct bytes reply)
+{
+    return enqueue(resolver, &(struct change){.account = account, .reply = reply});
+}
+
+bool resolver_remove(struct resolver *resolver, struct bytes *names, size_t count,
+                     struct bytes reply)
+{
+    return enqueue(resolver,
+                   &(struct change){.names = names, .names_count = count, .reply = reply});
+}
+
+/* The next one that is on its way to be kept, of the account; NULL: no more. */
+static const struct change *next_of(const struct change *from, struct bytes name)
+{
+    while (from != NULL &&
+           (from->account == NULL || !bytes_equal(signed_account_name(from->account), name)))
+        from = from->next;
+    return from;
+}
+
+static bool any_newer(const struct change *from, const struct signed_account *account)
+{
+    struct bytes name = signed_account_name(account);
+
+    while ((from = next_of(from, name)) != NULL) {
+        if (!signed_account_newer(account, from->account))
+            return true;
+        from = from->next;
+    }
+    return false;
+}
+
+bool resolver_has_newer(const struct resolver *resolver, const struct signed_account *account)
+{
+    const struct signed_account *known =
+        signed_accounts_find(&resolver->accounts, signed_account_name(account));
+
+    return (known != NULL && !known->unknown && !signed_account_newer(account, known)) ||
+           any_newer(resolver->writes.running, account) || any_newer(resolver->first, account);
+}
+
+bool resolver_has(const struct resolver *resolver, const struct signed_account *account)
+{
+    struct bytes name = signed_account_name(account);
+    const struct signed_account *known = signed_accounts_find(&resolver->accounts, name);
+
+    return known != NULL && !known->unknown &&
+           memcmp(known->hash, account->hash, DIGEST_SIZE) == 0 && resolver->first == NULL &&
+           resolver->writes.running == NULL;
+}
