@@ -66,12 +66,6 @@ static struct arena_block *link_block(struct arena *arena, size_t size)
     return block;
 }
 
-void arena_reserve(struct arena *arena, size_t size)
-{
-    assert(arena->last == NULL);
-    (void)link_block(arena, (size + ALIGN - 1) & ~(ALIGN - 1));
-}
-
 /* Blocks double, so that the newest, which a reset keeps, soon holds a whole turn. */
 static struct arena_block *add_block(struct arena *arena, size_t least)
 {

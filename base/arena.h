@@ -23,9 +23,6 @@ void arena_init(struct arena *arena, size_t limit);
 void arena_deinit(struct arena *arena);
 void arena_reset(struct arena *arena);
 
-/* Of an arena that has handed out nothing: its first block holds just so much. */
-void arena_reserve(struct arena *arena, size_t size);
-
 /* Zeroed, aligned for any type, good until reset; NULL at the limit. */
 void *arena_take(struct arena *arena, size_t size);
 /* A copy, with a zero behind it that is not counted; .at is NULL at the limit. */

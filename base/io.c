@@ -109,11 +109,6 @@ void io_close(struct io *io, struct io_file *file)
     io->calls->close(io, file);
 }
 
-bool io_file_direct(const struct io_file *file)
-{
-    return file->direct;
-}
-
 enum err io_size(struct io *io, struct io_file *file, uint64_t *size)
 {
     return io->calls->size(io, file, size);
@@ -430,6 +425,11 @@ struct io_sock *io_sock_adopt(struct io *io, int64_t released)
 {
     assert(released != IO_SOCK_STAYS);
     return io->calls->sock_adopt(io, released);
+}
+
+void io_sock_part(struct io *io, struct io_sock *sock)
+{
+    io->calls->sock_part(io, sock);
 }
 
 void io_sock_drop(struct io *io, int64_t released)

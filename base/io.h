@@ -59,13 +59,12 @@ void io_destroy(struct io *io);
 #define IO_READ   1u
 #define IO_WRITE  2u
 #define IO_CREATE 4u /* must not exist: ERR_EXISTS */
-#define IO_DIRECT 8u /* O_DIRECT if the file system takes it; io_file_direct tells */
+#define IO_DIRECT 8u /* O_DIRECT if the file system takes it */
 
 #define IO_DIRECT_ALIGN 4096u /* of offset, size and memory on a direct file */
 
 enum err io_open(struct io *io, const char *path, unsigned flags, struct io_file **file);
 void io_close(struct io *io, struct io_file *file); /* no operation may be in flight on it */
-bool io_file_direct(const struct io_file *file);
 enum err io_size(struct io *io, struct io_file *file, uint64_t *size);
 /* Where the next bytes at or behind `offset` are that may be something else than zeros; the file's
  * size, or `offset` if that is behind it: there are none. What was allocated and never written is
@@ -195,6 +194,10 @@ struct io_sock_events {
     /* After io_sock_close: nothing more will come, the memory of an unfinished send is the owner's
      * again and the io_sock is gone. */
     void (*closed)(void *owner);
+    /* After io_sock_part, unless it has ended or was closed first: nothing more comes from this io,
+     * and no send is in flight. The io_sock is gone; `released` is for io_sock_adopt, which gives
+     * one that is to be started anew, or for io_sock_drop. NULL for who never parts. */
+    void (*parted)(void *owner, int64_t released);
 };
 
 /* Calls `address` for each numeric address that other machines may reach this one at: not loopback,
@@ -228,15 +231,19 @@ struct io_sock *io_connect(struct io *io, const char *host, uint16_t port,
                            const struct io_sock_events *events, void *owner);
 
 /*
- * An accepted socket that was not started changes its io: what io_sock_release gives is taken over
- * by io_sock_adopt on the other io's thread, of the same backend, and means nothing else.
- * IO_SOCK_STAYS: this backend cannot; the socket is still the caller's. Who does not adopt it drops
- * it.
+ * A socket changes its io: what io_sock_release gives, of an accepted one that was not started, or
+ * io_sock_part later, of one that was, is taken over by io_sock_adopt on the other io's thread, and
+ * means nothing else. IO_SOCK_STAYS: this backend cannot; the socket is still the caller's. Who
+ * does not adopt it drops it.
  */
 #define IO_SOCK_STAYS INT64_C(-1)
 int64_t io_sock_release(struct io *io, struct io_sock *sock);
 struct io_sock *io_sock_adopt(struct io *io, int64_t released);
 void io_sock_drop(struct io *io, int64_t released);
+/* What is being received is still told, and the owner may still send and pause, which both put it
+ * off; it goes on to close as ever. What comes later waits for who adopts it. Of a socket that is
+ * connected; asking again is fine. */
+void io_sock_part(struct io *io, struct io_sock *sock);
 
 void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                    void *owner);

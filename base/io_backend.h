@@ -69,6 +69,7 @@ struct io_calls {
     int64_t (*sock_release)(struct io *io, struct io_sock *sock);
     struct io_sock *(*sock_adopt)(struct io *io, int64_t released);
     void (*sock_drop)(struct io *io, int64_t released);
+    void (*sock_part)(struct io *io, struct io_sock *sock);
     void (*sock_start)(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                        void *owner);
     bool (*sock_peer)(struct io *io, struct io_sock *sock, struct io_address *peer);

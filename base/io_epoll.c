@@ -211,6 +211,7 @@ static const struct io_calls epoll_calls = {
     .sock_release = epoll_sock_release,
     .sock_adopt = epoll_sock_adopt,
     .sock_drop = epoll_sock_drop,
+    .sock_part = epoll_sock_part,
     .sock_start = epoll_sock_start,
     .sock_peer = epoll_sock_peer,
     .sock_send = epoll_sock_send,

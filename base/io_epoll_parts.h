@@ -58,6 +58,7 @@ struct io_sock *epoll_sock_create(struct epoll *e, int fd);
 int64_t epoll_sock_release(struct io *io, struct io_sock *sock);
 struct io_sock *epoll_sock_adopt(struct io *io, int64_t released);
 void epoll_sock_drop(struct io *io, int64_t released);
+void epoll_sock_part(struct io *io, struct io_sock *sock);
 void epoll_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner);
 bool epoll_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);

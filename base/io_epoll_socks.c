@@ -43,6 +43,7 @@ struct sock {
     bool end_seen;           /* nothing more will be received */
     bool broken;             /* a send failed */
     bool sent_whole;         /* to be told */
+    bool parting;            /* it is to go to another io */
     bool is_ready;           /* in the ready list */
     struct send *send;       /* NULL: none, or sent whole */
     struct sock *ready_next; /* and the pool's link */
@@ -137,7 +138,27 @@ static void ready_add(struct sock *s)
 
 static bool wants_bytes(const struct sock *s)
 {
-    return s->state == SOCK_OPEN && !s->paused && s->readable && !s->end_seen && s->connect == NULL;
+    return s->state == SOCK_OPEN && !s->paused && s->readable && !s->end_seen &&
+           s->connect == NULL && !s->parting;
+}
+
+static bool part_is_due(const struct sock *s)
+{
+    return s->parting && s->state == SOCK_OPEN && !s->head.sending && !s->paused && !s->end_seen &&
+           !s->broken && !s->is_ready;
+}
+
+/* What it has not read waits in the socket: the next one's registration tells of it. */
+static void part(struct sock *s)
+{
+    const struct io_sock_events *events = s->events;
+    void *owner = s->owner;
+    int fd = s->fd;
+
+    (void)epoll_ctl(s->epoll->fd, EPOLL_CTL_DEL, fd, NULL); /* it is registered */
+    s->fd = -1;
+    sock_free(s);
+    events->parted(owner, fd);
 }
 
 /* A failed send is told after the bytes that arrived before it, unless the owner has paused and
@@ -147,7 +168,7 @@ static bool end_is_due(const struct sock *s)
     return s->state == SOCK_OPEN && (s->paused ? s->broken : s->end_seen);
 }
 
-/* From events and the ready list only: it calls the owner. */
+/* From events and the ready list only: it calls the owner. The socket may be gone then. */
 static void settle(struct sock *s)
 {
     if (end_is_due(s)) {
@@ -156,6 +177,8 @@ static void settle(struct sock *s)
     }
     if (s->state == SOCK_CLOSING || wants_bytes(s))
         ready_add(s);
+    else if (part_is_due(s))
+        part(s);
 }
 
 /* ---- receiving --------------------------------------------------------------------------------
@@ -377,6 +400,18 @@ void epoll_sock_drop(struct io *io, int64_t released)
     close((int)released);
 }
 
+void epoll_sock_part(struct io *io, struct io_sock *sock)
+{
+    struct sock *s = (struct sock *)sock;
+
+    (void)io;
+    assert(s->connect == NULL);
+    if (s->state != SOCK_OPEN)
+        return;
+    s->parting = true;
+    ready_add(s);
+}
+
 void epoll_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner)
 {
@@ -417,7 +452,7 @@ void epoll_sock_resume(struct io *io, struct io_sock *sock)
     if ((s->state != SOCK_OPEN && s->state != SOCK_NEW) || !s->paused)
         return;
     s->paused = false;
-    if (wants_bytes(s) || s->end_seen)
+    if (wants_bytes(s) || s->end_seen || s->parting)
         ready_add(s);
 }
 

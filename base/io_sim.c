@@ -268,6 +268,7 @@ static const struct io_calls sim_calls = {
     .sock_release = sim_sock_release,
     .sock_adopt = sim_sock_adopt,
     .sock_drop = sim_sock_drop,
+    .sock_part = sim_sock_part,
     .sock_start = sim_sock_start,
     .sock_peer = sim_sock_peer,
     .sock_send = sim_sock_send,

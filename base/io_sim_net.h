@@ -52,6 +52,7 @@ struct sim_sock {
     bool end_seen; /* nothing more will arrive */
     bool broken;   /* nothing more can be sent */
     bool is_ready;
+    bool parting; /* it is to be */
     bool passing; /* released: what happens to it is told to whoever adopts it */
 
     struct sim_sock *ready_next; /* and the link of the spare */

@@ -68,6 +68,17 @@ void sim_sock_drop(struct io *io, int64_t released)
     sim_sock_close(io, &s->head, false);
 }
 
+void sim_sock_part(struct io *io, struct io_sock *sock)
+{
+    struct sim_sock *s = sock_of(sock);
+
+    if (sim_process_of(io)->dead)
+        return;
+    assert(!s->connecting);
+    s->parting = true;
+    sim_sock_ready(s);
+}
+
 bool sim_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)
 {
     (void)io;
@@ -190,6 +201,23 @@ static void tell_end(struct sim_sock *s)
     s->events->ended(s->owner, s->reason);
 }
 
+/* What has arrived and was not told goes with it. */
+static void tell_parted(struct sim_sock *s)
+{
+    const struct io_sock_events *events = s->events;
+    void *owner = s->owner;
+
+    if (!s->parting || s->state != SIM_SOCK_OPEN || s->head.sending || s->paused || s->end_seen ||
+        s->broken || s->is_ready)
+        return;
+    s->parting = false;
+    s->passing = true;
+    s->state = SIM_SOCK_NEW;
+    s->events = NULL;
+    s->owner = NULL;
+    events->parted(owner, (int64_t)(uintptr_t)s);
+}
+
 static void tell_closed(struct sim_sock *s)
 {
     const struct io_sock_events *events = s->events;
@@ -217,6 +245,8 @@ static void tell(struct sim_sock *s)
         tell_received(s);
     if (!process->dead)
         tell_end(s);
+    if (!process->dead)
+        tell_parted(s);
     if (!process->dead && s->state == SIM_SOCK_CLOSING && !s->is_ready)
         tell_closed(s); /* else the list of ready ones would still name it */
 }

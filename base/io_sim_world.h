@@ -220,6 +220,7 @@ void sim_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_ev
 int64_t sim_sock_release(struct io *io, struct io_sock *sock);
 struct io_sock *sim_sock_adopt(struct io *io, int64_t released);
 void sim_sock_drop(struct io *io, int64_t released);
+void sim_sock_part(struct io *io, struct io_sock *sock);
 bool sim_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 void sim_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count);
 void sim_sock_pause(struct io *io, struct io_sock *sock);

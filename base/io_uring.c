@@ -248,6 +248,7 @@ static const struct io_calls uring_calls = {
     .sock_release = uring_sock_release,
     .sock_adopt = uring_sock_adopt,
     .sock_drop = uring_sock_drop,
+    .sock_part = uring_sock_part,
     .sock_start = uring_sock_start,
     .sock_peer = uring_sock_peer,
     .sock_send = uring_sock_send,

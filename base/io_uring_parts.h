@@ -87,6 +87,7 @@ struct io_sock *uring_sock_create(struct uring *u, int fd);
 int64_t uring_sock_release(struct io *io, struct io_sock *sock);
 struct io_sock *uring_sock_adopt(struct io *io, int64_t released);
 void uring_sock_drop(struct io *io, int64_t released);
+void uring_sock_part(struct io *io, struct io_sock *sock);
 void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner);
 bool uring_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);

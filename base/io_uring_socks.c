@@ -43,6 +43,7 @@ struct sock {
     bool cancelling; /* the receive is being cancelled */
     bool end_seen;   /* nothing more will be received */
     bool broken;     /* a send failed */
+    bool parting;    /* it is to go to another io */
     bool is_ready;   /* in the ready list */
     struct send *send;
     struct late *late_first;
@@ -213,10 +214,30 @@ static bool end_is_due(const struct sock *s)
 static bool receive_is_due(const struct sock *s)
 {
     return s->state == SOCK_OPEN && !s->paused && !s->receiving && !s->cancelling && !s->end_seen &&
-           s->connect == NULL && s->late_first == NULL;
+           s->connect == NULL && s->late_first == NULL && !s->parting;
 }
 
-/* From completions and from uring_socks_ready only: it calls the owner. */
+/* Nothing that the kernel has of it names this io any more. */
+static bool part_is_due(const struct sock *s)
+{
+    return s->parting && s->state == SOCK_OPEN && s->owed == 0 && !s->head.sending && !s->paused &&
+           s->late_first == NULL && !s->end_seen && !s->broken && !s->is_ready;
+}
+
+static void part(struct sock *s)
+{
+    const struct io_sock_events *events = s->events;
+    void *owner = s->owner;
+    int fd = s->fd;
+
+    s->fd = -1;
+    sock_free(s);
+    events->parted(owner, fd);
+}
+
+/* From completions and from uring_socks_ready only: it calls the owner. The socket may be gone
+ * then.
+ */
 static void settle(struct sock *s)
 {
     if (end_is_due(s)) {
@@ -226,6 +247,8 @@ static void settle(struct sock *s)
         s->events->ended(s->owner, s->reason);
     } else if (receive_is_due(s)) {
         receive_arm(s);
+    } else if (part_is_due(s)) {
+        part(s);
     } else if (s->state == SOCK_CLOSING && s->owed == 0) {
         ready_add(s);
     }
@@ -310,7 +333,7 @@ void uring_cancel_completed(struct uring *u, struct sock *s, int result)
         return;
     if (result == -EALREADY && s->state == SOCK_CLOSING)
         shutdown(s->fd, SHUT_RDWR);
-    else if (result == -EALREADY && s->paused)
+    else if (result == -EALREADY && (s->paused || s->parting))
         receive_cancel(s);
     settle(s);
 }
@@ -428,6 +451,19 @@ void uring_sock_drop(struct io *io, int64_t released)
 {
     (void)io;
     close((int)released);
+}
+
+void uring_sock_part(struct io *io, struct io_sock *sock)
+{
+    struct sock *s = (struct sock *)sock;
+
+    (void)io;
+    assert(s->connect == NULL);
+    if (s->state != SOCK_OPEN)
+        return;
+    s->parting = true;
+    receive_cancel(s);
+    ready_add(s);
 }
 
 void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,

@@ -11,7 +11,6 @@
 
 #define KIB UINT64_C(1024)
 #define MIB (KIB * 1024)
-#define GIB (MIB * 1024)
 
 /* ---- client protocol: defaults of options ---------------------------------------------------- */
 
@@ -33,12 +32,11 @@
 #define SUBJECT_TOKENS_MAX (SUBJECT_SIZE_MAX / 2)
 #define HEADERS_SIZE_MAX   UINT64_C(65535) /* of a stored message */
 
-/* ---- JetStream names and texts --------------------------------------------------------------- */
+/* ---- JetStream names --------------------------------------------------------------------------
+ */
 
-#define NAME_SIZE_MAX        UINT64_C(255) /* of a stream or consumer */
-#define DESCRIPTION_SIZE_MAX (4 * KIB)
-#define METADATA_SIZE_MAX    (128 * KIB) /* of all keys and values together */
-#define REPLICAS_MAX         5u
+#define NAME_SIZE_MAX UINT64_C(255) /* of a stream or consumer */
+#define REPLICAS_MAX  5u
 
 /* ---- log ------------------------------------------------------------------------------------- */
 

@@ -174,27 +174,6 @@ void schema_clear(const struct schema *schema, void *out)
     clear_times(schema, out);
 }
 
-void schema_copy(const struct schema *schema, const void *from, void *to, struct arena *arena)
-{
-    struct buf text;
-    struct json_writer writer;
-    struct json_error error;
-    struct arena tree; /* what is parsed: the copy holds no part of it */
-    struct json *json;
-    bool parsed;
-
-    arena_init(&tree, SIZE_MAX / 2);
-    buf_init(&text, SIZE_MAX / 2);
-    json_writer_init(&writer, &text);
-    schema_encode(schema, from, &writer);
-    json = json_parse(&tree, buf_bytes(&text), &error);
-    schema_clear(schema, to);
-    parsed = json != NULL && schema_parse(schema, json, true, arena, to, &error);
-    assert(parsed); /* what we encoded we can read, if the arena has room */
-    arena_deinit(&tree);
-    buf_deinit(&text);
-}
-
 /* ---- maps
  * ---------------------------------------------------------------------------------------- */
 
@@ -212,13 +191,6 @@ static size_t map_place(const struct schema_map *map, struct bytes key)
             high = middle;
     }
     return low;
-}
-
-struct bytes schema_map_get(const struct schema_map *map, struct bytes key)
-{
-    size_t at = map_place(map, key);
-
-    return at < map->count && bytes_equal(map->keys[at], key) ? map->values[at] : bytes_of(NULL, 0);
 }
 
 bool schema_map_set(struct schema_map *map, struct arena *arena, struct bytes key,

@@ -96,10 +96,6 @@ void schema_clear(const struct schema *schema, void *out);
  * full. */
 bool schema_map_set(struct schema_map *map, struct arena *arena, struct bytes key,
                     struct bytes value);
-/* The value of a key; .at NULL: there is none. */
-struct bytes schema_map_get(const struct schema_map *map, struct bytes key);
-/* A deep copy into `arena`, which must have room. */
-void schema_copy(const struct schema *schema, const void *from, void *to, struct arena *arena);
 /* The name of the first SCHEMA_REFUSED field that is set, or NULL. */
 const char *schema_refused(const struct schema *schema, const void *in);
 

@@ -20,7 +20,6 @@ import run
 
 WINDOW = 64
 REST_S = 30
-MAKE_S = 600
 
 
 class Asker:

@@ -9,7 +9,6 @@ that is acknowledged in random order), cold (publishing beside ten replays from 
 `--scale` makes all of it smaller. Measures build/millrace, or $MILLRACE_BIN. Needs 25 GiB of disk at scale 1.
 """
 import argparse
-import json
 import os
 import random
 import shutil

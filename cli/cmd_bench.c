@@ -7,12 +7,10 @@
 #include "cli/bar.h"
 #include "cli/commands.h"
 #include "cli/file.h"
-#include "cli/form.h"
 #include "cli/human.h"
 #include "cli/kv.h"
 #include "cli/message.h"
 #include "cli/plot.h"
-#include "kv/key.h"
 
 #define MSGS_MAX   100000000
 #define WINDOW_MAX 100000

@@ -6,7 +6,6 @@
 #include "cli/human.h"
 #include "cli/pick.h"
 #include "cli/plain.h"
-#include "cli/stream_show.h"
 #include "cli/system.h"
 
 /* ---- status ---------------------------------------------------------------------------------- */

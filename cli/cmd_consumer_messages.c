@@ -3,7 +3,6 @@
 
 #include "cli/again.h"
 #include "cli/commands.h"
-#include "cli/human.h"
 #include "cli/message.h"
 #include "cli/pick.h"
 

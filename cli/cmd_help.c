@@ -1,7 +1,6 @@
 /* help: what there is. */
 #include "cli/commands.h"
 #include "cli/help.h"
-#include "cli/near.h"
 
 static const struct flag help_flags[] = {
     {"all", 0, FLAG_SWITCH, NULL, "Every flag of the command, and what it does", NULL},

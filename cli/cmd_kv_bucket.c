@@ -1,11 +1,8 @@
 /* kv add, ls, status, del of a whole bucket: the buckets themselves. */
 #include "cli/bucket.h"
 #include "cli/commands.h"
-#include "cli/grid.h"
 #include "cli/human.h"
 #include "cli/kv.h"
-#include "cli/pick.h"
-#include "cli/reader.h"
 #include "cli/stream_show.h"
 #include "kv/bucket.h"
 #include "kv/key.h"

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/subject.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/form.h"

@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/form.h"
-#include "cli/message.h"
 #include "cli/pick.h"
 #include "cli/stored.h"
 

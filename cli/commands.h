@@ -4,8 +4,6 @@
 
 #include "cli/cli.h"
 
-#define WORDS_ANY 1000u
-
 struct command {
     const char *name;    /* "pub", or of a group: "stream add" */
     const char *aliases; /* of the last word, separated by blanks, or NULL */

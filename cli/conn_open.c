@@ -22,7 +22,6 @@
 #include "server/options.h"
 
 #define CREDS_FILE_MAX (size_t)65536
-#define NONCE_MAX      128u
 
 /* ---- the socket ------------------------------------------------------------------------------ */
 

@@ -1,6 +1,5 @@
 #include "cli/grid.h"
 
-#include "base/utf8.h"
 #include "cli/plain.h"
 
 #define NARROWEST 4u

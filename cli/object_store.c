@@ -1,6 +1,5 @@
 #include "cli/object_store.h"
 
-#include "cli/form.h"
 #include "cli/message.h"
 #include "cli/stored.h"
 #include "objstore/object_name.h"

@@ -1,7 +1,6 @@
 #include "cli/system.h"
 
 #include "cli/again.h"
-#include "cli/api.h"
 
 #define SILENCE_NS INT64_C(300000000) /* after an answer the others come within */
 #define FIRST_NS   INT64_C(1000000000)

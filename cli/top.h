@@ -9,11 +9,10 @@
 
 #include "cli/cli.h"
 
-#define TOP_ROWS_MAX    5000u
-#define TOP_COLUMNS_MAX 8u
-#define TOP_TEXTS       3u
-#define TOP_FIGURES     5u
-#define TOP_COUNTERS    2u
+#define TOP_ROWS_MAX 5000u
+#define TOP_TEXTS    3u
+#define TOP_FIGURES  5u
+#define TOP_COUNTERS 2u
 
 enum top_kind { TOP_TEXT, TOP_COUNT, TOP_SIZE, TOP_RATE, TOP_SIZE_RATE };
 

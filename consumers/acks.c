@@ -1,7 +1,6 @@
 #include "consumers/machine.h"
 
-#define RUNS_GATHERED_MAX 4096u /* then they are proposed before the turn ends */
-#define NAK_ARENA_MAX     (64u << 10)
+#define RUNS_GATHERED_MAX 4096u   /* then they are proposed before the turn ends */
 #define WAIT_MIN_NS       1000000 /* between two deliveries of a message */
 
 enum ack_kind { KIND_ACK, KIND_NAK, KIND_PROGRESS, KIND_TERM, KIND_NEXT, KIND_UNKNOWN };

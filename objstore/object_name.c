@@ -139,8 +139,8 @@ bool object_meta_subject(struct buf *out, struct bytes bucket, struct bytes name
     return false;
 }
 
-/* "$O.<bucket>.<kind>.<rest>" with one token as rest. */
-static bool split(struct bytes subject, uint8_t kind, struct bytes *bucket, struct bytes *rest)
+/* "$O.<bucket>.M.<rest>" with one token as rest. */
+static bool split(struct bytes subject, struct bytes *bucket, struct bytes *rest)
 {
     size_t dot;
 
@@ -148,16 +148,11 @@ static bool split(struct bytes subject, uint8_t kind, struct bytes *bucket, stru
         return false;
     subject = bytes_skip(subject, 3);
     dot = bytes_find(subject, '.');
-    if (subject.size - dot < 4 || subject.at[dot + 1] != kind || subject.at[dot + 2] != '.')
+    if (subject.size - dot < 4 || subject.at[dot + 1] != 'M' || subject.at[dot + 2] != '.')
         return false;
     *bucket = bytes_take(subject, dot);
     *rest = bytes_skip(subject, dot + 3);
     return object_bucket_valid(*bucket) && bytes_find(*rest, '.') == rest->size;
-}
-
-bool object_chunk_read(struct bytes subject, struct bytes *bucket, struct bytes *id)
-{
-    return split(subject, 'C', bucket, id);
 }
 
 bool object_meta_read(struct bytes subject, struct bytes *bucket, struct buf *name)
@@ -165,7 +160,7 @@ bool object_meta_read(struct bytes subject, struct bytes *bucket, struct buf *na
     size_t before = name->size;
     struct bytes text;
 
-    if (split(subject, 'M', bucket, &text) && decode(name, text))
+    if (split(subject, bucket, &text) && decode(name, text))
         return true;
     name->size = before;
     return false;

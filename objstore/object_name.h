@@ -12,7 +12,6 @@
 
 #define OBJECT_STREAM_PREFIX "OBJ_"
 #define OBJECT_BUCKET_MAX    (NAME_SIZE_MAX - (sizeof OBJECT_STREAM_PREFIX - 1))
-#define OBJECT_ID_SIZE       22u
 /* The longest name whose subject still fits. */
 #define OBJECT_NAME_MAX ((SUBJECT_SIZE_MAX - OBJECT_BUCKET_MAX - 6) / 4 * 3)
 
@@ -27,8 +26,6 @@ bool object_stream_bucket(struct bytes stream, struct bytes *bucket);
 bool object_chunk_subject(struct buf *out, struct bytes bucket, struct bytes id);
 bool object_meta_subject(struct buf *out, struct bytes bucket, struct bytes name);
 
-/* False: the subject is not a chunk's; views of it. */
-bool object_chunk_read(struct bytes subject, struct bytes *bucket, struct bytes *id);
 /* False: the subject is not a description's. The name is appended to `name`. */
 bool object_meta_read(struct bytes subject, struct bytes *bucket, struct buf *name);
 

@@ -4,9 +4,7 @@
  * counts only if it is the answer to that.
  */
 #include "base/codec.h"
-#include "base/heap.h"
 #include "base/owner.h"
-#include "raft/core_members.h"
 #include "raft/replica_priv.h"
 #include "storage/hash.h"
 

@@ -4,7 +4,6 @@
  * anew.
  */
 #include "base/codec.h"
-#include "base/heap.h"
 #include "base/owner.h"
 #include "raft/core_members.h"
 #include "raft/replica_priv.h"

@@ -1,5 +1,4 @@
 /* replica_send: a group's messages to other nodes; entries come from the cache or from the log. */
-#include "base/heap.h"
 #include "base/owner.h"
 #include "raft/replica_priv.h"
 

@@ -41,6 +41,10 @@
 
 #define CLIENT_LEAVE_PART 1024u /* subscriptions that leave at once: about half a millisecond */
 
+/* Who publishes so often to what a server has itself (streams, acks, the API) is one of those who
+ * are best on the shard of that. */
+#define CLIENT_STREAMS 16u
+
 enum client_state { CLIENT_OPEN, CLIENT_ENDING, CLIENT_DOOMED };
 
 struct client;
@@ -145,6 +149,8 @@ struct client {
     bool
         deaf; /* no message is for it: it is not open, or what it subscribed to is on its way out */
     uint8_t pings_out;
+    uint8_t stream_uses;  /* that it has published to sinks so often, at most CLIENT_STREAMS */
+    uint8_t stream_shard; /* which had the last of them, if it is another */
     bool verbose;
     bool pedantic;
     bool echo;
@@ -231,6 +237,10 @@ bool client_leave_part(struct client *client, uint32_t *most);
 /* They have, of one that is open: it goes on with its CONNECT. */
 void client_left(struct client *client, int64_t now_ns);
 
+/* It is of that shard from here on, with all that it has. While nothing else uses either of them,
+ * and nothing is on its way between any two shards. */
+void client_move(struct client *client, struct clients *to);
+
 /* Takes what arrived. */
 void client_feed(struct client *client, struct bytes b, int64_t now_ns);
 
@@ -311,6 +321,27 @@ static inline struct client_sub *client_sub_next(const struct client *client,
                                                  struct client_subs_walk *walk)
 {
     return client_subs_next(&client->subs, &client->clients->sub_pool, walk);
+}
+
+static inline bool client_streams(const struct client *client)
+{
+    return client->stream_uses >= CLIENT_STREAMS;
+}
+
+/* It has published to a sink of this shard. */
+static inline void client_uses_stream(struct client *client)
+{
+    if (client->stream_uses < CLIENT_STREAMS)
+        client->stream_uses++;
+}
+
+/* The same of another. */
+static inline void client_uses_stream_of(struct client *client, unsigned shard)
+{
+    client_uses_stream(client);
+    client->stream_shard = (uint8_t)shard;
+    if (client_streams(client))
+        client_mark(client);
 }
 
 static inline struct bytes client_name(const struct client *client)

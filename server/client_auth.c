@@ -562,6 +562,16 @@ static void rebind(struct client *client, const struct auth_user *user)
     check_subs(client);
 }
 
+/* What one that has to go is told. `now`: whom it would be, in another account. */
+static const char *words_for(const struct client *client, const struct auth_user *now)
+{
+    const struct auth_signed *made = client->user->made;
+
+    if (now != NULL || made->delegated)
+        return NULL;
+    return auth_signed_words(client->clients->auth, made->token, wall_s(client));
+}
+
 /* What it has shown is looked at anew, but for the nonce. */
 static const struct auth_user *signed_again(struct client *client)
 {
@@ -580,9 +590,7 @@ static const struct auth_user *signed_again(struct client *client)
         user = auth_ask_signed(auth, &claim);
 
     if (user == NULL || account_of(client, user) != client->account) {
-        client_end(client,
-                   user == NULL ? auth_signed_words(auth, client->user->made, claim.wall_s) : NULL,
-                   "Credentials Revoked");
+        client_end(client, words_for(client, user), "Credentials Revoked");
         auth_user_end(user);
         return NULL;
     }

@@ -15,29 +15,53 @@ static struct connection *connection_of(struct client *client)
 /* ---- closing ------------------------------------------------------------------------------------
  */
 
-static void count(struct connection *c)
+static void count_shared(struct connection *c)
 {
     struct connections *owner = c->owner;
 
-    owner->count++;
-    owner->total++;
-    if (owner->shared == NULL)
-        return;
     atomic_fetch_add(&owner->shared->count, 1);
     atomic_fetch_add(&owner->shared->load[owner->shard], 1);
     map64_put(&owner->by_id, c->client.id)->pointer = &c->client;
 }
 
-static void uncount(struct connection *c)
+void connection_list(struct connection *c)
 {
     struct connections *owner = c->owner;
 
+    c->previous = NULL;
+    c->next = owner->all;
+    if (c->next != NULL)
+        c->next->previous = c;
+    owner->all = c;
+    owner->count++;
+    if (owner->shared != NULL)
+        count_shared(c);
+}
+
+void connection_unlist(struct connection *c)
+{
+    struct connections *owner = c->owner;
+
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    if (c->previous != NULL)
+        c->previous->next = c->next;
+    else
+        owner->all = c->next;
     owner->count--;
     if (owner->shared == NULL)
         return;
     atomic_fetch_sub(&owner->shared->count, 1);
     atomic_fetch_sub(&owner->shared->load[owner->shard], 1);
     (void)map64_remove(&owner->by_id, c->client.id, NULL);
+}
+
+void connections_share(struct connections *connections, struct connections_shared *shared)
+{
+    assert(connections->shared == NULL);
+    connections->shared = shared;
+    for (struct connection *c = connections->all; c != NULL; c = c->next)
+        count_shared(c);
 }
 
 /* Of all shards. */
@@ -50,16 +74,9 @@ static size_t counted(const struct connections *connections)
 
 static void connection_free(struct connection *c)
 {
-    struct connections *owner = c->owner;
-
-    if (c->next != NULL)
-        c->next->previous = c->previous;
-    if (c->previous != NULL)
-        c->previous->next = c->next;
-    else
-        owner->all = c->next;
-    uncount(c);
-    clients_spare_give(&owner->clients, &c->flight);
+    connection_unlist(c);
+    connection_drop(c);
+    clients_spare_give(&c->owner->clients, &c->flight);
     connection_tls_end(c);
     connection_websocket_end(c);
     connection_callout_leave(c);
@@ -240,6 +257,8 @@ static void flush_open(struct connection *c)
     if (client->proof != NULL && !client->proof->begun)
         proof_begin(c);
     pause_or_resume(c);
+    if (client_streams(client) && c->owner->mover != NULL)
+        connection_follow(c);
     if (has_out(c) && c->flight.size == 0)
         send_begin(c);
 }
@@ -281,6 +300,8 @@ static void tell_ended(struct connection *c)
 
 static void connection_flush(struct connection *c)
 {
+    if (c->parted)
+        return; /* comes by again when it has arrived */
     if (c->gone) {
         flush_gone(c);
         return;
@@ -351,7 +372,13 @@ static const struct io_sock_events connection_events = {
     .sent = connection_sent,
     .ended = connection_ended,
     .closed = connection_closed,
+    .parted = connection_parted,
 };
+
+void connection_start(struct connection *c)
+{
+    io_sock_start(c->owner->io, c->sock, &connection_events, c);
+}
 
 static void ping_fired(struct timer *timer)
 {
@@ -413,17 +440,14 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
     c->auth.fire = auth_fired;
     c->deadline.fire = deadline_fired;
     buf_init(&c->flight, SIZE_MAX / 2);
-    c->next = connections->all;
-    if (c->next != NULL)
-        c->next->previous = c;
-    connections->all = c;
     client_init(&c->client, &connections->clients, peer->text, peer->port,
                 make_nonce(connections, nonce), io_now(connections->io));
-    count(c);
+    connection_list(c);
+    connections->total++;
     if (websocket)
         connection_websocket_begin(c);
     connection_tls_begin(c);
-    io_sock_start(connections->io, sock, &connection_events, c);
+    connection_start(c);
     if (counted(connections) > (size_t)connections->clients.options->max_connections)
         client_end(&c->client, c->greeted ? "maximum connections exceeded" : NULL,
                    "Maximum Connections Exceeded");

@@ -21,6 +21,7 @@
 
 struct callouts;
 struct connection;
+struct connection_mover;
 struct deflater;
 struct proof_work;
 struct tls_context;
@@ -57,8 +58,11 @@ struct connections {
     int64_t handshakes_since_ns;       /* of the second in which so many began */
     int64_t handshakes;
     size_t count;
-    uint64_t total;                    /* ever accepted */
-    struct connections_shared *shared; /* with other shards; NULL: there are none */
+    uint64_t total;                       /* ever accepted */
+    struct connections_shared *shared;    /* with other shards; NULL: there are none */
+    const struct connection_mover *mover; /* NULL: none goes to another shard */
+    struct connection *parted;            /* have let go of their sockets, to go there */
+    struct connection *arriving;          /* are to take theirs */
     unsigned shard;
     struct map64 by_id; /* while shared: struct client */
 };
@@ -70,6 +74,9 @@ void connections_init(struct connections *connections, struct io *io, const stru
 /* Drops what is left; the io must be destroyed next, without another turn. What a worker is still
  * at work on is not freed. */
 void connections_deinit(struct connections *connections);
+
+/* There are other shards from here on, which count with this one. */
+void connections_share(struct connections *connections, struct connections_shared *shared);
 
 /* Takes over the socket; `websocket`: of the port where clients speak over that. */
 void connections_accept(struct connections *connections, struct io_sock *sock,

@@ -70,6 +70,27 @@ static void leave(struct callout *callout)
     heap_give(callout);
 }
 
+static struct bytes xkey_of(const struct clients *clients)
+{
+    const struct callout_options *options = clients->options->auth.callout;
+
+    return options != NULL ? options->xkey : bytes_of(NULL, 0);
+}
+
+static bool open_answer(const struct callout *callout, struct buf *out,
+                        char why[static CALLOUT_WHY_SIZE])
+{
+    const struct clients *clients = &callout->owner->connections->clients;
+    struct bytes xkey = xkey_of(clients);
+
+    if (xkey.size == 0)
+        return buf_add(out, callout->answer);
+    if (callout_open(out, callout->answer, xkey, clients->info->curve_seed))
+        return true;
+    snprintf(why, CALLOUT_WHY_SIZE, "Error decrypting auth callout response");
+    return false;
+}
+
 static void read_answer(struct callout *callout)
 {
     const struct clients *clients = &callout->owner->connections->clients;
@@ -83,8 +104,12 @@ static void read_answer(struct callout *callout)
         .wall_s = (clients->wall_ahead_ns + clients->now_ns) / SECOND_NS,
     };
     char why[CALLOUT_WHY_SIZE] = "";
+    struct buf answer;
 
-    proof->user = callout_read(clients->auth, callout->answer, &wanted, why);
+    buf_init(&answer, QUESTION_MAX);
+    if (open_answer(callout, &answer, why))
+        proof->user = callout_read(clients->auth, buf_bytes(&answer), &wanted, why);
+    buf_deinit(&answer);
     proof->proven = proof->user != NULL;
     if (!proof->proven)
         logger_warn(clients->logger, "%s", why);
@@ -171,6 +196,8 @@ static bool write_question(const struct callout *callout, struct bytes tls, stru
         .server_id = bytes_of_text(clients->info->id),
         .server_name = or_nothing(clients->info->name),
         .host = or_nothing(clients->info->host),
+        .server_xkey =
+            xkey_of(clients).size > 0 ? bytes_of_text(clients->info->curve_id) : bytes_of(NULL, 0),
         .version = BYTES(NATS_VERSION),
         .cluster = clients->info->cluster,
         .tags = options->server_tags.at,
@@ -185,6 +212,29 @@ static bool write_question(const struct callout *callout, struct bytes tls, stru
     return callout_write(out, &question, clients->info->seed);
 }
 
+/* Both are as they are when nobody asked for secrecy. */
+static bool seal(const struct callout *callout, struct buf *question, struct buf *headers)
+{
+    struct connections *connections = callout->owner->connections;
+    const struct clients *clients = &connections->clients;
+    uint8_t nonce[BOX_NONCE_SIZE];
+    struct buf sealed;
+    bool done;
+
+    if (xkey_of(clients).size == 0)
+        return true;
+    io_random(connections->io, nonce, sizeof(nonce));
+    buf_init(&sealed, QUESTION_MAX);
+    done = callout_seal(&sealed, buf_bytes(question), xkey_of(clients), clients->info->curve_seed,
+                        nonce) &&
+           buf_print(headers, "NATS/1.0\r\nNats-Server-Xkey: %s\r\n\r\n", clients->info->curve_id);
+    explicit_bzero(question->at, question->size);
+    buf_clear(question);
+    done = done && buf_add(question, buf_bytes(&sealed));
+    buf_deinit(&sealed);
+    return done;
+}
+
 /* False: nobody is there to answer, or it cannot be asked. */
 static bool ask(struct callout *callout)
 {
@@ -192,21 +242,24 @@ static bool ask(struct callout *callout)
     struct router *router = callouts->connections->clients.router;
     char reply[SUBJECT_SIZE];
     struct message message = {.subject = BYTES(CALLOUT_SUBJECT)};
-    struct buf question, tls;
+    struct buf question, headers, tls;
     size_t received = 0;
 
     snprintf(reply, sizeof(reply), "$SYS._INBOX.%s.%s", callouts->shard, callout->token);
     buf_init(&question, QUESTION_MAX);
+    buf_init(&headers, QUESTION_MAX);
     buf_init(&tls, QUESTION_MAX);
     if (connection_tls_describe(callout->about, &tls) &&
-        write_question(callout, buf_bytes(&tls), &question)) {
+        write_question(callout, buf_bytes(&tls), &question) && seal(callout, &question, &headers)) {
         message.reply = bytes_of_text(reply);
         message.payload = buf_bytes(&question);
+        message.headers = buf_bytes(&headers);
         received = router_publish(router, callouts->account, &message);
     }
     if (question.size > 0)
         explicit_bzero(question.at, question.size);
     buf_deinit(&question);
+    buf_deinit(&headers);
     buf_deinit(&tls);
     return received > 0;
 }

@@ -3,7 +3,7 @@
  * holds a connection's life and its sending, connection_tls.c what stands between it and the socket
  * when that is encrypted, connection_websocket.c what stands there when it speaks over one,
  * connection_proofs.c the passwords that workers prove, connection_callout.c those whom others let
- * in, connection_leave.c how subscriptions end.
+ * in, connection_leave.c how subscriptions end, connection_move.c how one goes to another shard.
  */
 #ifndef SERVER_CONNECTION_PRIV_H
 #define SERVER_CONNECTION_PRIV_H
@@ -41,6 +41,13 @@ struct connection {
     bool paused;  /* as the socket knows it */
     bool closing; /* io_sock_close was called */
     bool gone;    /* closed: freed as soon as no list holds it */
+    bool moving;  /* to another shard: it lets go of its socket... */
+    bool parted;  /* ...and has, so that nothing is done with it until it has arrived */
+    uint8_t move_to;
+    int64_t released; /* once parted: the socket on its way */
+    struct connection *parted_next;
+    uint64_t done;        /* messages in the time between the last two looks */
+    uint64_t done_before; /* all, at the last one */
 
     uint8_t secure; /* enum secure */
     bool greeted;
@@ -63,6 +70,21 @@ struct connection {
 void connection_greet(struct connection *c);
 /* The time to say who it is begins. */
 void connection_await_auth(struct connection *c);
+
+/* In the list of its owner, and counted there, or not any more. */
+void connection_list(struct connection *c);
+void connection_unlist(struct connection *c);
+/* Its socket is a new one of its owner's io. */
+void connection_start(struct connection *c);
+
+/* ---- connection_move.c */
+
+/* What the socket tells. */
+void connection_parted(void *context, int64_t released);
+/* It goes before it has arrived. */
+void connection_drop(struct connection *c);
+/* It uses streams of another shard. */
+void connection_follow(struct connection *c);
 
 /* ---- connection_leave.c */
 
@@ -109,6 +131,8 @@ bool connection_websocket_overdue(struct connection *c);
 /* Nothing more is to be said but that it is closed. False: that was said. */
 bool connection_websocket_farewell(struct connection *c);
 void connection_websocket_end(struct connection *c);
+/* It has another owner. */
+void connection_websocket_moved(struct connection *c);
 /* What arrived, decrypted if it was not plain: to the client, out of its frames. */
 void connection_take(struct connection *c, struct bytes b);
 /* Is there something to say that is not being sent? */

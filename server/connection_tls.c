@@ -6,7 +6,6 @@
  * A handshake is bounded in time by a timer, in memory by what one receive brings.
  */
 #include "base/heap.h"
-#include "base/owner.h"
 #include "server/connection_priv.h"
 
 #define SECOND_NS    INT64_C(1000000000)

@@ -4,7 +4,6 @@
  * may take as much memory as a request's head, and as long as the handshake has.
  */
 #include "base/heap.h"
-#include "base/owner.h"
 #include "server/connection_priv.h"
 #include "server/websocket/frames.h"
 #include "server/websocket/upgrade.h"
@@ -50,6 +49,22 @@ bool connection_websocket_overdue(struct connection *c)
     return true;
 }
 
+static struct deflater *deflater_of(struct connections *connections)
+{
+    if (connections->deflater == NULL)
+        connections->deflater = deflater_create();
+    return connections->deflater;
+}
+
+void connection_websocket_moved(struct connection *c)
+{
+    if (c->websocket == NULL || c->websocket->frames == NULL)
+        return;
+    if (frames_deflate(c->websocket->frames))
+        frames_set_deflater(c->websocket->frames, deflater_of(c->owner));
+    c->client.door = &c->owner->websocket_door;
+}
+
 void connection_websocket_end(struct connection *c)
 {
     if (c->websocket == NULL)
@@ -76,13 +91,6 @@ static size_t message_max(const struct connection *c)
     int64_t most = c->owner->clients.options->max_payload * 8;
 
     return most < (int64_t)FRAMES_MESSAGE_MAX ? (size_t)most : FRAMES_MESSAGE_MAX;
-}
-
-static struct deflater *deflater_of(struct connections *connections)
-{
-    if (connections->deflater == NULL)
-        connections->deflater = deflater_create();
-    return connections->deflater;
 }
 
 static void begin_frames(struct connection *c, const struct upgrade *said)

@@ -41,6 +41,14 @@ const struct elsewhere_group *elsewhere_group(const struct elsewhere *elsewhere,
     return NULL;
 }
 
+bool elsewhere_stream(const struct elsewhere *elsewhere, unsigned *shard)
+{
+    if (elsewhere->sinks == 0)
+        return false;
+    *shard = (unsigned)__builtin_ctzll(elsewhere->sinks);
+    return true;
+}
+
 static struct elsewhere_group *group_add(struct elsewhere *elsewhere, struct bytes name)
 {
     struct elsewhere_group *group;
@@ -66,6 +74,9 @@ static void see(void *context, const struct match *match)
 
     if (match->plain_count > 0)
         look->into->plain |= UINT64_C(1) << look->shard;
+    for (uint32_t i = 0; i < match->plain_count; i++)
+        if (match->sets[i]->kind == SUB_SINK || match->sets[i]->kind == SUB_GUEST)
+            look->into->sinks |= UINT64_C(1) << look->shard;
     for (uint32_t i = 0; i < match->group_count; i++) {
         const struct match_group *from = &match->groups[i];
         struct bytes name = sub_set_queue(match->sets[from->first]);
@@ -86,6 +97,7 @@ static void look_all(struct elsewhere_cache *cache, struct elsewhere *into, stru
     struct look look = {.into = into};
 
     into->plain = 0;
+    into->sinks = 0;
     into->groups_count = 0;
     into->news = news;
     buf_clear(&into->names);

@@ -36,6 +36,7 @@ struct elsewhere_group {
 struct elsewhere {
     uint64_t news;  /* as it was before the look; 0: never valid */
     uint64_t plain; /* a bit for each shard that has a plain subscription */
+    uint64_t sinks; /* the same of what is the server's own there */
     struct elsewhere_group *groups;
     uint32_t groups_count;
     uint32_t groups_capacity;
@@ -61,6 +62,9 @@ void elsewhere_deinit(struct elsewhere_cache *cache);
 
 /* Good until the next look of this cache. */
 const struct elsewhere *elsewhere_look(struct elsewhere_cache *cache, struct bytes subject);
+/* Which other shard has the stream, or whatever else the server has itself, that takes it: whoever
+ * publishes to that all the time is best there. False: none. */
+bool elsewhere_stream(const struct elsewhere *elsewhere, unsigned *shard);
 /* NULL: no member on another shard. */
 const struct elsewhere_group *elsewhere_group(const struct elsewhere *elsewhere, struct bytes name);
 struct bytes elsewhere_name(const struct elsewhere *elsewhere, const struct elsewhere_group *group);

@@ -15,6 +15,7 @@ enum kind {
     KIND_BYTES,    /* struct bytes */
     KIND_NUMBER,   /* int */
     KIND_NUMBER64, /* int64_t */
+    KIND_SHARDS,   /* the same, or "auto" */
     KIND_BOOL,
     KIND_BOTH,    /* debug and trace */
     KIND_VERBOSE, /* trace, and that of the system account */
@@ -66,7 +67,7 @@ static const struct flag table[] = {
     OPTION("p port", NUMBER, port),
     OPTION("n name server_name", CHARS, server_name),
     OPTION("io", TEXT, io),
-    OPTION("shards", NUMBER64, shards),
+    OPTION("shards", SHARDS, shards),
     OPTION("P pid", CHARS, pid_file),
     OPTION("m http_port", NUMBER, http_port),
     OPTION("ms https_port", NUMBER, https_port),
@@ -171,6 +172,7 @@ static bool takes_value(const struct flag *flag)
     case KIND_BYTES:
     case KIND_NUMBER:
     case KIND_NUMBER64:
+    case KIND_SHARDS:
     case KIND_SEEN_TEXT:
     case KIND_REFUSED: return true;
     default: return false;
@@ -216,6 +218,14 @@ static void set_number64(struct flags *flags, const struct word *word, int64_t *
         *to = number;
 }
 
+static void set_shards(struct flags *flags, const struct word *word, int64_t *to)
+{
+    if (strcmp(word->value, "auto") == 0)
+        *to = SHARDS_AUTO;
+    else
+        set_number64(flags, word, to);
+}
+
 /* As Go's ParseBool has it; no value is true. */
 static bool read_bool(struct flags *flags, const struct word *word, bool *value)
 {
@@ -249,6 +259,7 @@ static void set(struct flags *flags, const struct word *word, struct seen *seen)
     case KIND_BYTES: *(struct bytes *)option = bytes_of_text(word->value); break;
     case KIND_NUMBER: set_number(flags, word, option); break;
     case KIND_NUMBER64: set_number64(flags, word, option); break;
+    case KIND_SHARDS: set_shards(flags, word, option); break;
     case KIND_BOOL: *(bool *)option = on; break;
     case KIND_BOTH: options->debug = options->trace = on; break;
     case KIND_VERBOSE: options->trace = options->trace_verbose = on; break;

@@ -11,6 +11,8 @@
 struct info {
     char id[INFO_ID_SIZE + 1]; /* a public key as text: 'N' and base32 */
     uint8_t seed[NKEY_SIZE];   /* of which that is the public half: what the server signs with */
+    char curve_id[INFO_ID_SIZE + 1]; /* 'X': whoever asks to be written to in secret writes to it */
+    uint8_t curve_seed[NKEY_SIZE];
     const char *name;
     const char *host;
     uint16_t port;

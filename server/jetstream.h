@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "server/server.h"
 
+struct jetstream;
+
 struct jetstream_stats {
     uint64_t accounts, streams, consumers, messages, bytes; /* over all accounts */
     uint64_t api_total, api_errors;

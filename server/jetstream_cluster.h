@@ -39,8 +39,6 @@
 
 #include "server/jetstream_priv.h"
 
-struct cluster_node;
-
 enum jetstream_frame {
     JETSTREAM_HELLO = 64,
     JETSTREAM_BOOTSTRAP,

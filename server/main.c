@@ -15,6 +15,7 @@
 #include "server/flags.h"
 #include "server/program/check.h"
 #include "server/program/configured.h"
+#include "server/program/cores.h"
 #include "server/program/file_system.h"
 #include "server/program/files.h"
 #include "server/program/log_file.h"
@@ -246,7 +247,12 @@ static int run(struct program *program, struct io *io)
 }
 
 /* Tests run servers that were written for one shard with several. */
-#define SHARDS_TEST "MILLRACE_SHARDS_TEST"
+#define SHARDS_TEST      "MILLRACE_SHARDS_TEST"
+#define SHARDS_TEST_MOST 4u /* of "auto", where each pretends to be busy now and then */
+
+/* Counts that are none: as many as are needed. */
+#define SHARDS_PLANNED UINT64_C(0)
+#define SHARDS_FEIGNED UINT64_MAX
 
 /* Likewise, stores with several lanes. */
 #define LANES_TEST "MILLRACE_LANES_TEST"
@@ -271,16 +277,47 @@ static bool set_lanes(struct program *program)
     return read;
 }
 
+/* As many as there are cores, when they are needed. */
+static void plan_shards(struct program *program)
+{
+    unsigned cores = program_cores();
+
+    server_shards_plan(program->server, cores < SHARDS_MAX ? cores : SHARDS_MAX, &shard_threads);
+}
+
+static bool begin_shards(struct program *program, uint64_t count)
+{
+    if (count == SHARDS_FEIGNED)
+        server_shards_plan(program->server, SHARDS_TEST_MOST, &shard_threads_feigned);
+    else if (count == SHARDS_PLANNED)
+        plan_shards(program);
+    else if (count > 1)
+        return server_shards_begin(program->server, (unsigned)count, &shard_threads);
+    return true;
+}
+
+static bool read_shards(struct program *program, uint64_t *count)
+{
+    int64_t shards = options_of(program)->shards;
+    const char *wanted = getenv(SHARDS_TEST);
+
+    *count = shards == SHARDS_AUTO ? SHARDS_PLANNED : (uint64_t)shards;
+    if (wanted == NULL || strcmp(wanted, "auto") != 0)
+        return read_test(program, SHARDS_TEST, count);
+    *count = SHARDS_FEIGNED;
+    return true;
+}
+
 static enum err open_server(struct program *program, struct io *io)
 {
-    uint64_t count = (uint64_t)options_of(program)->shards;
+    uint64_t count;
 
-    if (!set_lanes(program) || !read_test(program, SHARDS_TEST, &count))
+    if (!set_lanes(program) || !read_shards(program, &count))
         return ERR_INVALID;
     program->server = server_create(io, options_of(program), &program->log.logger);
     if (program->server == NULL)
         return ERR_INVALID;
-    if (count == 1 || server_shards_begin(program->server, (unsigned)count, &shard_threads))
+    if (begin_shards(program, count))
         return server_open(program->server);
     io_stop(io);
     server_destroy(program->server);

@@ -11,7 +11,7 @@ void options_default(struct options *options)
 {
     *options = (struct options){
         .port = 4222,
-        .shards = 1,
+        .shards = SHARDS_AUTO,
         .jetstream_options = {.memory_max = -1,
                               .store_max = -1,
                               .disk_reserve = -1,

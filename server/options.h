@@ -25,6 +25,7 @@ struct tls_context;
 #define NATS_VERSION        "2.14.5" /* the protocol level we speak, as clients gate on it */
 #define JETSTREAM_API_LEVEL 4
 #define SHARDS_MAX          32u
+#define SHARDS_AUTO         INT64_MIN /* as many as there are cores, when they are needed */
 
 struct text_list {
     struct bytes *at; /* a zero follows each */
@@ -83,7 +84,7 @@ struct options {
     int64_t log_size_max;  /* a log file that grows beyond is put aside; 0: never */
     int64_t log_files_max; /* how many are kept, the current one included; 0: all */
     const char *io;        /* a name of base/io_real.h; NULL: whichever works */
-    int64_t shards;        /* threads with connections of clients, the first included */
+    int64_t shards; /* threads with connections of clients, the first included; SHARDS_AUTO */
     const struct config_place *shards_place; /* NULL: from the command line */
     char pid_file[1024];
     char ports_file_dir[1024];

@@ -11,6 +11,7 @@ enum kind {
     KIND_BOOL,
     KIND_INT,
     KIND_INT64,
+    KIND_SHARDS,
     KIND_DURATION,
     KIND_CHARS,
     KIND_TEXT,
@@ -46,7 +47,7 @@ static const struct field fields[] = {
     FIXED("HTTPBasePath", TEXT, http_base_path),
     FIXED("ServerName", CHARS, server_name),
     FIXED("io", TEXT, io),
-    FIXED("shards", INT64, shards),
+    FIXED("shards", SHARDS, shards),
     FIXED("MaxPending", INT64, max_pending),
     FIXED("MaxSubs", INT64, max_subscriptions),
     FIXED("MaxSubTokens", INT64, max_subscription_tokens),
@@ -125,6 +126,7 @@ static bool equal(const struct field *field, const void *a, const void *b)
     case KIND_BOOL: return *(const bool *)a == *(const bool *)b;
     case KIND_INT: return *(const int *)a == *(const int *)b;
     case KIND_INT64:
+    case KIND_SHARDS:
     case KIND_DURATION: return *(const int64_t *)a == *(const int64_t *)b;
     case KIND_CHARS: return strcmp(a, b) == 0;
     case KIND_SECRET:
@@ -137,12 +139,21 @@ static bool equal(const struct field *field, const void *a, const void *b)
     return false;
 }
 
+static void word_shards(int64_t shards, char out[static VALUE_SIZE])
+{
+    if (shards == SHARDS_AUTO)
+        snprintf(out, VALUE_SIZE, "auto");
+    else
+        snprintf(out, VALUE_SIZE, "%lld", (long long)shards);
+}
+
 static const char *word(const struct field *field, const void *value, char out[static VALUE_SIZE])
 {
     switch (field->kind) {
     case KIND_BOOL: snprintf(out, VALUE_SIZE, "%s", *(const bool *)value ? "true" : "false"); break;
     case KIND_INT: snprintf(out, VALUE_SIZE, "%d", *(const int *)value); break;
     case KIND_INT64: snprintf(out, VALUE_SIZE, "%lld", (long long)*(const int64_t *)value); break;
+    case KIND_SHARDS: word_shards(*(const int64_t *)value, out); break;
     case KIND_DURATION: (void)text_duration(out, *(const int64_t *)value); break;
     case KIND_CHARS: snprintf(out, VALUE_SIZE, "%s", (const char *)value); break;
     case KIND_SECRET_BYTES:

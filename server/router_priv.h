@@ -128,8 +128,8 @@ struct router_shards {
 /*
  * The routers of one server's shards, in this order, see each other's subscriptions from here on.
  * Each is given its `shards` (of the same count) and has a guard. Called again when there are new
- * accounts, which all of them have. While no other thread uses any of them. The first is the last
- * to be destroyed.
+ * accounts, which all of them have, or further shards behind those that there were. While no other
+ * thread uses any of them. The first is the last to be destroyed.
  */
 void routers_unite(struct router *const *routers, const struct router_shards *const *shards,
                    struct sublist_guard *const *guards, unsigned count);

@@ -10,30 +10,31 @@
 /* ---- uniting ----------------------------------------------------------------------------------
  */
 
-static struct account_family *family_create(struct router *const *routers, unsigned count,
-                                            const struct account *first)
+static void family_join(struct account_family *family, struct router *router,
+                        struct sublist_guard *guard)
 {
-    struct account_family *family = HEAP_NEW(struct account_family);
+    unsigned self = family->count++;
+    struct account *account = router_account(router, family->members[0]->name);
 
-    atomic_init(&family->news, 1);
-    family->count = count;
-    for (unsigned i = 0; i < count; i++) {
-        family->members[i] = router_account(routers[i], first->name);
-        assert(family->members[i] != NULL);
-    }
-    return family;
-}
-
-static void family_join(struct account_family *family, unsigned self, struct sublist_guard *guard)
-{
-    struct account *account = family->members[self];
-    struct router *router = account->router;
-
+    assert(account != NULL);
+    family->members[self] = account;
     account->family = family;
     account->elsewhere = HEAP_NEW(struct elsewhere_cache);
     elsewhere_init(account->elsewhere, family, self, prng_next(&router->prng));
     account->subs.guard = guard;
     account->subs.news = &family->news;
+}
+
+/* Whoever has kept something of the account while there was one shard sees that it is another now:
+ * the counter goes on where that shard's own was. */
+static struct account_family *family_create(struct account *first)
+{
+    struct account_family *family = HEAP_NEW(struct account_family);
+
+    atomic_init(&family->news, first->subs.generation + 1);
+    atomic_init(&family->connections, (int64_t)first->connections);
+    family->members[0] = first;
+    return family;
 }
 
 void routers_unite(struct router *const *routers, const struct router_shards *const *shards,
@@ -47,13 +48,12 @@ void routers_unite(struct router *const *routers, const struct router_shards *co
         routers[i]->shards = shards[i];
     }
     for (size_t at = 0; (first = router_account_next(routers[0], &at)) != NULL;) {
-        struct account_family *family;
+        struct account_family *family = first->family;
 
-        if (first->family != NULL)
-            continue;
-        family = family_create(routers, count, first);
-        for (unsigned i = 0; i < count; i++)
-            family_join(family, i, guards[i]);
+        if (family == NULL)
+            family = family_create(first);
+        while (family->count < count)
+            family_join(family, routers[family->count], guards[family->count]);
     }
 }
 
@@ -237,6 +237,16 @@ static size_t deliver_shards(struct delivery *delivery, uint64_t plain, size_t h
     return (size_t)__builtin_popcountll(plain);
 }
 
+/* So that it may go where what it publishes to is. */
+static void note_stream(const struct delivery *delivery)
+{
+    struct client *origin = delivery->message->origin;
+    unsigned shard;
+
+    if (origin != NULL && elsewhere_stream(delivery->elsewhere, &shard))
+        client_uses_stream_of(origin, shard);
+}
+
 size_t router_publish_kinds_wide(struct router *router, struct account *account,
                                  const struct message *message, unsigned kinds)
 {
@@ -245,6 +255,7 @@ size_t router_publish_kinds_wide(struct router *router, struct account *account,
     size_t received = 0;
 
     delivery.elsewhere = elsewhere_look(account->elsewhere, message_sent_to(message));
+    note_stream(&delivery);
     for (uint32_t i = 0; i < match->plain_count; i++)
         received += deliver_set(&delivery, match->sets[i]);
     received += deliver_groups_wide(&delivery);

@@ -2,11 +2,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/resolver/resolver.h"
 #include "server/router_priv.h"
+#include "server/tls/box.h"
+#include "server/tls/digest.h"
 #include "server/tls/ed25519.h"
 #include "server/tls/tls.h"
 
@@ -294,6 +297,22 @@ static void log_start(const struct server *server)
                                     "could lead to poor performance");
 }
 
+/* Follows from the other key, so that there is one secret. */
+static void init_curve_key(struct info *info)
+{
+    static const char label[] = "curve";
+    uint8_t both[NKEY_SIZE + sizeof(label)], key[NKEY_SIZE];
+    bool good;
+
+    memcpy(both, info->seed, NKEY_SIZE);
+    memcpy(both + NKEY_SIZE, label, sizeof(label));
+    digest_sha256(bytes_of(both, sizeof(both)), info->curve_seed);
+    explicit_bzero(both, sizeof(both));
+    good = box_public(info->curve_seed, key);
+    assert(good);
+    nkey_write(info->curve_id, NKEY_CURVE, key);
+}
+
 static void init_identity(struct server *server)
 {
     struct info *info = &server->info;
@@ -307,6 +326,7 @@ static void init_identity(struct server *server)
     good = ed25519_public(info->seed, key);
     assert(good);
     info_make_id(info->id, key);
+    init_curve_key(info);
     server->info.name =
         server->options.server_name[0] != 0 ? server->options.server_name : server->info.id;
     server->info.host = server->options.host;

@@ -18,7 +18,6 @@
 #define SERVER_RELOAD_REASON_SIZE 512u
 
 struct cluster;
-struct jetstream;
 struct server;
 
 /* A server that listens nowhere yet: what may be given to it before it is opened, as further shards

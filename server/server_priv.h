@@ -38,6 +38,7 @@ struct server {
     struct auth auth;
     struct connections connections; /* with further shards: of home */
     struct server_shards *shards;   /* NULL: this server has one */
+    struct shards_plan shards_plan; /* of more */
     struct monitor monitor;
     struct leaves *leaves; /* NULL: no leaf nodes, neither here nor there */
     struct system system;

@@ -51,6 +51,18 @@ static void wake_all(struct server_shards *shards)
             io_wake(shards->all[i].io);
 }
 
+/* Under the lock, which others may have meanwhile. */
+static void do_errand(struct server_shard *shard)
+{
+    struct server_shards *shards = shard->shards;
+
+    unlock(shards);
+    shard->errand_result = shard->errand(shard);
+    lock(shards);
+    shard->errand = NULL;
+    say_change(shards);
+}
+
 bool server_shard_rest(struct server_shard *shard)
 {
     struct server_shards *shards = shard->shards;
@@ -63,7 +75,10 @@ bool server_shard_rest(struct server_shard *shard)
         shards->turning--;
         say_change(shards);
         while (shards->halt && !shards->end)
-            wait_for_change(shards);
+            if (shard->errand != NULL)
+                do_errand(shard);
+            else
+                wait_for_change(shards);
         shards->turning++;
     }
     end = shards->end;
@@ -115,6 +130,24 @@ void server_shards_go_on(struct server *server)
         go_on(server->shards);
 }
 
+/* Home's, while they are halted: that shard does it, on its thread; I/O is fine. */
+static bool let_do(struct server_shard *shard, bool (*errand)(struct server_shard *shard))
+{
+    struct server_shards *shards = shard->shards;
+    bool result;
+
+    if (shard->number == 0 || shards->host->one_thread)
+        return errand(shard);
+    lock(shards);
+    shard->errand = errand;
+    say_change(shards);
+    while (shard->errand != NULL)
+        wait_for_change(shards);
+    result = shard->errand_result;
+    unlock(shards);
+    return result;
+}
+
 /* ---- the turn of a further shard ----------------------------------------------------------------
  */
 
@@ -148,6 +181,14 @@ static void tell_count(struct server_shard *shard)
     shard->count_before = count;
 }
 
+static void meter(const struct shard_host *host, struct shard_meter *of, const struct io *io)
+{
+    int64_t now_ns = io_now(io);
+
+    if (shard_meter_due(of, now_ns) && host->worked_ns != NULL)
+        shard_meter_read(of, now_ns, host->worked_ns(host));
+}
+
 static void shard_turn(void *context)
 {
     struct server_shard *shard = context;
@@ -155,6 +196,7 @@ static void shard_turn(void *context)
 
     clients->now_ns = io_now(shard->io);
     clients->wall_ahead_ns = io_wall(shard->io) - io_now(shard->io);
+    meter(shard->shards->host, &shard->meter, shard->io);
     read_post(shard);
     if (shard->server->jetstream != NULL)
         jetstream_shard_turn(shard->server->jetstream, shard->number);
@@ -254,6 +296,34 @@ void server_shards_options(struct server *server)
     }
 }
 
+static unsigned busy_of(const struct shard_meter *meter)
+{
+    return atomic_load_explicit(&meter->busy, memory_order_relaxed);
+}
+
+static void one_parted(void *owner)
+{
+    struct server_shard *shard = owner;
+
+    atomic_store(&shard->shards->parted, true);
+    io_wake(shard->server->io);
+}
+
+/* Not to one that has enough to do: what crosses takes less of its time then. */
+static bool may_follow(void *owner, unsigned to)
+{
+    const struct server_shard *shard = owner;
+    const struct shard_meter *meter = &shard->shards->all[to].meter;
+
+    return busy_of(meter) < SHARD_TIGHT;
+}
+
+static const struct connection_mover *open_mover(struct server_shard *shard)
+{
+    shard->mover = (struct connection_mover){shard, one_parted, may_follow};
+    return &shard->mover;
+}
+
 static void open_connections(struct server_shard *shard)
 {
     struct server *server = shard->server;
@@ -264,6 +334,7 @@ static void open_connections(struct server_shard *shard)
     connections_init(connections, shard->io, &server->options, &server->info, server->logger, seed);
     connections->shared = &shard->shards->shared;
     connections->shard = shard->number;
+    connections->mover = open_mover(shard);
     connections->clients.ids = &shard->shards->shared.ids;
     connections->clients.auth = &server->auth;
     connections->clients.trace = server->options.trace;
@@ -334,6 +405,7 @@ static void unite(struct server_shards *shards)
     struct router *routers[SHARDS_MAX];
 
     for (unsigned i = 0; i < shards->count; i++) {
+        shards->all[i].post.shards.count = shards->count;
         routers[i] = shards->all[i].router;
         parts[i] = &shards->all[i].post.shards;
         guards[i] = &shards->all[i].guard;
@@ -342,9 +414,9 @@ static void unite(struct server_shards *shards)
 }
 
 /* What is published on a shard crosses to other accounts there. */
-static void share(struct server_shards *shards)
+static void share(struct server_shards *shards, unsigned first)
 {
-    for (unsigned i = 1; i < shards->count; i++) {
+    for (unsigned i = first; i < shards->count; i++) {
         struct server_shard *shard = &shards->all[i];
 
         server_exchange_configure(shards->server, &shard->exchange, shard->router, shard->io);
@@ -366,6 +438,8 @@ static void join_cluster(struct server_shards *shards)
     for (unsigned i = 1; i < shards->count && server->core != NULL; i++) {
         struct server_shard *shard = &shards->all[i];
 
+        if (shard->joined)
+            continue;
         core_news_init(&shard->news, wake_home, server);
         router_set_remotes(shard->router, &shard->news.remotes);
         core_add_shard(server->core, &shard->news);
@@ -389,6 +463,8 @@ static void join_leaves(struct server_shards *shards)
     for (unsigned i = 1; i < shards->count && server->leaves != NULL; i++) {
         struct server_shard *shard = &shards->all[i];
 
+        if (shard->leaves_joined)
+            continue;
         core_news_init(&shard->leaf_news, wake_home, server);
         shard->leaf_router =
             (struct router_leaves){.owner = &shard->leaf_news, .changed = note_for_leaves};
@@ -433,7 +509,7 @@ static void leave_cluster(struct server_shards *shards)
     }
 }
 
-static struct server_shards *shards_create(struct server *server, unsigned count,
+static struct server_shards *shards_create(struct server *server, unsigned most,
                                            const struct shard_host *host)
 {
     struct server_shards *shards = HEAP_NEW(struct server_shards);
@@ -444,54 +520,115 @@ static struct server_shards *shards_create(struct server *server, unsigned count
     assert(error == 0);
     shards->server = server;
     shards->host = host;
-    shards->count = count;
-    shards->posts.count = count;
-    shards->all = heap_take(count * sizeof(*shards->all));
+    shards->most = most;
+    shards->all = heap_take(most * sizeof(*shards->all));
     atomic_init(&shards->shared.ids, server->connections.clients.id_last);
-    for (unsigned i = 0; i < count; i++) {
-        shards->all[i].shards = shards;
-        shards->all[i].server = server;
-        shards->all[i].number = i;
-    }
     return shards;
+}
+
+static struct server_shard *shard_init(struct server_shards *shards, unsigned number)
+{
+    struct server_shard *shard = &shards->all[number];
+
+    shard->shards = shards;
+    shard->server = shards->server;
+    shard->number = number;
+    shards->posts.count = number + 1;
+    return shard;
 }
 
 static void open_home(struct server_shards *shards)
 {
-    struct server_shard *home = &shards->all[0];
+    struct server_shard *home = shard_init(shards, 0);
     struct server *server = shards->server;
 
-    assert(server->connections.count == 0);
     home->io = server->io;
     home->router = server->router;
     home->connections = &server->connections;
-    server->connections.shared = &shards->shared;
+    shards->spread = server->shards_plan.host == NULL;
+    home->meter.since_ns = server->shards_plan.meter.since_ns;
+    home->meter.worked_ns = server->shards_plan.meter.worked_ns;
+    atomic_init(&home->meter.busy, atomic_load(&server->shards_plan.meter.busy));
+    connections_share(&server->connections, &shards->shared);
+    server->connections.mover = open_mover(home);
     server->connections.clients.ids = &shards->shared.ids;
     open_post(home);
+    shards->count = 1;
+}
+
+/* While those that there are rest: until there are so many. False: some could not. */
+static bool begin_more(struct server_shards *shards, unsigned count)
+{
+    unsigned before = shards->count;
+    bool begun = true;
+
+    assert(count <= shards->most);
+    while (shards->count < count && begun) {
+        begun = shards->host->begin(shard_init(shards, shards->count));
+        if (begun)
+            shards->count++;
+        else
+            shards->posts.count = shards->count;
+    }
+    wait_for_rest(shards);
+    if (shards->count == before)
+        return false;
+    unite(shards);
+    join_cluster(shards);
+    join_leaves(shards);
+    share(shards, before);
+    return begun;
+}
+
+/* Home alone until now. They are halted before their first turn. */
+static bool begin_first(struct server *server, unsigned most, unsigned count,
+                        const struct shard_host *host)
+{
+    struct server_shards *shards = shards_create(server, most, host);
+    bool begun;
+
+    assert(server->shards == NULL);
+    open_home(shards);
+    shards->halts = 1;
+    shards->halt = true;
+    atomic_store(&shards->look, true);
+    begun = begin_more(shards, count);
+    server->shards = shards;
+    return begun;
 }
 
 bool server_shards_begin(struct server *server, unsigned count, const struct shard_host *host)
 {
-    struct server_shards *shards;
-    bool begun = true;
-
     assert(count > 1 && count <= SHARDS_MAX);
-    assert(server->shards == NULL);
-    shards = shards_create(server, count, host);
-    open_home(shards);
-    shards->halts = 1; /* they rest before their first turn, until the server is open */
-    shards->halt = true;
-    atomic_store(&shards->look, true);
-    for (unsigned i = 1; i < count && begun; i++)
-        begun = host->begin(&shards->all[i]);
-    wait_for_rest(shards);
-    server->shards = shards;
-    if (begun) {
-        unite(shards);
-        join_cluster(shards);
-        join_leaves(shards);
-        share(shards);
+    return begin_first(server, count, count, host);
+}
+
+void server_shards_plan(struct server *server, unsigned most, const struct shard_host *host)
+{
+    assert(most <= SHARDS_MAX);
+    if (most > 1)
+        server->shards_plan = (struct shards_plan){.host = host, .most = most};
+}
+
+/* One that could not be begun is not tried again. */
+static bool begin_another(struct server *server)
+{
+    struct server_shards *shards = server->shards;
+    bool begun;
+
+    if (shards == NULL) {
+        begun = begin_first(server, server->shards_plan.most, 2, server->shards_plan.host);
+        shards = server->shards;
+    } else {
+        server_shards_halt(server);
+        begun = begin_more(shards, shards->count + 1);
     }
+    server_shards_go_on(server);
+    if (!begun)
+        shards->most = shards->count;
+    else
+        logger_info(server->logger, "Shard %u takes connections: the others are busy",
+                    shards->count - 1);
     return begun;
 }
 
@@ -514,7 +651,7 @@ void server_shards_end(struct server *server)
     say_change(shards);
     unlock(shards);
     for (unsigned i = 1; i < shards->count; i++)
-        if (shards->all[i].opened && shards->host->stop != NULL)
+        if (shards->host->stop != NULL)
             shards->host->stop(&shards->all[i]);
     wait_for_rest(shards);
     leave_cluster(shards);
@@ -529,8 +666,7 @@ static void end_loops(struct server_shards *shards)
     say_change(shards);
     unlock(shards);
     for (unsigned i = 1; i < shards->count; i++)
-        if (shards->all[i].opened)
-            shards->host->end(&shards->all[i]);
+        shards->host->end(&shards->all[i]);
 }
 
 /* Their routers, when nobody looks into them any more; home's is the last and the server's. */
@@ -543,8 +679,6 @@ void server_shards_destroy(struct server *server)
     for (unsigned i = 0; i < shards->count; i++) {
         struct server_shard *shard = &shards->all[i];
 
-        if (i > 0 && !shard->opened)
-            continue;
         shard_post_deinit(&shard->post);
         if (shard->exchange != NULL)
             exchange_destroy(shard->exchange);
@@ -561,8 +695,7 @@ void server_shards_free(struct server *server)
     if (shards == NULL)
         return;
     for (unsigned i = 0; i < shards->count; i++)
-        if (i == 0 || shards->all[i].opened)
-            pthread_mutex_destroy(&shards->all[i].guard.lock);
+        pthread_mutex_destroy(&shards->all[i].guard.lock);
     pthread_cond_destroy(&shards->changed);
     pthread_mutex_destroy(&shards->lock);
     heap_give(shards->all);
@@ -570,10 +703,194 @@ void server_shards_free(struct server *server)
     server->shards = NULL;
 }
 
+/* ---- moving -----------------------------------------------------------------------------------
+ */
+
+#define SETTLE_ROUNDS 1000u /* a message goes on a few times at most */
+
+static bool settle(struct server_shard *shard)
+{
+    return shard_post_settle(&shard->post);
+}
+
+static bool arrive_all(struct server_shard *shard)
+{
+    connections_arrive(shard->connections);
+    return true;
+}
+
+/* Nothing is on its way between any two of them. False: it takes long. */
+static bool settle_all(struct server_shards *shards)
+{
+    bool any = true;
+
+    for (unsigned round = 0; round < SETTLE_ROUNDS && any; round++) {
+        any = false;
+        for (unsigned i = 0; i < shards->count; i++)
+            any = let_do(&shards->all[i], settle) || any;
+    }
+    return !any;
+}
+
+static void move_all(struct server_shards *shards)
+{
+    struct connections *all[SHARDS_MAX];
+
+    for (unsigned i = 0; i < shards->count; i++)
+        all[i] = shards->all[i].connections;
+    for (unsigned i = 0; i < shards->count; i++)
+        connections_move(all[i], all, shards->count);
+    for (unsigned i = 0; i < shards->count; i++)
+        if (all[i]->arriving != NULL)
+            (void)let_do(&shards->all[i], arrive_all);
+}
+
+/* Those that have let go of their sockets: before home's turn goes on with anything. */
+static void move_parted(struct server *server)
+{
+    struct server_shards *shards = server->shards;
+
+    if (!atomic_load(&shards->parted))
+        return;
+    server_shards_halt(server);
+    atomic_store(&shards->parted, false);
+    if (settle_all(shards)) {
+        move_all(shards);
+    } else {
+        atomic_store(&shards->parted, true);
+        io_wake(server->io);
+    }
+    server_shards_go_on(server);
+}
+
+/* ---- evening out ------------------------------------------------------------------------------
+ */
+
+#define GIFT_MOST 64u /* connections at once */
+
+static void read_loads(const struct server *server, struct shard_loads *loads)
+{
+    const struct server_shards *shards = server->shards;
+
+    *loads = (struct shard_loads){.count = 1, .most = server->shards_plan.most};
+    loads->busy[0] = busy_of(&server->shards_plan.meter);
+    if (shards == NULL)
+        return;
+    loads->count = shards->count;
+    loads->most = shards->most;
+    for (unsigned i = 0; i < shards->count; i++) {
+        loads->busy[i] = busy_of(&shards->all[i].meter);
+        loads->connections[i] = atomic_load(&shards->shared.load[i]);
+    }
+}
+
+struct giving {
+    struct connections *connections;
+    struct shard_gift gift;
+};
+
+static void give(void *of)
+{
+    struct giving *giving = of;
+
+    if (giving->gift.share > 0)
+        connections_give(giving->connections, giving->gift.to, giving->gift.share, GIFT_MOST);
+    else
+        connections_look(giving->connections);
+    heap_give(giving);
+}
+
+/* On the thread of that shard. */
+static void let_give(struct server *server, const struct shard_gift *gift)
+{
+    struct giving *giving = HEAP_NEW(struct giving);
+
+    *giving = (struct giving){server_connections_of(server, gift->from), *gift};
+    if (gift->from == 0)
+        give(giving);
+    else
+        shard_post_call(&server->shards->all[0].post, gift->from,
+                        (struct shard_call){give, heap_give}, giving);
+}
+
+struct stirring {
+    struct server_shard *shard;
+    uint64_t random;
+};
+
+static void stir(void *of)
+{
+    struct stirring *stirring = of;
+    struct server_shard *shard = stirring->shard;
+    uint64_t random = stirring->random;
+
+    connections_give_any(shard->connections, (unsigned)(random % shard->shards->count), random);
+    heap_give(stirring);
+}
+
+void server_shards_stir(struct server *server, uint64_t random)
+{
+    struct server_shards *shards = server->shards;
+
+    for (unsigned i = 0; shards != NULL && i < shards->count; i++) {
+        struct stirring *stirring = HEAP_NEW(struct stirring);
+
+        *stirring = (struct stirring){&shards->all[i], random + i};
+        if (i == 0)
+            stir(stirring);
+        else
+            shard_post_call(&shards->all[0].post, i, (struct shard_call){stir, heap_give},
+                            stirring);
+    }
+}
+
+#define STIR_NS (SHARD_LOOK_NS / 20)
+
+static bool look_is_due(struct server *server)
+{
+    struct shard_balance *balance = &server->shards_plan.balance;
+    const struct server_shards *shards = server->shards;
+    bool stirs = shards != NULL && shards->host->stirs;
+    int64_t now_ns = io_now(server->io);
+
+    if (now_ns - balance->looked_ns < (stirs ? STIR_NS : SHARD_LOOK_NS))
+        return false;
+    balance->looked_ns = now_ns;
+    if (stirs)
+        server_shards_stir(server, (uint64_t)now_ns);
+    return true;
+}
+
+static void even_out(struct server *server)
+{
+    struct shard_balance *balance = &server->shards_plan.balance;
+    struct shard_loads loads;
+    struct shard_gift gift;
+
+    if (server->state != SERVER_RUNNING || !look_is_due(server))
+        return;
+    read_loads(server, &loads);
+    if (!shard_balance_look(balance, &loads, &gift))
+        return;
+    if (gift.share > 0 && gift.to == loads.count && !begin_another(server))
+        return;
+    let_give(server, &gift);
+}
+
 void server_shards_read(struct server *server)
 {
-    if (server->shards != NULL)
+    struct shards_plan *plan = &server->shards_plan;
+
+    if (server->shards != NULL) {
+        meter(server->shards->host, &server->shards->all[0].meter, server->io);
+        move_parted(server);
         read_post(&server->shards->all[0]);
+    } else if (plan->host != NULL) {
+        meter(plan->host, &plan->meter, server->io);
+    } else {
+        return;
+    }
+    even_out(server);
 }
 
 void server_shards_flush(struct server *server)
@@ -586,12 +903,12 @@ void server_shards_accounts(struct server *server)
 {
     struct server_shards *shards = server->shards;
 
-    if (shards == NULL)
+    if (shards == NULL || shards->count == 1)
         return;
     for (unsigned i = 1; i < shards->count; i++)
         copy_accounts(server, shards->all[i].router);
     unite(shards);
-    share(shards);
+    share(shards, 1);
 }
 
 unsigned server_shards_count(const struct server *server)
@@ -660,29 +977,36 @@ static void turn_away(void *of)
     heap_give(passing);
 }
 
-static unsigned least_loaded(struct server_shards *shards)
+/* Begins another if it is time. */
+static unsigned choose(struct server *server)
 {
-    unsigned least = 0;
+    struct shard_loads loads;
+    unsigned to;
 
-    for (unsigned i = 1; i < shards->count; i++)
-        if (atomic_load(&shards->shared.load[i]) < atomic_load(&shards->shared.load[least]))
-            least = i;
-    return least;
+    read_loads(server, &loads);
+    if (server->shards != NULL && server->shards->spread)
+        return shard_with_fewest(&loads);
+    to = shard_for_connection(&loads);
+    if (to == loads.count && !begin_another(server))
+        return 0;
+    return to;
 }
 
 bool server_shards_accept(struct server *server, struct io_sock *sock,
                           const struct io_address *peer, bool websocket)
 {
-    struct server_shards *shards = server->shards;
+    struct server_shards *shards;
     struct passing *passing;
     int64_t released;
     unsigned to;
 
-    if (shards == NULL || server->state != SERVER_RUNNING)
+    if ((server->shards == NULL && server->shards_plan.host == NULL) ||
+        server->state != SERVER_RUNNING)
         return false;
-    to = least_loaded(shards);
+    to = choose(server);
     if (to == 0)
         return false;
+    shards = server->shards;
     released = io_sock_release(server->io, sock);
     if (released == IO_SOCK_STAYS)
         return false;

@@ -14,9 +14,10 @@
 #include <pthread.h>
 
 #include "server/cluster/core_shards.h"
-#include "server/connection.h"
+#include "server/connection_move.h"
 #include "server/message_trace.h"
 #include "server/server.h"
+#include "server/shard_load.h"
 #include "server/shard_post.h"
 
 struct server_shards;
@@ -31,6 +32,10 @@ struct server_shard {
     struct router *router;
     struct shard_post post;
     struct sublist_guard guard;
+    struct shard_meter meter;
+    struct connection_mover mover;
+    bool (*errand)(struct server_shard *shard); /* while it rests: to be done on its thread */
+    bool errand_result;
     struct client_watch watch; /* tells home's watch */
     struct tracer tracer;
     struct core_news news;      /* for other nodes, when there is a cluster; not home's either */
@@ -45,6 +50,7 @@ struct server_shard {
 };
 
 /* Who turns the further shards. */
+struct shard_host;
 struct shard_host {
     /* Lets something turn it: makes an io, calls server_shard_open, then turns the io and calls
      * server_shard_rest after each turn until that is false, then server_shard_close, and destroys
@@ -54,9 +60,12 @@ struct shard_host {
     void (*stop)(struct server_shard *shard);
     /* Later, when nothing stands on its io any more. Returns when all of it is over. */
     void (*end)(struct server_shard *shard);
+    /* How long the calling thread has worked so far, of whatever shard. */
+    int64_t (*worked_ns)(const struct shard_host *host);
     /* All of them are turned by one thread, home's: then they rest whenever home works, and
      * server_shard_rest is not called. */
     bool one_thread;
+    bool stirs; /* for tests: connections move at random, all the time */
     void *owner;
 };
 
@@ -64,22 +73,35 @@ struct server_shards {
     struct server *server;
     const struct shard_host *host;
     unsigned count;
+    unsigned most; /* room in all: more may be begun, as they are needed */
+    bool spread;   /* connections go to whichever has the fewest, however busy it is */
     struct server_shard *all;
     struct shard_posts posts;
     unsigned halts; /* nested; home's */
     struct connections_shared shared;
     pthread_mutex_t lock; /* over the next five */
     pthread_cond_t changed;
-    bool halt;         /* they are to rest */
-    bool end;          /* they are to end */
-    bool gone;         /* and their loops may go */
-    unsigned turning;  /* that are open and do not rest */
-    _Atomic bool look; /* halt or end changed: what a turn looks at without the lock */
+    bool halt;           /* they are to rest */
+    bool end;            /* they are to end */
+    bool gone;           /* and their loops may go */
+    unsigned turning;    /* that are open and do not rest */
+    _Atomic bool look;   /* halt or end changed: what a turn looks at without the lock */
+    _Atomic bool parted; /* connections wait to be moved */
+};
+
+/* Shards that are begun when those that there are have enough to do. */
+struct shards_plan {
+    const struct shard_host *host; /* NULL: there are none but those that were begun at once */
+    unsigned most;
+    struct shard_meter meter; /* of home, while it is alone */
+    struct shard_balance balance;
 };
 
 /* Between server_create and server_open: `count` shards in all. They stand still until the server
  * is open. False: it is logged, and the server is to be destroyed. */
 bool server_shards_begin(struct server *server, unsigned count, const struct shard_host *host);
+/* The same instead: one shard, and up to `most` as they are needed. */
+void server_shards_plan(struct server *server, unsigned most, const struct shard_host *host);
 /* The server is open: they go on. */
 void server_shards_opened(struct server *server);
 /* The three steps of the end, each fine when there are none: nothing turns the further shards any
@@ -101,9 +123,12 @@ void server_shards_go_on(struct server *server);
 /* Home's part of its turn. */
 void server_shards_read(struct server *server);
 void server_shards_flush(struct server *server);
-/* Gives the socket to the shard with the fewest connections; false: that is home, or it stays. */
+/* Gives the socket to another shard (shard_load.h); false: it is for home, or it stays. */
 bool server_shards_accept(struct server *server, struct io_sock *sock,
                           const struct io_address *peer, bool websocket);
+/* Some of a shard's connections, drawn by `random`, go to another as soon as they can: for tests.
+ */
+void server_shards_stir(struct server *server, uint64_t random);
 /* Connections of all shards. */
 size_t server_connections_count(const struct server *server);
 /* Those of one, while halted: for (i = 0; (c = server_connections_of(server, i)) != NULL; i++) */

@@ -1,6 +1,5 @@
 #include "server/server_sums.h"
 
-#include "server/elsewhere.h"
 #include "server/server_priv.h"
 
 static void add_stats(struct clients_stats *to, const struct clients_stats *from)

@@ -440,6 +440,29 @@ bool shard_post_read(struct shard_post *post)
     return false;
 }
 
+static bool has_outgoing(const struct shard_post *post)
+{
+    bool any = post->pushed != 0;
+
+    for (unsigned i = 0; i < post->all->count; i++)
+        any = any || post->to[i].batch.size > sizeof(struct mail);
+    return any;
+}
+
+bool shard_post_settle(struct shard_post *post)
+{
+    bool any = false;
+    struct mail *mail;
+
+    while ((mail = mailbox_take(&post->inbox)) != NULL) {
+        read_mail(post, mail);
+        any = true;
+    }
+    any = has_outgoing(post) || any;
+    shard_post_flush(post);
+    return any;
+}
+
 /* All that is there now: what is told to this shard's clients next is told behind it. What comes
  * meanwhile is left to the turns: others may send as fast as this shard reads, which then would
  * never come to send on what it has read. */

@@ -88,6 +88,8 @@ void shard_post_call(struct shard_post *post, unsigned shard, struct shard_call 
 
 /* Once per turn, at its beginning: does what came. False: there is more, turn again soon. */
 bool shard_post_read(struct shard_post *post);
+/* Does and sends on all that there is, while the others rest. False: there was nothing. */
+bool shard_post_settle(struct shard_post *post);
 /* Once per turn, before clients' output leaves. */
 void shard_post_flush(struct shard_post *post);
 

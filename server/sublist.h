@@ -38,7 +38,6 @@
 #include "base/slab.h"
 
 struct filter;
-struct group;
 struct stem;
 struct sublist;
 struct sub_set;

@@ -52,11 +52,6 @@ uint64_t log_content_index(const struct log_content *content)
     return content->index;
 }
 
-uint64_t log_content_term(const struct log_content *content)
-{
-    return content->term;
-}
-
 struct log_hash log_content_hash(const struct log_content *content)
 {
     return content->hash;

@@ -27,7 +27,6 @@ struct log_content *log_content_copy(struct bytes content, uint64_t index, uint6
 struct bytes log_content_bytes(const struct log_content *content);
 /* Of one that was sealed here or appended. */
 uint64_t log_content_index(const struct log_content *content);
-uint64_t log_content_term(const struct log_content *content);
 struct log_hash log_content_hash(const struct log_content *content);
 
 struct log_content *log_content_hold(struct log_content *content); /* returns it */

@@ -16,16 +16,14 @@
  *
  * A cut may void the end of a flight, or all of it. Once it is being written it goes on to its end,
  * what counts of it is told, and the file takes no more.
+ *
+ * flight_form.c says what goes into a write and where, flight_file.c has room made for it.
  */
-#include <errno.h>
-
 #include "base/owner.h"
 #include "storage/flaws.h"
 #include "storage/flight_priv.h"
-#include "storage/memory.h"
 #include "storage/store.h"
 
-#define FLIGHT_MAX  (1u << 20) /* bytes of several batches that are written together */
 #define STREAM_PART 4u /* of what the journal takes it takes that in a stream of large ones */
 
 /* ---- what counts ------------------------------------------------------------------------------
@@ -61,7 +59,7 @@ static void flight_empty(struct log_flight *flight, struct log_queue *queue)
 }
 
 /* What counts of the flights waits again, before the rest. */
-static void flight_undo(struct log *log)
+void flight_undo(struct log *log)
 {
     struct log_queue queue = {}, behind = log->waiting;
 
@@ -396,7 +394,7 @@ static void write_ended(struct log_flight *flight, int64_t result)
         ahead_settle(log);
 }
 
-/* ---- placing --------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Its fresh batches. */
 static void write_fresh(struct log_flight *flight)
@@ -425,6 +423,12 @@ static bool suits_journal(const struct log *log, size_t size)
     return size <= (log->synced_ns == io_now(log->store->io) ? most / STREAM_PART : most);
 }
 
+void flight_look_ahead(struct log *log)
+{
+    if (flight_form_ahead(log))
+        write_fresh(log->ahead);
+}
+
 static void flight_write(struct log *log)
 {
     struct log_flight *flight = log->flight;
@@ -443,183 +447,6 @@ static void flight_write(struct log *log)
     if (suits_journal(log, entry.bytes.size) &&
         journal_add(log->store->journal, &entry, &log->wait))
         flight->journal = WITNESS_WAITING;
-}
-
-uint32_t flight_place(struct log *log, const struct log_content *content, uint8_t *at,
-                      uint64_t position)
-{
-    struct batch_envelope envelope = {
-        .file_id = log->active->id,
-        .position = position,
-        .durable = log->durable,
-        .committed = log->committed,
-        .hash = content->hash,
-    };
-
-    if (log->phase == LOG_SYNCING && store_flaw(log->store, FLAW_AHEAD_PROVES))
-        envelope.durable += log->flight->kept;
-    batch_place(at, content->size, &envelope);
-    return envelope.size;
-}
-
-static void stage(struct log_flight *flight)
-{
-    struct log *log = flight->log;
-    struct buf *staged = &flight->staged;
-
-    *staged = store_buf_take(log->store);
-    for (struct log_content *c = flight->fresh; c != NULL; c = c->next) {
-        uint64_t position = flight->fresh_position + staged->size;
-        uint8_t *at = buf_reserve(staged, batch_size(c->size, position));
-
-        assert(at != NULL); /* FLIGHT_MAX is far below a batch's limit */
-        memcpy(at + BATCH_ENVELOPE, log_content_bytes(c).at, c->size);
-        buf_commit(staged, flight_place(log, c, at, position));
-    }
-    flight->bytes = buf_bytes(staged);
-}
-
-uint64_t flight_file_max(const struct log *log)
-{
-    return log->memory ? MEMORY_FILE_SIZE : log->store->options.segment_size;
-}
-
-/* Whether the next one that waits may stand at `position`, below `limit`. */
-static bool fits(const struct log *log, uint64_t position, uint64_t limit)
-{
-    const struct log_content *next = log->waiting.first;
-
-    return next != NULL && position + batch_size(next->size, position) <= limit;
-}
-
-/* What waits and goes into one write, below `limit`, and the first of it in any case. */
-static void take_fresh(struct log_flight *flight, uint64_t limit)
-{
-    struct log *log = flight->log;
-
-    flight->fresh = log->waiting.first;
-    flight->fresh_position = flight->end;
-    if (limit > flight->end + FLIGHT_MAX)
-        limit = flight->end + FLIGHT_MAX;
-    do {
-        struct log_content *content = queue_take(&log->waiting);
-
-        flight->end += batch_size(content->size, flight->end);
-        queue_add(&flight->batches, content);
-        flight->kept++;
-    } while (fits(log, flight->end, limit));
-}
-
-void flight_take(struct log *log)
-{
-    struct log_flight *flight = log->flight;
-
-    flight->position = log->active->end;
-    flight->end = flight->position;
-    take_fresh(flight, flight_file_max(log));
-}
-
-/* Gives the fresh ones their places in the file. */
-static void place_fresh(struct log_flight *flight)
-{
-    struct log_content *first = flight->fresh;
-
-    if (first->next != NULL)
-        stage(flight);
-    else
-        flight->bytes = bytes_of(
-            first->at, flight_place(flight->log, first, first->at, flight->fresh_position));
-}
-
-static void flight_form(struct log *log)
-{
-    flight_take(log);
-    log->flight->begun_ns = io_now(log->store->io);
-    place_fresh(log->flight);
-}
-
-/* ---- ahead ------------------------------------------------------------------------------------
- */
-
-/* Where the next batch would stand that is written ahead; 0: none is now. */
-static uint64_t position_ahead(const struct log *log)
-{
-    const struct log_flight *flight = log->flight, *ahead = log->ahead;
-    const struct log_file *file = log->active;
-
-    if (log->phase != LOG_SYNCING || flight->segment == WITNESS_FAILED || file->condemned)
-        return 0;
-    if (ahead->segment == WITNESS_WAITING || ahead->segment == WITNESS_FAILED)
-        return 0;
-    if (log->closed || log->rolls || log->renew || log->skip != NULL || file->ended)
-        return 0;
-    if (flight->kept < flight->batches.count || ahead->kept < ahead->batches.count)
-        return 0; /* cut: the file ends */
-    return ahead->batches.count > 0 ? ahead->end : flight->end;
-}
-
-/* Nothing is allocated while a sync is under way. */
-static uint64_t limit_ahead(const struct log *log)
-{
-    uint64_t limit = flight_file_max(log);
-
-    return limit < log->active->allocated ? limit : log->active->allocated;
-}
-
-void flight_look_ahead(struct log *log)
-{
-    struct log_flight *ahead = log->ahead;
-    uint64_t position = position_ahead(log);
-
-    if (position == 0 || log->waiting.bytes < log->store->options.ahead_min)
-        return;
-    if (!fits(log, position, limit_ahead(log)))
-        return; /* nor what is behind it: order */
-    if (ahead->batches.count == 0) {
-        ahead->position = log->flight->end;
-        ahead->end = ahead->position;
-        ahead->begun_ns = io_now(log->store->io);
-    }
-    take_fresh(ahead, limit_ahead(log));
-    place_fresh(ahead);
-    write_fresh(ahead);
-}
-
-/* The disk is full: true: what waits does so until some of what is kept is given. */
-bool flight_wants_space(struct log *log, enum err err)
-{
-    if (err != ERR_NO_SPACE || !reserve_give(&log->store->reserve))
-        return false;
-    log->wants_space = true;
-    log->phase = LOG_WAITING;
-    flight_look(log);
-    return true;
-}
-
-static void allocate_ended(struct log *log, int64_t result)
-{
-    struct log_flight *flight = log->flight;
-
-    if (log->closed) {
-        flight_failed(log, ERR_CLOSED);
-        return;
-    }
-    if (result == -EOPNOTSUPP)
-        result = 0; /* then writing extends the file */
-    if (result >= 0)
-        log->active->allocated = flight->space;
-    if (flight->kept < flight->batches.count || log->active->ended)
-        flight_undo(log); /* cut meanwhile */
-    if (result < 0 && log->appended > log->durable) {
-        enum err err = err_of_errno((int)-result);
-
-        if (!flight_wants_space(log, err))
-            flight_failed(log, err); /* nothing was written */
-        return;
-    }
-    log->phase = LOG_WAITING;
-    log_send_later(log);
-    flight_look(log);
 }
 
 bool flight_is_large(const struct log *log)
@@ -643,23 +470,9 @@ static void op_done(struct io_op *op, int64_t result)
     struct log_flight *flight = owner_of(op, struct log_flight, write);
 
     if (flight->log->phase == LOG_ALLOCATING)
-        allocate_ended(flight->log, result);
+        flight_allocated(flight->log, result);
     else
         write_ended(flight, result);
-}
-
-static void flight_allocate(struct log *log)
-{
-    struct log_flight *flight = log->flight;
-    struct log_file *file = log->active;
-    uint64_t need = flight->end;
-
-    log->phase = LOG_ALLOCATING;
-    flight->space = segment_space(file->allocated, need, log->store->options.segment_size);
-    if (!reserve_spares(&log->store->reserve, flight->space - file->allocated))
-        flight->space = segment_space(need, need, need); /* not more than is written */
-    io_fallocate(log->store->io, &flight->write, file->file, file->allocated,
-                 flight->space - file->allocated);
 }
 
 /* ---- sending ----------------------------------------------------------------------------------

@@ -1,8 +1,26 @@
-/* The files that flights go to: when a new one is needed, and its making on a worker. */
+/* The files that flights go to: when a new one is needed, its making on a worker, and how the one
+ * that there is grows. */
+#include <errno.h>
+
 #include "base/heap.h"
 #include "base/owner.h"
 #include "storage/flaws.h"
 #include "storage/flight_priv.h"
+
+/* ---- no space -------------------------------------------------------------------------------- */
+
+/* The disk is full: true: what waits does so until some of what is kept is given. */
+static bool wants_space(struct log *log, enum err err)
+{
+    if (err != ERR_NO_SPACE || !reserve_give(&log->store->reserve))
+        return false;
+    log->wants_space = true;
+    log->phase = LOG_WAITING;
+    flight_look(log);
+    return true;
+}
+
+/* ---- a new file ------------------------------------------------------------------------------ */
 
 static struct log_hash hash_at(const struct log *log, uint64_t index)
 {
@@ -79,7 +97,7 @@ static void make_done(struct io_work *work)
         return;
     }
     if (err != OK && log->waiting.count > 0) {
-        if (log->skip != NULL || !flight_wants_space(log, err))
+        if (log->skip != NULL || !wants_space(log, err))
             flight_failed(log, err);
         return;
     }
@@ -153,4 +171,46 @@ void log_renew(struct log *log)
     assert(log->renew);
     log->phase = LOG_WAITING;
     log_send_later(log);
+}
+
+/* ---- room in the one that there is ----------------------------------------------------------- */
+
+void flight_allocate(struct log *log)
+{
+    struct log_flight *flight = log->flight;
+    struct log_file *file = log->active;
+    uint64_t need = flight->end;
+
+    log->phase = LOG_ALLOCATING;
+    flight->space = segment_space(file->allocated, need, log->store->options.segment_size);
+    if (!reserve_spares(&log->store->reserve, flight->space - file->allocated))
+        flight->space = segment_space(need, need, need); /* not more than is written */
+    io_fallocate(log->store->io, &flight->write, file->file, file->allocated,
+                 flight->space - file->allocated);
+}
+
+void flight_allocated(struct log *log, int64_t result)
+{
+    struct log_flight *flight = log->flight;
+
+    if (log->closed) {
+        flight_failed(log, ERR_CLOSED);
+        return;
+    }
+    if (result == -EOPNOTSUPP)
+        result = 0; /* then writing extends the file */
+    if (result >= 0)
+        log->active->allocated = flight->space;
+    if (flight->kept < flight->batches.count || log->active->ended)
+        flight_undo(log); /* cut meanwhile */
+    if (result < 0 && log->appended > log->durable) {
+        enum err err = err_of_errno((int)-result);
+
+        if (!wants_space(log, err))
+            flight_failed(log, err); /* nothing was written */
+        return;
+    }
+    log->phase = LOG_WAITING;
+    log_send_later(log);
+    flight_look(log);
 }

@@ -2,7 +2,6 @@
 #include <errno.h>
 
 #include "base/heap.h"
-#include "base/owner.h"
 #include "storage/flaws.h"
 #include "storage/hash.h"
 #include "storage/log.h"

@@ -11,7 +11,6 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
-#include "storage/keep.h"
 #include "storage/log.h"
 #include "storage/pack.h"
 #include "storage/store.h"

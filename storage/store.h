@@ -239,8 +239,7 @@ struct log_content *queue_take(struct log_queue *queue);
 /* Drops what is above `index`. */
 void queue_cut(struct log_queue *queue, uint64_t index);
 
-/* ---- flight.c
- * ------------------------------------------------------------------------------------ */
+/* ---- flight.c, flight_form.c, flight_file.c -------------------------------------------------- */
 
 void flight_init(struct log *log);
 /* Is something on its way that has, or will have, its segment's own sync? */

@@ -12,9 +12,6 @@
 #include "storage/log.h"
 #include "storage/redo.h"
 
-/* What is known of one log; of votes.c. */
-struct vote_slot;
-
 struct votes {
     struct journal *journal;
     struct table slots;          /* struct vote_slot by log id */

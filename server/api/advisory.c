@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "base/json.h"
-#include "base/prng.h"
 #include "base/text.h"
 #include "server/api/cluster_info.h"
 #include "server/client.h"

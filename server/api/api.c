@@ -6,7 +6,6 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
-#include "base/subject.h"
 #include "server/jetstream_flaws.h"
 #include "server/message_trace.h"
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/owner.h"
-#include "base/subject.h"
 #include "base/text.h"
 #include "server/api/account_limits.h"
 #include "server/api/consumer_check.h"

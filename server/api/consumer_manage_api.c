@@ -2,7 +2,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "base/text.h"
 #include "server/api/consumer_check.h"
 #include "server/api/request.h"
 

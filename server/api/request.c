@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "base/heap.h"
-#include "base/subject.h"
 #include "base/text.h"
 #include "server/account.h"
 #include "server/api/advisory.h"

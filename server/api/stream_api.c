@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "base/subject.h"
 #include "server/api/account_limits.h"
 #include "server/api/api_priv.h"
 #include "server/api/stream_check.h"

@@ -32,6 +32,7 @@ struct auth_signed {
     int64_t expires_s;    /* 0: never */
     bool account_expires; /* then it is the account that does */
     bool delegated;       /* somebody else has let it in (callout.h) */
+    bool by_account;      /* what it may its account says, and not what it has shown */
 };
 
 struct auth {
@@ -90,8 +91,7 @@ bool auth_delegates(const struct auth *auth, const struct auth_claim *claim,
 /* The same where users are signed for: NULL: refused. Who gets one ends it. */
 const struct auth_user *auth_ask_signed(const struct auth *auth, const struct auth_claim *claim);
 /* What one that was let in and is refused now is told; NULL: nothing. */
-const char *auth_signed_words(const struct auth *auth, const struct auth_signed *made,
-                              int64_t wall_s);
+const char *auth_signed_words(const struct auth *auth, struct bytes token, int64_t wall_s);
 /* Nothing for a configured one, or NULL. */
 void auth_user_end(const struct auth_user *user);
 /* The user of that name or key, NULL if there is none. */

@@ -147,6 +147,7 @@ struct callout_options {
     const struct config_place *place;
     struct bytes issuer;  /* a key as text: who signs for users */
     struct bytes account; /* where it is answered */
+    struct bytes xkey;    /* a curve key as text: whom questions are sealed for; empty: nobody */
     struct bytes *users;  /* that nobody is asked about, names or keys */
     size_t users_count;
     struct bytes *accounts; /* whose configured users are asked about, too; none: of all */

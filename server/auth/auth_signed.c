@@ -2,6 +2,7 @@
 #include "base/heap.h"
 #include "server/auth/auth.h"
 #include "server/auth/base64.h"
+#include "server/auth/jwt_members.h"
 #include "server/auth/nkey.h"
 #include "server/tls/ed25519.h"
 
@@ -74,6 +75,7 @@ static bool make(const struct auth *auth, const struct auth_claim *claim, struct
         return false;
     if (template != NULL && !jwt_grant_empty(jwt.claims))
         return false;
+    made->by_account = template != NULL;
     if (!jwt_grant_read(&made->arena, template != NULL ? template : jwt.claims, &made->grant))
         return false;
     if (made->grant.bearer && account->claims->bearer_refused)
@@ -94,6 +96,7 @@ static void set_permissions(struct auth_signed *made, uint64_t seed)
                                                : made->options.account->default_permissions;
 
     made->user = (struct auth_user){.options = &made->options, .made = made};
+    made->by_account = made->by_account || (may != NULL && !made->grant.restricted);
     if (may == NULL)
         return;
     permissions_init(&made->permissions, may, seed);
@@ -123,25 +126,23 @@ const struct auth_user *auth_ask_signed(const struct auth *auth, const struct au
     return &made->user;
 }
 
-const char *auth_signed_words(const struct auth *auth, const struct auth_signed *made,
-                              int64_t wall_s)
+const char *auth_signed_words(const struct auth *auth, struct bytes token, int64_t wall_s)
 {
     const struct account_options *account = NULL;
     const char *words = NULL;
     struct arena arena;
     struct jwt jwt;
 
-    if (made->delegated)
-        return NULL;
-    arena_init(&arena, made->token.size * 2 + SIGNED_MEMORY_MAX);
-    if (jwt_read(&arena, made->token, &jwt)) {
+    arena_init(&arena, token.size * 2 + SIGNED_MEMORY_MAX);
+    if (jwt_read(&arena, token, &jwt) && jwt.kind == JWT_USER) {
         account = find_account(auth, issuer_account(&jwt));
         if (account == NULL ||
             (account->claims->expires_s != 0 && wall_s >= account->claims->expires_s))
             words = "Account Authentication Expired";
         else if (jwt_account_revokes(account, &jwt))
             words = "User Authentication Revoked";
-        else if (made->grant.bearer && account->claims->bearer_refused)
+        else if (account->claims->bearer_refused &&
+                 member_is_true(jwt.claims, BYTES("bearer_token")))
             words = "Authorization Violation";
     }
     arena_deinit(&arena);

@@ -45,6 +45,8 @@ static void write_server(struct json_writer *w, const struct callout_question *q
             json_string(w, question->tags[i]);
         json_array_end(w);
     }
+    if (question->server_xkey.size > 0)
+        text(w, BYTES("xkey"), question->server_xkey);
     json_object_end(w);
 }
 
@@ -111,6 +113,37 @@ bool callout_write(struct buf *out, const struct callout_question *question,
         explicit_bzero(claims.at, claims.size); /* a password may be in it */
     buf_deinit(&claims);
     return good;
+}
+
+/* ---- in secret --------------------------------------------------------------------------------
+ */
+
+bool callout_seal(struct buf *out, struct bytes question, struct bytes xkey,
+                  const uint8_t seed[static NKEY_SIZE], const uint8_t nonce[static BOX_NONCE_SIZE])
+{
+    uint8_t *sealed = heap_take(question.size + BOX_EXTRA), key[NKEY_SIZE];
+    bool done = nkey_read(xkey, NKEY_CURVE, key) && box_seal(seed, key, nonce, question, sealed) &&
+                buf_add(out, bytes_of(sealed, question.size + BOX_EXTRA));
+
+    heap_give(sealed);
+    return done;
+}
+
+bool callout_open(struct buf *out, struct bytes answer, struct bytes xkey,
+                  const uint8_t seed[static NKEY_SIZE])
+{
+    uint8_t *opened, key[NKEY_SIZE];
+    bool done;
+
+    if (answer.size == 0 || bytes_starts(answer, BYTES("eyJ")))
+        return buf_add(out, answer);
+    if (answer.size < BOX_EXTRA)
+        return false;
+    opened = heap_take(answer.size);
+    done = nkey_read(xkey, NKEY_CURVE, key) && box_open(seed, key, answer, opened) &&
+           buf_add(out, bytes_of(opened, answer.size - BOX_EXTRA));
+    heap_give(opened);
+    return done;
 }
 
 /* ---- what is answered -------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "server/auth/auth.h"
 #include "server/auth/nkey.h"
+#include "server/tls/box.h"
 
 #define CALLOUT_SUBJECT  "$SYS.REQ.USER.AUTH"
 #define CALLOUT_WHY_SIZE 512u
@@ -20,6 +21,7 @@ struct callout_question {
     struct bytes issuer;
     struct bytes user; /* the name that the answer is to be about */
     struct bytes server_id, server_name, host, version, cluster;
+    struct bytes server_xkey; /* that the answer may be sealed for; empty: it comes as it is */
     const struct bytes *tags;
     size_t tags_count;
     struct bytes client, connect; /* JSON: who it is, and what it has said */
@@ -30,6 +32,13 @@ struct callout_question {
 /* The question, signed by the key that `server_id` is the public half of. False: `out` is full. */
 bool callout_write(struct buf *out, const struct callout_question *question,
                    const uint8_t seed[static NKEY_SIZE]);
+
+/* What only the owner of that curve key can open, and the other way round. False: it cannot be. */
+bool callout_seal(struct buf *out, struct bytes question, struct bytes xkey,
+                  const uint8_t seed[static NKEY_SIZE], const uint8_t nonce[static BOX_NONCE_SIZE]);
+/* An answer may come as it is, too. False: it is sealed, and not by that one for us. */
+bool callout_open(struct buf *out, struct bytes answer, struct bytes xkey,
+                  const uint8_t seed[static NKEY_SIZE]);
 
 /* What the answer to that question has to fit. */
 struct callout_wanted {

@@ -19,7 +19,6 @@ struct filters {
     struct table literals; /* struct filter_entry by subject */
     struct filter_entry *wildcards;
     struct filter_entry *entries;
-    size_t wildcards_count;
 };
 
 struct permissions {

@@ -17,6 +17,16 @@ static void read_issuer(struct config_reader *reader, const struct config_value 
                      BYTES_ARG(callout->issuer));
 }
 
+static void read_xkey(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct callout_options *callout = to;
+    uint8_t key[NKEY_SIZE];
+
+    if (config_bytes(reader, value, &callout->xkey) && !nkey_read(callout->xkey, NKEY_CURVE, key))
+        config_error(reader, value, "Expected callout xkey to be a valid public xkey, got \"%.*s\"",
+                     BYTES_ARG(callout->xkey));
+}
+
 static void read_names(struct config_reader *reader, const struct config_value *value,
                        const char *what, struct bytes **names, size_t *count)
 {
@@ -51,7 +61,7 @@ static const struct config_option options_of_callout[] = {
     CONFIG_FIELD("account acc", CONFIG_AS_BYTES, struct callout_options, account),
     CONFIG_READ("auth_users users", read_users),
     CONFIG_READ("allowed_accounts", read_accounts),
-    CONFIG_REFUSED("xkey key"),
+    CONFIG_READ("xkey key", read_xkey),
 };
 
 static const struct config_block callout_block = {

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "server/config/blocks.h"
 
 #define DOMAIN_MAX 48u

@@ -6,8 +6,6 @@
 #include "server/config/blocks.h"
 #include "server/leaf/leaf_hello.h"
 
-#define TIMEOUT_HIGH_NS INT64_C(60000000000)
-
 static void read_listen(struct config_reader *reader, const struct config_value *value, void *to)
 {
     struct leaf_options *options = to;

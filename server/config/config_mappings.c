@@ -2,7 +2,6 @@
 #include <stdio.h>
 
 #include "base/subject.h"
-#include "base/text.h"
 #include "server/config/blocks.h"
 #include "server/subject_transform.h"
 

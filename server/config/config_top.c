@@ -134,8 +134,11 @@ static void read_shards(struct config_reader *reader, const struct config_value 
 {
     struct options *options = to;
 
-    if (config_int64(reader, value, &options->shards))
-        options->shards_place = &value->place;
+    options->shards_place = &value->place;
+    if (value->type == CONFIG_STRING && bytes_equal(value->text, BYTES("auto")))
+        options->shards = SHARDS_AUTO;
+    else
+        (void)config_int64(reader, value, &options->shards); /* which has said why not */
 }
 
 /* ---- limits -----------------------------------------------------------------------------------
@@ -430,6 +433,8 @@ static void check_shards(struct config_reader *reader, const struct options *opt
         .place = options->shards_place != NULL ? *options->shards_place : (struct config_place){0}};
     const struct config_value *place = options->shards_place != NULL ? &at : NULL;
 
+    if (options->shards == SHARDS_AUTO)
+        return;
     if (options->shards < 1 || options->shards > (int64_t)SHARDS_MAX)
         config_error(reader, place, "shards: %lld is not between 1 and %u",
                      (long long)options->shards, SHARDS_MAX);

@@ -307,6 +307,16 @@ static void expiry_fired(struct timer *timer)
                 "Authentication Expired");
 }
 
+static void set_claims(struct leaf *leaf, const struct auth_user *user)
+{
+    if (user == NULL || user->made == NULL || user->made->delegated)
+        return;
+    heap_give((void *)leaf->claims.at);
+    leaf->claims = heap_copy(user->made->token);
+    leaf->by_account = user->made->by_account;
+    leaf->admitted_by = user->options->account;
+}
+
 static void set_expiry(struct leaf *leaf, const struct auth_user *user)
 {
     struct io *io = leaf->leaves->setup.io;
@@ -353,6 +363,7 @@ void leaf_admit(struct leaf *leaf, const struct leaf_connect *said, struct accou
 {
     leaf->account = leaf_account_of(leaf->leaves, account);
     leaf->signed_in = user != NULL;
+    set_claims(leaf, user);
     set_rules(leaf, user);
     set_limits(leaf, user);
     set_expiry(leaf, user);

@@ -150,6 +150,40 @@ void leaf_proof_forget(struct leaf *leaf)
     leaf->proof = NULL;
 }
 
+/* ---- claims that are replaced -----------------------------------------------------------------
+ */
+
+static void end(struct leaf *leaf, const char *words)
+{
+    if (words != NULL)
+        leaf_write_error(&leaf->out, bytes_of_text(words));
+    leaf_close(leaf, LEAF_LAST_WORDS, "Credentials Revoked");
+}
+
+/* What it may was copied, and is made anew when it comes back. */
+void leaf_look_again(struct leaf *leaf)
+{
+    const struct auth *auth = leaf->leaves->setup.auth;
+    const struct auth_claim claim = {
+        .jwt = leaf->claims,
+        .wall_s = io_wall(leaf->leaves->setup.io) / SECOND_NS,
+        .proven = true,
+        .type = CONNECTION_LEAFNODE,
+    };
+    const struct auth_user *user;
+
+    if (leaf->claims.size == 0 || leaf->state != LEAF_UP ||
+        leaf->admitted_by == leaf->account->account->options)
+        return;
+    leaf->admitted_by = leaf->account->account->options;
+    user = auth_ask_signed(auth, &claim);
+    if (user == NULL)
+        end(leaf, auth_signed_words(auth, leaf->claims, claim.wall_s));
+    else if (leaf->by_account || user->made->by_account)
+        end(leaf, NULL);
+    auth_user_end(user);
+}
+
 /* ---- as leafnodes says ------------------------------------------------------------------------
  */
 

@@ -66,9 +66,10 @@ struct leaf {
     bool secure_due; /* accepted: it has to begin with it */
     bool heard_info;
     bool paused;
-    bool reset;     /* of users that are no longer: it has to say again who it is */
-    bool signed_in; /* somebody in particular */
-    bool behind;    /* what it sends waits for who gets it */
+    bool reset;      /* of users that are no longer: it has to say again who it is */
+    bool signed_in;  /* somebody in particular */
+    bool by_account; /* what it may is what its account says */
+    bool behind;     /* what it sends waits for who gets it */
     uint8_t state;
     uint64_t id;
     struct leaf_account *account; /* NULL: not known yet */
@@ -77,9 +78,11 @@ struct leaf {
     char *name;    /* owned: of the server there */
     char *cluster; /* owned: what peer.cluster is of */
     char *remote_account;
-    const char *reason; /* once ending */
-    struct table heard; /* struct leaf_heard: what it wants */
-    struct table told;  /* struct leaf_told: what it knows that we want */
+    struct bytes claims; /* owned: of whoever it is, as they were signed; empty: nobody had to */
+    const struct account_options *admitted_by; /* only to be compared */
+    const char *reason;                        /* once ending */
+    struct table heard;                        /* struct leaf_heard: what it wants */
+    struct table told;                         /* struct leaf_told: what it knows that we want */
     struct leaf_proof *proof;
     struct tls *tls;
     struct io_sock *sock;
@@ -178,6 +181,8 @@ void leaf_slow(struct leaf *leaf);
 /* Admits, refuses, or has a worker prove the password first. */
 void leaf_authenticate(struct leaf *leaf, const struct leaf_connect *said, struct bytes args);
 void leaf_proof_forget(struct leaf *leaf);
+/* Its account may be another now: is it still who it was, and may what it may? Else it ends. */
+void leaf_look_again(struct leaf *leaf);
 
 /* ---- leaf_interest.c --------------------------------------------------------------------------
  */

@@ -136,6 +136,7 @@ void leaf_free(struct leaf *leaf)
     buf_deinit(&leaf->in);
     buf_deinit(&leaf->out);
     buf_deinit(&leaf->flight);
+    heap_give((void *)leaf->claims.at);
     heap_give(leaf->name);
     heap_give(leaf->cluster);
     heap_give(leaf->remote_account);

@@ -95,16 +95,6 @@ static void refuse_type(struct ask *ask, const struct json *value, const char *n
                names[value->type], ask->what, ask->what, name, wanted);
 }
 
-bool ask_has(const struct ask *ask, struct ask_key key)
-{
-    struct bytes value;
-
-    if (ask->body != NULL)
-        return body_value(ask, key.body) != NULL;
-    return key.query != NULL && http_query(ask->query, bytes_of_text(key.query), &value) &&
-           value.size > 0;
-}
-
 /* ---- values -----------------------------------------------------------------------------------
  */
 

@@ -44,9 +44,6 @@ void ask_text(struct ask *ask, struct ask_key key, struct bytes *to);
 enum ask_subs { ASK_SUBS_NONE, ASK_SUBS_LIST, ASK_SUBS_DETAIL };
 enum ask_subs ask_subs(struct ask *ask);
 
-/* Is there such a parameter at all, whatever it says? */
-bool ask_has(const struct ask *ask, struct ask_key key);
-
 [[gnu::format(printf, 3, 4)]] void ask_refuse(struct ask *ask, unsigned status, const char *format,
                                               ...);
 

@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "consumers/consumer.h"
-#include "raft/replica.h"
 #include "server/catalogue.h"
 #include "server/stream/effect.h"
 

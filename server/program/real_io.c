@@ -67,6 +67,7 @@ bool program_open_shard_io(const struct options *options, const struct logger *l
         return false;
     err = io_real_create(NULL, choice, io, &result);
     if (err != OK)
-        log_failure(options, logger, err, &result);
+        logger_error(logger, "Can't begin a shard: %s",
+                     result.reason[0] != 0 ? result.reason : err_text(err));
     return err == OK;
 }

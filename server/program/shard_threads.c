@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/heap.h"
 #include "server/program/real_io.h"
@@ -69,7 +71,7 @@ static bool start(struct shard_thread *thread)
     error = pthread_create(&thread->thread, NULL, run, thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error != 0)
-        logger_fatal(server_logger(thread->shard->server), "Can't start a thread for shard %u: %s",
+        logger_error(server_logger(thread->shard->server), "Can't start a thread for shard %u: %s",
                      thread->shard->number, strerror(error));
     else
         name_thread(thread);
@@ -103,6 +105,30 @@ static bool begin(struct server_shard *shard)
     return true;
 }
 
+static int64_t worked_ns(const struct shard_host *host)
+{
+    struct timespec now;
+
+    (void)host;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
+        return 0;
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+#define FEIGNED_NS INT64_C(4000000000) /* busy, and as long idle */
+
+static int64_t feigned_ns(const struct shard_host *host)
+{
+    struct timespec now;
+    int64_t ns, within;
+
+    (void)host;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec + gettid() % 4 * (FEIGNED_NS / 2);
+    within = ns % (2 * FEIGNED_NS);
+    return (ns - within) / 2 + (within < FEIGNED_NS ? within : FEIGNED_NS);
+}
+
 static void end(struct server_shard *shard)
 {
     struct shard_thread *thread = shard->host;
@@ -111,4 +137,6 @@ static void end(struct server_shard *shard)
     begin_end(thread);
 }
 
-const struct shard_host shard_threads = {.begin = begin, .end = end};
+const struct shard_host shard_threads = {.begin = begin, .end = end, .worked_ns = worked_ns};
+const struct shard_host shard_threads_feigned = {
+    .begin = begin, .end = end, .worked_ns = feigned_ns, .stirs = true};

@@ -5,5 +5,8 @@
 #include "server/server_shards.h"
 
 extern const struct shard_host shard_threads;
+/* The same for tests: each thread says that it is busy for a while and idle for a while, at times
+ * of its own. */
+extern const struct shard_host shard_threads_feigned;
 
 #endif

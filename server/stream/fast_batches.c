@@ -1,7 +1,6 @@
 #include "server/stream/fast_batches.h"
 
 #include "base/heap.h"
-#include "base/text.h"
 
 #define SUFFIX       BYTES(".$FI")
 #define FLOW_DEFAULT 10

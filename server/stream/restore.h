@@ -13,7 +13,6 @@
 #define RESTORE_ERROR_MAX 160u
 
 struct stream;
-struct stream_restore;
 
 struct restore_wish {
     struct bytes config; /* what the stream is to be: StreamConfig as JSON; copied */

@@ -1,7 +1,6 @@
 /* state_block: a stream's state, without its messages, as bytes and back (docs/formats.md, Stream
  * in a state block). */
 #include "base/codec.h"
-#include "base/text.h"
 #include "server/stream/apply.h"
 
 #define VERSION         1u

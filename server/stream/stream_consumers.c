@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
-#include "base/owner.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
 

@@ -2,7 +2,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "base/heap.h"
 #include "server/tls/digest.h"
 #include "server/tls/tls_priv.h"
 

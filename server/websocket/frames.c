@@ -151,6 +151,17 @@ struct frames *frames_create(const struct frames_options *options, frames_payloa
     return frames;
 }
 
+bool frames_deflate(const struct frames *frames)
+{
+    return frames->options.deflater != NULL;
+}
+
+void frames_set_deflater(struct frames *frames, struct deflater *deflater)
+{
+    assert(frames_deflate(frames));
+    frames->options.deflater = deflater;
+}
+
 void frames_destroy(struct frames *frames)
 {
     if (frames == NULL)

@@ -38,6 +38,10 @@ struct frames *frames_create(const struct frames_options *options, frames_payloa
                              void *context);
 void frames_destroy(struct frames *frames); /* NULL is fine */
 
+/* Does it compress? Then another may do it from here on. */
+bool frames_deflate(const struct frames *frames);
+void frames_set_deflater(struct frames *frames, struct deflater *deflater);
+
 enum frames_state frames_feed(struct frames *frames, struct bytes b);
 
 /* Appends `payload` in frames to `out`, behind the control frames that wait. */

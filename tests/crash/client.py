@@ -7,6 +7,8 @@ plain subscriptions. When the server dies every open request gets None: sent, ne
 import asyncio
 import json
 
+from deadline import within
+
 CONNECT = {
     "verbose": False,
     "pedantic": False,
@@ -17,6 +19,8 @@ CONNECT = {
     "protocol": 1,
 }
 INBOX_SID = b"0"
+CONNECT_S = 10
+ANSWER_S = 30  # unless who asks knows better
 
 
 class Message:
@@ -73,7 +77,7 @@ class Client(asyncio.Protocol):
                 b"CONNECT %s\r\nSUB %s* %s\r\nPING\r\n"
                 % (json.dumps(CONNECT).encode(), client.inbox, INBOX_SID)
             )
-            await asyncio.wait_for(client.ready, 10)
+            await within(CONNECT_S, f"a greeting on port {port}", client.ready)
         except (OSError, asyncio.TimeoutError) as error:
             raise Lost(str(error)) from error
         return client
@@ -129,7 +133,7 @@ class Client(asyncio.Protocol):
         self.waiting[token] = callback
         self.publish(subject, body, headers, self.inbox + token)
 
-    async def ask(self, subject, body=b"", headers=b"", timeout=30):
+    async def ask(self, subject, body=b"", headers=b"", timeout=ANSWER_S):
         """One request as a call: the Message, or Lost."""
         future = asyncio.get_running_loop().create_future()
 
@@ -138,12 +142,12 @@ class Client(asyncio.Protocol):
                 future.set_result(message)
 
         self.request(subject, body, answered, headers)
-        message = await asyncio.wait_for(future, timeout)
+        message = await within(timeout, f"an answer to {subject.decode()}", future)
         if message is None:
             raise Lost("no answer")
         return message
 
-    async def api(self, subject, body=None, timeout=30):
+    async def api(self, subject, body=None, timeout=ANSWER_S):
         """One JetStream API request: the parsed answer, errors included."""
         payload = b"" if body is None else json.dumps(body).encode()
         message = await self.ask(b"$JS.API." + subject.encode(), payload, timeout=timeout)

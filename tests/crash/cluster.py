@@ -35,6 +35,7 @@ import storms  # noqa: E402
 import truth  # noqa: E402
 import workload  # noqa: E402
 from client import Client, Lost  # noqa: E402
+from deadline import within  # noqa: E402
 from history import Violation  # noqa: E402
 from nodes import Cluster  # noqa: E402
 from serverprocess import BINARY, StartError  # noqa: E402
@@ -47,6 +48,7 @@ CHECK_S = 180
 DRAIN_S = 120
 QUIET_S = 2.5
 TICK_S = 0.01
+OPEN_S = 1  # then another server is tried
 OPS_MAX = 60_000
 
 STREAM_OF = {"log": workload.LOG, "cas": workload.CAS, "node": load.NODE, "solo": load.SOLO}
@@ -93,7 +95,7 @@ class Load:
         if not serving:
             return
         try:
-            client = await asyncio.wait_for(Client.open(self.rng.choice(serving).port), 1)
+            client = await asyncio.wait_for(Client.open(self.rng.choice(serving).port), OPEN_S)
         except (Lost, asyncio.TimeoutError):
             return
         self.actors[index] = self.makers[index](client)
@@ -121,7 +123,7 @@ class Load:
         clients = [actor.client for actor in self.actors if actor is not None]
         for client in clients:
             client.close()
-        await asyncio.wait_for(asyncio.gather(*(client.closed for client in clients)), SETTLE_S)
+        await within(SETTLE_S, "closing the clients", asyncio.gather(*(client.closed for client in clients)))
         for client in clients:
             if client.errors:
                 raise Violation(f"a server said {client.errors[0]!r}")
@@ -164,10 +166,10 @@ class Driver(Storms):
     # --- load and storm
 
     async def cycle(self):
-        await asyncio.wait_for(self.load_and_storm(), STORM_S)
+        await within(STORM_S, "the storm", self.load_and_storm())
         self.cluster.check_running()
-        await asyncio.wait_for(self.settle(), STORM_S)
-        await asyncio.wait_for(self.check(), CHECK_S)
+        await within(STORM_S, "settling after the storm", self.settle())
+        await within(CHECK_S, "the check", self.check())
         self.cycles += 1
 
     async def load_and_storm(self):
@@ -334,9 +336,9 @@ async def run_round(driver, cycles, deadline):
         await driver.cycle()
         if time.monotonic() > deadline or driver.shared.numbers > OPS_MAX:
             break
-    await asyncio.wait_for(driver.end_churn(), CHECK_S)
-    await asyncio.wait_for(driver.drain(), DRAIN_S + SETTLE_S)
-    await asyncio.wait_for(driver.check_each_leader(), CHECK_S)
+    await within(CHECK_S, "removing what churned", driver.end_churn())
+    await within(DRAIN_S + SETTLE_S, "draining the consumer", driver.drain())
+    await within(CHECK_S, "every replica leading in turn", driver.check_each_leader())
 
 
 def report(driver, error):

@@ -26,6 +26,7 @@ import ledger  # noqa: E402
 import reading  # noqa: E402
 import workload  # noqa: E402
 from client import Client, Lost  # noqa: E402
+from deadline import within  # noqa: E402
 from history import (  # noqa: E402
     ConsumerHistory,
     ExpectingHistory,
@@ -130,7 +131,7 @@ class Driver:
             raise Violation(f"the server ended by itself:\n{self.server.log()}")
         await asyncio.to_thread(self.server.kill)
         closed = asyncio.gather(*(client.closed for client in clients))
-        await asyncio.wait_for(closed, CLOSE_S)
+        await within(CLOSE_S, "the connection's end after the kill", closed)
         self.raise_failure()
         for client in clients:
             if client.errors:
@@ -179,12 +180,12 @@ class Driver:
 
     async def cycle(self):
         try:
-            await asyncio.wait_for(self.load_and_kill(), SETUP_S)
+            await within(SETUP_S, "load and kill", self.load_and_kill())
         except Lost as error:
             raise Violation(f"a running server dropped a connection: {error}") from error
         self.while_down()
         await self.restart()
-        await asyncio.wait_for(self.check(), CHECK_S)
+        await within(CHECK_S, "the check", self.check())
         self.cycles += 1
 
     def while_down(self):
@@ -213,7 +214,7 @@ class Totals:
 
 
 async def run_round(driver, cycles, deadline):
-    await asyncio.wait_for(driver.set_up(), SETUP_S)
+    await within(SETUP_S, "setting up", driver.set_up())
     for _ in range(cycles):
         await driver.cycle()
         if time.monotonic() > deadline or driver.operations() > OPS_MAX:

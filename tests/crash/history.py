@@ -326,9 +326,6 @@ class TrimHistory(StreamHistory):
         self.removed |= self.removing
         self.removing = set()
 
-    def removal_unanswered(self):
-        pass  # check_kept finds out
-
     def check_kept(self, contents, ops):
         asked = set(self.removing)
         gone = {seq for seq in asked if seq not in contents.messages}

@@ -5,7 +5,6 @@
  */
 #include <stdlib.h>
 
-#include "base/heap.h"
 #include "base/io_sim.h"
 #include "server/cluster/core_wire.h"
 #include "server/cluster/frame.h"

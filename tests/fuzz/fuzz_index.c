@@ -1,6 +1,5 @@
 /* Hostile pieces of a state block are refused or give an index that is whole; and any row of
  * changes leaves an index with scratch memory equal to one without. */
-#include "base/heap.h"
 #include "base/scratch.h"
 #include "storage/index_cache.h"
 #include "storage/index_capture.h"

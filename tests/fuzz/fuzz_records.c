@@ -1,6 +1,5 @@
 /* Any bytes as records of a log: refused or read, and what was read of a message writes back the
  * same. */
-#include "base/heap.h"
 #include "server/catalogue.h"
 #include "server/stream/effect.h"
 

@@ -2,8 +2,6 @@
  * within its memory, and what a mapping or an import may say, any transform may. */
 #include "server/subject_transform.h"
 
-#include "base/subject.h"
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct bytes line(struct bytes *rest)

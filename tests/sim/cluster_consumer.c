@@ -105,11 +105,6 @@ void watch_confirmed(struct watch *watch, uint64_t sequence, uint64_t number)
     message->confirmed_number = number;
 }
 
-bool watch_is_confirmed(struct watch *watch, uint64_t sequence)
-{
-    return message_at(watch, sequence)->confirmed;
-}
-
 void watch_check(struct watch *watch, uint64_t last)
 {
     if (watch->history->lossy)

@@ -39,7 +39,6 @@ void watch_delivered(struct watch *watch, uint64_t sequence, uint64_t count, uin
                      int64_t now_ns);
 /* Its ack was confirmed at a time when no delivery beyond `number` had been handed out. */
 void watch_confirmed(struct watch *watch, uint64_t sequence, uint64_t number);
-bool watch_is_confirmed(struct watch *watch, uint64_t sequence);
 /* The end: every message that is there has been seen. */
 void watch_check(struct watch *watch, uint64_t last);
 

@@ -119,10 +119,17 @@ void nodes_init(struct nodes *nodes, struct report *report, struct sim *sim, str
     nodes_shard(nodes, 1);
 }
 
+void nodes_stir(struct nodes *nodes)
+{
+    for (size_t i = 0; i < nodes->count; i++)
+        if (!sim_crashed(nodes->sim, i))
+            sim_shards_stir(&nodes->at[i].shards, nodes->at[i].server, nodes->prng);
+}
+
 void nodes_shard(struct nodes *nodes, unsigned shards)
 {
     for (size_t i = 0; i < nodes->count; i++)
-        sim_shards_init(&nodes->at[i].shards, nodes->sim, i, shards);
+        sim_shards_init(&nodes->at[i].shards, nodes->sim, i, shards, i % 2 == 1);
 }
 
 static void bury(struct node *node)

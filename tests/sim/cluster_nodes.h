@@ -53,6 +53,8 @@ struct nodes {
 /* They are the first nodes of the simulation. None is started. */
 void nodes_init(struct nodes *nodes, struct report *report, struct sim *sim, struct prng *prng,
                 size_t count);
+/* Clients go to other shards, now and then. */
+void nodes_stir(struct nodes *nodes);
 /* Before the first start, and after the nodes: the servers have so many shards each [1]. */
 void nodes_shard(struct nodes *nodes, unsigned shards);
 void nodes_deinit(struct nodes *nodes);

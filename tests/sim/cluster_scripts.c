@@ -11,11 +11,6 @@ static const char *const names[SCRIPT_COUNT] = {
     "none",  "stale",  "heir", "change", "late",   "differs", "rot",   "short", "scale",  "gone",
     "erase", "ranges", "move", "",       "forget", "left",    "again", "empty", "swapped"};
 
-const char *script_name(enum script script)
-{
-    return names[script];
-}
-
 enum script script_named(const char *name)
 {
     for (enum script at = SCRIPT_NONE + 1; at < SCRIPT_COUNT; at++) {

@@ -34,7 +34,6 @@ enum script {
     SCRIPT_COUNT,
 };
 
-const char *script_name(enum script script);
 enum script script_named(const char *name); /* NONE: there is none */
 /* Before the servers are made: what the scene needs of them. */
 void script_prepare(enum script script, struct nodes *nodes);

@@ -311,6 +311,7 @@ static void chaos(struct run *run)
 
         pass(run, ns);
         faults_happen(&run->faults, ns);
+        nodes_stir(&run->nodes);
         user_act(&run->users[prng_below(&run->prng, run->user_count)]);
     }
 }

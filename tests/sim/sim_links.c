@@ -549,6 +549,9 @@ static void trouble(struct run *run)
             act_network(run);
         if (below(run, 12) == 0)
             act_server(run);
+        for (size_t k = 0; k < run->servers; k++)
+            if (!sim_crashed(run->sim, k))
+                sim_shards_stir(&run->nodes[k].shards, run->nodes[k].server, &run->prng);
         sim_run(run->sim, (int64_t)below(run, below(run, 4) == 0 ? 1500 : 20) * MS);
         bring_back(run);
         check_noticed(run);
@@ -790,7 +793,7 @@ static void begin_shards(struct run *run, size_t i)
 {
     unsigned count = run->seed % 4 < 2 ? 1 : 1 + (unsigned)below(run, 3);
 
-    sim_shards_init(&run->nodes[i].shards, run->sim, i, count);
+    sim_shards_init(&run->nodes[i].shards, run->sim, i, count, run->seed % 4 == 3);
     run->sharded = run->sharded || count > 1;
 }
 

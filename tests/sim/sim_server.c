@@ -421,7 +421,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     prng_seed(&run->prng, seed ^ UINT64_C(0x5eed));
     run->node = sim_node_add(run->sim);
     run->clients = sim_node_add(run->sim);
-    sim_shards_init(&run->shards, run->sim, run->node, seed % 4 == 3 ? 2 : 1);
+    sim_shards_init(&run->shards, run->sim, run->node, seed % 4 == 3 ? 2 : 1, seed % 8 == 7);
     draw_options(run);
     server_flaw_set(settings->flaw, &run->options);
     logger_init(&run->logger);
@@ -473,6 +473,8 @@ static bool copies_right(struct run *run)
 
 static void act(struct run *run)
 {
+    if (!sim_crashed(run->sim, run->node))
+        sim_shards_stir(&run->shards, run->server, &run->prng);
     if (sim_client_connected(&run->client)) {
         if (run->copying && prng_chance(&run->prng, 1, 4))
             copies_act(&run->copies, &run->client, &run->prng);

@@ -42,8 +42,7 @@ struct user {
     int64_t asked_ns;
     enum user_state state;
     bool op_open, op_again; /* AGAIN: a crash has swallowed the answer */
-    uint64_t op_number;
-    uint64_t looked; /* answers that are still to come */
+    uint64_t looked;        /* answers that are still to come */
     struct worlds_info info;
     uint8_t newest_subject;
 

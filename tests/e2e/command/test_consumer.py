@@ -4,7 +4,7 @@ import json
 import time
 import unittest
 
-from cli import DONE, EXISTS, MISSING, RUN_S, TIMEOUT, USAGE, CliCase
+from cli import DONE, EXISTS, MISSING, TIMEOUT, USAGE, CliCase
 
 
 class Consumers(CliCase):

@@ -8,7 +8,7 @@ import time
 import unittest
 
 from cli import BINARY, DONE, MISSING, REFUSED, RUN_S, TIMEOUT, UNREACHABLE, USAGE, CliCase
-from serverprocess import Server, free_port
+from serverprocess import free_port
 
 
 class Words(CliCase):

@@ -3,7 +3,7 @@
 Two origins have no common order: each publish is waited for before the next one is made.
 """
 
-from cases import api, head, info, pub, stream, update
+from cases import api, info, pub, stream, update
 from cases_counters import BIG, incr
 from cases_origins import get, settle, wait
 
@@ -21,7 +21,6 @@ def counter(name, **config):
     return stream(name, allow_msg_counter=True, **config)
 
 
-TWO = [{"name": "A"}, {"name": "B"}]
 ONE_SUBJECT = [
     {"name": "A", "subject_transforms": [{"src": "a.>", "dest": "sum.>"}]},
     {"name": "B", "subject_transforms": [{"src": "b.>", "dest": "sum.>"}]},

@@ -1,7 +1,7 @@
 """Priority groups: who is given the messages (overflow, pinned_client, prioritized), and unpinning."""
 
-from cases import SECOND, api, consumer, durable, events, info, listen, pub, raw, stream
-from flow import pull, rest, say, sub, take, unsub
+from cases import SECOND, api, consumer, durable, events, listen, pub, raw, stream
+from flow import pull, sub, take, unsub
 
 MS = SECOND // 1000
 OVERFLOW = {"ack_policy": "explicit", "priority_policy": "overflow", "priority_groups": ["A"]}

@@ -1,6 +1,6 @@
 """Subject transforms of streams and republishing; mirrors and sources."""
 
-from cases import api, head, info, listen, events, pub, raw, stream, update
+from cases import api, head, info, listen, events, pub, stream, update
 
 TRANSFORMS = [
     ("in.*", "bar.$1"), ("in.*", "bar.$2"), ("in.*", "bar.*"), ("in.>", "bar"), ("in.*", ""), ("", "bar"), ("", "bar.>"),

@@ -1,7 +1,7 @@
 """Pull requests: every field, every status with what provokes it, and who is served when."""
 
 from cases import SECOND, api, consumer, durable, head, pub, raw, stream
-from flow import pull, reply_to, rest, say, sub, take, unsub
+from flow import pull, rest, sub, take, unsub
 
 MS = SECOND // 1000
 EXPLICIT = {"ack_policy": "explicit"}

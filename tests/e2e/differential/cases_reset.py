@@ -1,7 +1,7 @@
 """CONSUMER.RESET: what is refused, and what a consumer delivers afterwards."""
 
-from cases import SECOND, api, consumer, durable, listen, events, pub, raw, stream
-from flow import pull, reply_to, rest, say, sub, take
+from cases import SECOND, api, consumer, durable, listen, events, pub, stream
+from flow import pull, reply_to, sub, take
 
 EXPLICIT = {"ack_policy": "explicit"}
 BODIES = [

@@ -1,6 +1,6 @@
 """Message schedules: what is refused, what is stored, what is produced and what is left."""
 
-from cases import api, head, info, pub, raw, stream, update, wait
+from cases import api, head, info, pub, stream, update, wait
 
 
 def schedules(**config):

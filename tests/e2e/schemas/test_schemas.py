@@ -105,10 +105,6 @@ def python():
     return None
 
 
-def is_event(subject):
-    return subject.startswith(b"$JS.EVENT.")
-
-
 class Documents:
     """All JSON that a server said, each form once: what differs in nothing but values of the same type is one."""
 

@@ -34,8 +34,22 @@ class Key:
     def __init__(self, kind):
         self.private = PKCS8 + os.urandom(32)
         public = openssl("pkey", "-inform", "DER", "-pubout", "-outform", "DER", data=self.private)[-32:]
+        self.kind = kind
         raw = bytes([KINDS[kind]]) + public
         self.text = base64.b32encode(raw + crc16(raw).to_bytes(2, "little")).decode().rstrip("=")
+
+    def seed(self):
+        """The private half, as text."""
+        kind = KINDS[self.kind]
+        raw = bytes([18 << 3 | kind >> 5, (kind & 31) << 3]) + self.private[-32:]
+        return base64.b32encode(raw + crc16(raw).to_bytes(2, "little")).decode().rstrip("=")
+
+    def credentials(self, path, token):
+        """Writes what a client is given to show who it is."""
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n")
+            file.write(f"-----BEGIN USER NKEY SEED-----\n{self.seed()}\n------END USER NKEY SEED------\n")
+        return path
 
     def sign(self, data):
         with tempfile.NamedTemporaryFile() as key, tempfile.NamedTemporaryFile() as text:

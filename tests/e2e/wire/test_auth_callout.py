@@ -15,6 +15,7 @@ import time
 import unittest
 
 from claims import Key
+from curve import CurveKey
 from cluster import start_together
 from wire import READ_S, Connection, Timeout, own_promise  # finds serverprocess
 from serverprocess import BINARY, START_S, Server
@@ -39,7 +40,8 @@ class Authority(threading.Thread):
     def __init__(self, case, connection, decide):
         super().__init__(daemon=True)
         self.case, self.connection, self.decide = case, connection, decide
-        self.asked = []
+        self.asked, self.sealed = [], []
+        self.xkey, self.seals, self.stranger = case.xkey, True, None
         connection.send(b"SUB %s 1\r\n" % ASKED)
         connection.flush()
 
@@ -51,9 +53,12 @@ class Authority(threading.Thread):
     def run(self):
         while True:
             try:
-                subject, reply, _, body = self.connection.message()
+                subject, reply, headers, body = self.connection.message()
             except (OSError, EOFError, AssertionError, ValueError, Timeout):
                 return
+            server = headers.split(b"Nats-Server-Xkey: ")[1].split(b"\r\n")[0].decode() if self.xkey else None
+            self.sealed.append(body)
+            body = self.xkey.open(server, body) if self.xkey else body
             request = claims_of(body)
             self.asked.append((body, request))
             answer = self.decide(self, request)
@@ -61,6 +66,8 @@ class Authority(threading.Thread):
                 answer = self.respond(request, error=str(answer))
             if isinstance(answer, str):
                 answer = answer.encode()
+            if answer is not None and self.xkey and self.seals:
+                answer = (self.stranger or self.xkey).seal(server, answer)
             if answer is not None:
                 self.connection.send(b"PUB %s %d\r\n%s\r\n" % (reply, len(answer), answer))
 
@@ -68,6 +75,7 @@ class Authority(threading.Thread):
 class CalloutCase(unittest.TestCase):
     def setUp(self):
         self.issuer = Key("A")
+        self.xkey = None
         self.defaults = {}  # what the users of an account may
         self.directory = tempfile.mkdtemp(prefix="millrace-callout-")
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
@@ -95,7 +103,7 @@ authorization {{
         server = Server(("-c", self.write(**more), *flags), jetstream=False)
         self.addCleanup(server.__exit__)
         self.server = server.__enter__()
-        self.authority = Authority(self, self.connect("auth", "pwd"), decide or self.usual)
+        self.authority = Authority(self, self.connect("auth", "pwd", headers=True), decide or self.usual)
         self.assertNotIn(b"-ERR", self.authority.connection.flush())
         self.authority.start()
 
@@ -144,6 +152,46 @@ authorization {{
     def account_of(self, client):
         client.send(b"SUB in 9\r\nPUB $SYS.REQ.USER.INFO in 0\r\n\r\n")
         return json.loads(client.message()[3])["data"]
+
+
+class Secret(CalloutCase):
+    def setUp(self):
+        super().setUp()
+        self.xkey = CurveKey()
+
+    def start_secret(self):
+        self.start(callout=f"xkey: {self.xkey.text}")
+
+    def test_nobody_else_reads_what_a_client_has_said(self):
+        self.start_secret()
+        self.let_in("x", "good")
+        self.refused("x", "bad")
+        for sealed in self.authority.sealed:
+            self.assertTrue(sealed.startswith(b"xkv1"))
+        server = self.authority.asked[0][1]["nats"]["server_id"]
+        self.assertEqual((server["xkey"][0], len(server["xkey"])), ("X", 56))
+
+    def test_an_answer_may_come_as_it_is(self):
+        self.start_secret()
+        self.authority.seals = False
+        self.let_in("x", "good")
+        self.refused("x", "bad")
+
+    def test_one_that_somebody_else_has_sealed_is_none(self):
+        self.start_secret()
+        self.authority.stranger = CurveKey()
+        self.refused("x", "good")
+        self.authority.stranger = None
+        self.let_in("x", "good")
+
+    def test_nor_is_one_that_is_nonsense(self):
+        self.start_secret()
+        self.authority.seals = False
+        for answer in ("x", "xkv1", "xkv1" + "y" * 40, "xkv1" + "y" * 100):
+            self.authority.decide = lambda authority, request, answer=answer: answer
+            self.refused("x", "good")
+        self.authority.seals, self.authority.decide = True, self.usual
+        self.let_in("x", "good")
 
 
 class Asked(CalloutCase):
@@ -381,6 +429,7 @@ class Configured(CalloutCase):
             ("auth_users: []", "Authorization callouts require authorized users to be specified"),
             ("auth_users: a", "Expected auth_users field to be an array, got "),
             ("allowed_accounts: [ NONE ]", 'auth_callout allowed account "NONE" not found in configured accounts'),
+            (f"xkey: X{'A' * 55}", f'Expected callout xkey to be a valid public xkey, got "X{"A" * 55}"'),
             ("nonsense: 1", 'nonsense'),
         ):
             with self.subTest(callout):
@@ -388,12 +437,11 @@ class Configured(CalloutCase):
                 self.assertEqual(code, 1)
                 self.assertIn(words, said)
 
-    @own_promise
-    def test_what_is_not_built_is_refused(self):
-        for callout, words in ((f"xkey: X{'A' * 55}", '"xkey" is not supported yet'), ("account: NONE", 'account "NONE" not valid')):
-            code, said = self.said(callout=callout)
-            self.assertEqual(code, 1)
-            self.assertIn(words, said)
+    @own_promise  # the reference notices when somebody comes
+    def test_an_account_that_is_not_there_is_refused(self):
+        code, said = self.said(callout="account: NONE")
+        self.assertEqual(code, 1)
+        self.assertIn('account "NONE" not valid', said)
 
     @own_promise  # the reference asks again, and ends them
     def test_a_reload_keeps_who_was_let_in(self):

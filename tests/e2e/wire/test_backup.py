@@ -7,7 +7,7 @@ import os
 import time
 import unittest
 
-from wire import ASK_S, READ_S, Requester, Timeout, own_promise  # finds serverprocess
+from wire import ASK_S, READ_S, OwnServerCase, Requester, Timeout, own_promise  # finds serverprocess
 from backup import Snapshot, archive_of, entries_of, restore, restore_begin, snapshot
 from cluster import ClusterCase
 from serverprocess import Server
@@ -51,16 +51,11 @@ def messages(client, first, last):
     return [client.api("STREAM.MSG.GET.S", {"seq": seq}).get("message") for seq in range(first, last + 1)]
 
 
-class BackupCase(unittest.TestCase):
+class BackupCase(OwnServerCase):
     def setUp(self):
         self.server = Server()
         self.addCleanup(self.server.__exit__, None, None, None)
         self.server.__enter__()
-
-    def client(self):
-        client = Requester(self.server.port)
-        self.addCleanup(client.__exit__)
-        return client
 
     def made(self):
         """A stream with what there is to lose, and what is to be found again."""

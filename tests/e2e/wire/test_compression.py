@@ -12,7 +12,7 @@ import time
 import unittest
 import urllib.request
 
-from wire import READ_S, Requester, own_promise  # finds serverprocess
+from wire import READ_S, OwnServerCase, own_promise  # finds serverprocess
 from serverprocess import BINARY, Server, free_port
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "..", "..", "golden", "store-1-packed.tar.gz")
@@ -35,16 +35,11 @@ def check(directory):
 
 
 @own_promise
-class Compression(unittest.TestCase):
+class Compression(OwnServerCase):
     def setUp(self):
         self.http = free_port()
         self.server = Server(["-m", str(self.http)])
         self.addCleanup(self.server.__exit__)
-
-    def client(self):
-        client = Requester(self.server.port)
-        self.addCleanup(client.socket.close)
-        return client
 
     def read_all(self, client, count, step=1):
         for i in range(1, count + 1, step):

@@ -7,7 +7,7 @@ import tempfile
 import time
 import unittest
 
-from wire import Requester, own_promise  # finds serverprocess
+from wire import OwnServerCase, own_promise  # finds serverprocess
 from serverprocess import Server
 
 SIZE = 96 << 20
@@ -50,7 +50,7 @@ class SmallDisk:
 
 
 @own_promise
-class DiskFull(unittest.TestCase):
+class DiskFull(OwnServerCase):
     def setUp(self):
         self.disk = SmallDisk()
         self.addCleanup(self.disk.close)
@@ -61,11 +61,6 @@ class DiskFull(unittest.TestCase):
         self.server = Server(["-c", self.config.name], jetstream=False)
         self.server.__enter__()
         self.addCleanup(self.server.__exit__)
-
-    def client(self):
-        client = Requester(self.server.port)
-        self.addCleanup(client.socket.close)
-        return client
 
     def publish_until_refused(self, client, subject=b"s"):
         for count in range(4000):

@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from wire import READ_S, Requester, own_promise  # finds serverprocess
+from wire import READ_S, OwnServerCase, Requester, own_promise  # finds serverprocess
 from serverprocess import BINARY, Server
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "..", "..", "golden", "store-1-packed.tar.gz")
@@ -41,15 +41,10 @@ def check(directory):
 
 
 @own_promise
-class Erase(unittest.TestCase):
+class Erase(OwnServerCase):
     def setUp(self):
         self.server = Server()
         self.addCleanup(self.server.__exit__)
-
-    def client(self):
-        client = Requester(self.server.port)
-        self.addCleanup(client.socket.close)
-        return client
 
     def begin(self, count=20):
         self.server.__enter__()

@@ -3,7 +3,7 @@
 import sys
 import unittest
 
-from wire import Requester, WireCase, own_promise  # finds serverprocess
+from wire import WireCase, own_promise  # finds serverprocess
 from serverprocess import STOP_S
 
 EXPLICIT = {"ack_policy": "explicit"}

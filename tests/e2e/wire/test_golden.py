@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 import unittest
 
-from wire import Requester  # finds serverprocess
+from wire import OwnServerCase  # finds serverprocess
 from serverprocess import BINARY, Server, is_millrace
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "..", "..", "golden")
@@ -47,16 +47,11 @@ WANTED = {i: (f"s.{i % 4}", f"message {i}") for i in range(9, 21) if i != 15}
 
 
 @unittest.skipUnless(is_millrace(), "of this server's own files")
-class Golden(unittest.TestCase):
+class Golden(OwnServerCase):
     def setUp(self):
         self.server = Server()
         self.addCleanup(self.server.__exit__, None, None, None)
         extract(self.server.directory)
-
-    def client(self):
-        client = Requester(self.server.port)
-        self.addCleanup(client.__exit__)
-        return client
 
     def test_version_1_is_read(self):
         self.server.start()

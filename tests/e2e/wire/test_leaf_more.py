@@ -271,6 +271,28 @@ class Encrypted(LeafCase):
         self.until_logged(node, "TLS required")
 
 
+@with_nats
+class Compressed(LeafCase):
+    """Ours compresses nothing: who would is content with that."""
+
+    def test_a_peer_that_would_compress_is_spoken_to_without(self):
+        for mode in ("accept", "s2_auto", "s2_fast", "s2_best", "{ mode: s2_auto, rtt_thresholds: [0s, 50ms] }"):
+            for nats_hub in (False, True):
+                with self.subTest(mode, nats_hub=nats_hub):
+                    port = free_port()
+                    home = self.node("hub", hub(port, f"compression: {mode}"), nats_hub)
+                    away = self.node("leaf", remote(port, f"compression: {mode}"), not nats_hub)
+                    a, b = self.client(home), self.client(away)
+                    self.linked(a, b, b"up")
+                    self.linked(b, a, b"down")
+                    large = b"x" * 200000
+                    for source, to, subject in ((a, b, b"down"), (b, a, b"up")):
+                        source.send(b"PUB %s %d\r\n%s\r\n" % (subject, len(large), large))
+                        self.assertEqual(to.message()[3], large)
+                    for node in (away, home):
+                        node.end(signal.SIGKILL)
+
+
 class BadInput(LeafCase):
     def setUp(self):
         super().setUp()

@@ -6,7 +6,7 @@ import signal
 import time
 import unittest
 
-from wire import Requester, own_promise  # finds serverprocess
+from wire import OwnServerCase, Requester, own_promise  # finds serverprocess
 from serverprocess import Server, free_port
 
 import json
@@ -16,17 +16,12 @@ import urllib.request
 DEADLINE_S = 20.0
 
 
-class RemovedDirectory(unittest.TestCase):
+class RemovedDirectory(OwnServerCase):
     def setUp(self):
         self.monitor = free_port()
         self.server = Server(["-m", str(self.monitor)])
         self.server.__enter__()
         self.addCleanup(self.server.__exit__)
-
-    def client(self):
-        client = Requester(self.server.port)
-        self.addCleanup(client.socket.close)
-        return client
 
     def create(self, client, name):
         answer = client.api(f"STREAM.CREATE.{name}", {"name": name, "subjects": [f"{name}.>"]})

@@ -4,7 +4,6 @@ Everything here that is not marked as our own promise also holds for the referen
 """
 
 import http.client
-import json
 import os
 import shutil
 import signal

@@ -152,11 +152,7 @@ class Shards(ShardsCase):
         server.__enter__()
         self.addCleanup(server.__exit__)
         self.clients(server, 1)
-        names = []
-        for task in os.listdir(f"/proc/{server.process.pid}/task"):
-            with open(f"/proc/{server.process.pid}/task/{task}/comm", encoding="utf-8") as file:
-                names.append(file.read().strip())
-        self.assertEqual([name for name in names if name.startswith("shard")], ["shard 1"])
+        self.assertEqual(self.shard_threads(server), ["shard 1"])
         with open(path, "w", encoding="utf-8") as file:
             file.write("shards: 3\n")
         server.process.send_signal(signal.SIGHUP)
@@ -173,6 +169,97 @@ class Shards(ShardsCase):
                                   capture_output=True, timeout=START_S, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"address already in use", done.stderr)
+
+    @staticmethod
+    def shard_threads(server):
+        names = []
+        for task in os.listdir(f"/proc/{server.process.pid}/task"):
+            try:
+                with open(f"/proc/{server.process.pid}/task/{task}/comm", encoding="utf-8") as file:
+                    names.append(file.read().strip())
+            except OSError:
+                pass  # it has just ended
+        return sorted(name for name in names if name.startswith("shard"))
+
+    def without_options(self, *flags, **environment):
+        server = Server(list(flags))
+        server.environment = {k: v for k, v in os.environ.items() if k != "MILLRACE_SHARDS_TEST"}
+        server.environment.update(environment)
+        server.__enter__()
+        self.addCleanup(server.__exit__)
+        return server
+
+    def test_a_server_without_the_option_is_one_thread_while_it_is_not_busy(self):
+        for flags in ((), ("--shards", "auto")):
+            server = self.without_options(*flags)
+            self.clients(server, 20)
+            self.assertEqual(self.shard_threads(server), [])
+
+    def test_further_shards_are_begun_when_those_there_are_are_busy(self):
+        server = self.without_options(MILLRACE_SHARDS_TEST="auto")  # each says that it is, now and then
+        requester = Requester(server.port, inbox=b"answers")
+        self.addCleanup(requester.socket.close)
+        requester.api("STREAM.CREATE.S", b'{"name":"S","subjects":["s.>"]}')
+        clients = self.clients(server, 2)
+        for client in clients:
+            client.send(b"SUB all 1\r\n")
+            client.flush()
+        end = time.monotonic() + 20 * READ_S
+        while len(self.shard_threads(server)) < 3:
+            self.assertLess(time.monotonic(), end)
+            clients += self.clients(server, 1)
+            clients[-1].send(b"SUB all 1\r\n")
+            clients[-1].flush()
+            time.sleep(0.1)
+        for number, client in enumerate(clients):
+            client.send(b"PUB s.%d 0\r\n\r\nPUB all 4\r\n%04d\r\n" % (number, number))
+        for client in clients:
+            bodies = sorted(client.message()[3] for _ in clients)
+            self.assertEqual(bodies, [b"%04d" % number for number in range(len(clients))])
+        self.assertEqual(requester.api("STREAM.INFO.S")["state"]["messages"], len(clients))
+
+    @staticmethod
+    def heard(client):
+        """What it has by its PONG."""
+        client.send(b"PING\r\n")
+        while (line := client.line()) != b"PONG\r\n":
+            words = line.split()
+            yield words[1], client.exactly(int(words[-1]) + 2)[:-2]
+
+    def test_clients_that_move_lose_nothing_and_keep_the_order(self):
+        server = self.without_options("-D", MILLRACE_SHARDS_TEST="auto")  # where they move all the time
+        requester = Requester(server.port, inbox=b"answers")
+        self.addCleanup(requester.socket.close)
+        requester.api("STREAM.CREATE.S", b'{"name":"S","subjects":["s.>"]}')
+        clients = self.clients(server, CLIENTS)
+        for client in clients:
+            client.send(b"SUB all.* 1\r\nSUB one.* q 2\r\n")
+            client.flush()
+        end = time.monotonic() + 20 * READ_S
+        moves, number, sequence = 0, 0, 0
+        while moves < 200 or len(self.shard_threads(server)) < 2:
+            self.assertLess(time.monotonic(), end)
+            if len(self.shard_threads(server)) < 2:
+                other = self.clients(server, 1)[0]  # may be what begins another shard
+                other.socket.close()
+            for _ in range(20):
+                number += 1
+                for n, client in enumerate(clients):
+                    client.send(b"PUB all.%d 6\r\n%06d\r\nPUB one.%d 6\r\n%06d\r\n" % (n, number, n, number))
+                sequence += 1
+                self.assertEqual(requester.publish(b"s.1", b"x")["seq"], sequence)
+            heard, taken = {}, 0
+            while sum(map(len, heard.values())) < 20 * CLIENTS * CLIENTS or taken < 20 * CLIENTS:
+                for n, client in enumerate(clients):
+                    for subject, body in self.heard(client):
+                        if subject.startswith(b"one"):
+                            taken += 1
+                        else:
+                            heard.setdefault((n, subject), []).append(int(body))
+            self.assertEqual(taken, 20 * CLIENTS)
+            for numbers in heard.values():
+                self.assertEqual(numbers, list(range(number - 19, number + 1)))
+            moves = server.log().count("Goes from shard")
 
     def test_a_number_that_cannot_be_is_refused_with_its_place(self):
         for text, line, why in (

@@ -181,6 +181,15 @@ class Requester(Connection):
         return json.loads(data)
 
 
+class OwnServerCase(unittest.TestCase):
+    """Tests each of which has a server of its own, `server`."""
+
+    def client(self):
+        client = Requester(self.server.port)
+        self.addCleanup(client.socket.close)
+        return client
+
+
 class WireCase(unittest.TestCase):
     """One server for the tests of a class, and a bystander that no test may disturb."""
 

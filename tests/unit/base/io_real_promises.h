@@ -73,6 +73,8 @@ struct conn {
     int ended;
     int reason;
     int closed;
+    bool parted;
+    int64_t released;
 };
 
 struct host {
@@ -145,8 +147,19 @@ static void conn_closed(void *owner)
     c->echoing = NULL;
 }
 
-static const struct io_sock_events conn_events = {conn_received, conn_sent, conn_ended,
-                                                  conn_closed};
+static void conn_parted(void *owner, int64_t released)
+{
+    struct conn *c = owner;
+
+    ck_assert(!c->parted);
+    ck_assert(c->echoing == NULL);
+    c->parted = true;
+    c->released = released;
+    c->sock = NULL;
+}
+
+static const struct io_sock_events conn_events = {conn_received, conn_sent, conn_ended, conn_closed,
+                                                  conn_parted};
 
 static void host_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
 {
@@ -369,6 +382,113 @@ START_TEST(pausing_loses_nothing_and_keeps_the_order)
     close(fd);
     host_end(&host);
     heap_give(out);
+}
+END_TEST
+
+static void conn_move(struct conn *c, struct io *io)
+{
+    c->parted = false;
+    c->io = io;
+    c->sock = io_sock_adopt(io, c->released);
+    io_sock_start(io, c->sock, &conn_events, c);
+}
+
+/* Bytes flow in both directions all the time. */
+START_TEST(a_socket_that_changes_its_io_loses_nothing_and_keeps_the_order)
+{
+    uint8_t *out = heap_take(4 * MEBIBYTE), *in = heap_take(4 * MEBIBYTE);
+    size_t total = 4 * MEBIBYTE, written = 0, read = 0, moves = 0;
+    struct host host;
+    struct io *other, *ios[2];
+    struct conn *c;
+    char reason[160];
+    int fd;
+
+    host_begin(&host);
+    ck_assert_int_eq(real_create(NULL, 0, 0, reason, &other), OK);
+    ios[0] = host.io;
+    ios[1] = other;
+    host.echo = true;
+    fd = peer_accepted(&host, &c);
+    fill_pattern(out, total);
+    while (read < total) {
+        size_t most = total - written < 9999 ? total - written : 9999;
+        ssize_t count = send(fd, out + written, most, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        written += count > 0 ? (size_t)count : 0;
+        if (c->parted)
+            conn_move(c, ios[++moves % 2]);
+        else if (written % 2 == 0)
+            io_sock_part(c->io, c->sock);
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(io_turn(ios[i], SECOND / 100000), OK);
+        count = recv(fd, in + read, total - read, MSG_DONTWAIT);
+        read += count > 0 ? (size_t)count : 0;
+    }
+    ck_assert(memcmp(in, out, total) == 0);
+    ck_assert_uint_gt(moves, 10);
+    while (c->parted || moves % 2 != 0) {
+        if (c->parted)
+            conn_move(c, ios[++moves % 2]);
+        else
+            io_sock_part(c->io, c->sock);
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(io_turn(ios[i], SECOND / 100000), OK);
+    }
+    close(fd);
+    host_end(&host);
+    io_destroy(other);
+    heap_give(out);
+    heap_give(in);
+}
+END_TEST
+
+START_TEST(an_end_or_a_close_comes_instead_of_parting_or_after_it)
+{
+    struct host host;
+    struct conn *c;
+    int fd;
+
+    host_begin(&host);
+    fd = peer_accepted(&host, &c);
+    close(fd);
+    settle(host.io); /* it has ended */
+    io_sock_part(host.io, c->sock);
+    settle(host.io);
+    ck_assert_int_eq(c->ended, 1);
+    ck_assert(!c->parted);
+
+    fd = peer_accepted(&host, &c);
+    io_sock_part(host.io, c->sock);
+    io_sock_close(host.io, c->sock, false);
+    settle(host.io);
+    ck_assert_int_eq(c->closed, 1);
+    ck_assert(!c->parted);
+    close(fd);
+
+    fd = peer_accepted(&host, &c);
+    io_sock_pause(host.io, c->sock);
+    io_sock_part(host.io, c->sock);
+    settle(host.io);
+    ck_assert(!c->parted); /* it would lose what came before the pause */
+    io_sock_resume(host.io, c->sock);
+    settle(host.io);
+    ck_assert(c->parted);
+    peer_write(fd, "late", 4);
+    close(fd);
+    conn_move(c, host.io);
+    while (c->ended == 0)
+        turn(host.io);
+    ck_assert_uint_eq(c->got_size, 4);
+
+    fd = peer_accepted(&host, &c);
+    io_sock_part(host.io, c->sock);
+    settle(host.io);
+    ck_assert(c->parted);
+    io_sock_drop(host.io, c->released);
+    c->closed = 1;
+    close(fd);
+    host_end(&host);
 }
 END_TEST
 
@@ -1225,6 +1345,8 @@ END_TEST
         a_send_larger_than_the_socket_takes_is_continued_until_whole,                              \
         an_accepted_socket_receives_nothing_until_it_is_started,                                   \
         a_socket_that_was_never_started_can_be_closed, pausing_loses_nothing_and_keeps_the_order,  \
+        a_socket_that_changes_its_io_loses_nothing_and_keeps_the_order,                            \
+        an_end_or_a_close_comes_instead_of_parting_or_after_it,                                    \
         bytes_queued_while_paused_come_before_newer_ones,                                          \
         the_end_is_told_after_all_bytes_and_while_paused_not_at_all,                               \
         more_senders_than_buffers_starve_nobody,                                                   \

@@ -1,12 +1,10 @@
-#include "raft/replica.h"
-
 #include <ftw.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/io_real.h"
 #include "storage/record.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/raft/shell.h"
 
 struct machine {
     char root[64];
@@ -21,8 +19,6 @@ struct machine {
     uint64_t applied_when_led;
     bool close_in_apply;
 };
-
-static const uint8_t incarnation[16] = "incarnation-0001";
 
 static void on_apply(void *owner, const struct log_batch *batch)
 {
@@ -43,15 +39,6 @@ static void on_apply(void *owner, const struct log_batch *batch)
     }
 }
 
-static void on_lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
-{
-    (void)owner;
-    (void)first;
-    (void)last;
-    (void)bytes;
-    ck_abort_msg("nothing was damaged");
-}
-
 static void on_lead(void *owner, uint64_t term)
 {
     struct machine *m = owner;
@@ -59,12 +46,6 @@ static void on_lead(void *owner, uint64_t term)
     m->led = term;
     m->applied_when_led = m->applied;
     ck_assert(replica_leads(m->replica));
-}
-
-static void on_refused(void *owner, enum err err)
-{
-    (void)owner;
-    ck_abort_msg("refused: %s", err_text(err));
 }
 
 static void flush(void *context)
@@ -77,9 +58,9 @@ static void flush(void *context)
 
 static const struct replica_events events = {
     .apply = on_apply,
-    .lost = on_lost,
+    .lost = shell_lost,
     .lead = on_lead,
-    .refused = on_refused,
+    .refused = shell_refused,
 };
 
 static void start(struct machine *m)
@@ -95,7 +76,7 @@ static void start(struct machine *m)
     ck_assert_int_eq(store_open(m->io, ".", &options, &m->store, &error), OK);
     m->groups = groups_create(m->store, &alone);
     io_set_flush(m->io, flush, m);
-    err = log_prepare(m->store, 1, incarnation, bytes_of(NULL, 0));
+    err = log_prepare(m->store, 1, shell_incarnation, bytes_of(NULL, 0));
     ck_assert(err == OK || err == ERR_EXISTS);
     ck_assert_int_eq(replica_open(m->groups, 1, &events, m, &m->replica), OK);
 }

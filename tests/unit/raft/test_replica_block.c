@@ -5,9 +5,8 @@
 
 #include "base/codec.h"
 #include "base/io_real.h"
-#include "raft/replica.h"
 #include "storage/record.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/raft/shell.h"
 
 #define SECTION_COUNT BLOCK_SECTION_FREE
 
@@ -27,7 +26,6 @@ struct machine {
     bool dies;    /* before a block is written */
 };
 
-static const uint8_t incarnation[16] = "incarnation-0001";
 static const struct raft_member self = {.node = 1, .incarnation = 1};
 
 static void on_apply(void *owner, const struct log_batch *batch)
@@ -44,25 +42,10 @@ static void on_apply(void *owner, const struct log_batch *batch)
     }
 }
 
-static void on_lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
-{
-    (void)owner;
-    (void)first;
-    (void)last;
-    (void)bytes;
-    ck_abort_msg("nothing was damaged");
-}
-
 static void on_lead(void *owner, uint64_t term)
 {
     (void)owner;
     (void)term;
-}
-
-static void on_refused(void *owner, enum err err)
-{
-    (void)owner;
-    ck_abort_msg("refused: %s", err_text(err));
 }
 
 static void on_capture(void *owner, struct bytes head)
@@ -111,9 +94,9 @@ static enum err on_restore(void *owner, const struct replica_block *block)
 
 static const struct replica_events events = {
     .apply = on_apply,
-    .lost = on_lost,
+    .lost = shell_lost,
     .lead = on_lead,
-    .refused = on_refused,
+    .refused = shell_refused,
     .capture = on_capture,
     .blocked = on_blocked,
     .restore = on_restore,
@@ -136,7 +119,6 @@ static void flush(void *context)
 static void start(struct machine *m)
 {
     struct groups_options alone = {.self = self, .seed = 1, .block_bytes = 4096};
-    struct raft_config config = {.at = {self}, .count = 1};
     struct store_options options = {};
     struct store_error error;
     struct buf bootstrap;
@@ -149,9 +131,8 @@ static void start(struct machine *m)
     ck_assert_int_eq(store_open(m->io, ".", &options, &m->store, &error), OK);
     m->groups = groups_create(m->store, &alone);
     io_set_flush(m->io, flush, m);
-    buf_init(&bootstrap, 4096);
-    members_bootstrap(&bootstrap, incarnation, 5, &config);
-    err = log_prepare(m->store, 1, incarnation, buf_bytes(&bootstrap));
+    shell_bootstrap(&bootstrap, 1);
+    err = log_prepare(m->store, 1, shell_incarnation, buf_bytes(&bootstrap));
     ck_assert(err == OK || err == ERR_EXISTS);
     buf_deinit(&bootstrap);
     ck_assert_int_eq(replica_open(m->groups, 1, &events, m, &m->replica), OK);

@@ -5,19 +5,15 @@
 #include <string.h>
 
 #include "base/codec.h"
-#include "base/heap.h"
 #include "base/io_sim.h"
-#include "raft/members.h"
 #include "raft/replica_priv.h"
 #include "storage/block.h"
 #include "storage/paths.h"
 #include "storage/record.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/raft/shell.h"
 
 #define NODES         3u
 #define GROUP         7u
-#define MILLISECOND   INT64_C(1000000)
-#define SECOND        INT64_C(1000000000)
 #define SECTION_COUNT BLOCK_SECTION_FREE
 #define RECORD        3u
 #define FRAMES        1024u
@@ -71,15 +67,6 @@ static void on_apply(void *owner, const struct log_batch *batch)
     }
 }
 
-static void on_lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
-{
-    (void)owner;
-    (void)first;
-    (void)last;
-    (void)bytes;
-    ck_abort_msg("nothing was damaged");
-}
-
 static void on_lead(void *owner, uint64_t term)
 {
     (void)term;
@@ -89,12 +76,6 @@ static void on_lead(void *owner, uint64_t term)
 static void on_follow(void *owner)
 {
     ((struct machine *)owner)->leads = false;
-}
-
-static void on_refused(void *owner, enum err err)
-{
-    (void)owner;
-    ck_abort_msg("refused: %s", err_text(err));
 }
 
 static void on_capture(void *owner, struct bytes head)
@@ -198,10 +179,10 @@ static void on_asked(void *owner, struct raft_member by, uint64_t index, struct 
 static const struct replica_events events = {
     .elsewhere = on_elsewhere,
     .apply = on_apply,
-    .lost = on_lost,
+    .lost = shell_lost,
     .lead = on_lead,
     .follow = on_follow,
-    .refused = on_refused,
+    .refused = shell_refused,
     .capture = on_capture,
     .blocked = on_blocked,
     .restore = on_restore,
@@ -243,24 +224,11 @@ static bool keep(void *owner, uint64_t node, enum transport_class class, const s
                  size_t count)
 {
     const struct machine *m = owner;
-    struct buf whole;
-
     (void)class;
     if (w.frame_count == FRAMES)
         return false;
-    buf_init(&whole, WIRE_FRAME_MAX);
-    for (size_t i = 0; i < count; i++)
-        ck_assert(buf_add(&whole, pieces[i]));
-    w.frames[w.frame_count++] = (struct frame){m->number, node, heap_copy(buf_bytes(&whole))};
-    buf_deinit(&whole);
+    w.frames[w.frame_count++] = (struct frame){m->number, node, shell_frame(pieces, count)};
     return true;
-}
-
-static size_t room(void *owner, uint64_t node)
-{
-    (void)owner;
-    (void)node;
-    return WIRE_FRAME_MAX;
 }
 
 static void deliver(void)
@@ -312,7 +280,7 @@ static void start(struct machine *m, uint64_t flaws)
                                      .report = said};
     struct store_error error;
 
-    m->transport = (struct transport){.owner = m, .send = keep, .room = room};
+    m->transport = (struct transport){.owner = m, .send = keep, .room = shell_room};
     m->io = sim_node_io(w.sim, m->node);
     ck_assert_int_eq(store_open(m->io, "data", &store_options, &m->store, &error), OK);
     m->groups = groups_create(m->store, &options);
@@ -321,23 +289,16 @@ static void start(struct machine *m, uint64_t flaws)
 
 static void begin(uint64_t flaws)
 {
-    static const uint8_t incarnation[16] = "incarnation-0001";
-    struct raft_config members = {.at = {{1, 1, false}, {2, 2, false}, {3, 3, false}}, .count = 3};
-    struct buf bootstrap;
-
     memset(&w, 0, sizeof w);
     w.sim = sim_create(1);
-    buf_init(&bootstrap, 4096);
-    members_bootstrap(&bootstrap, incarnation, 1, &members);
     for (size_t i = 0; i < NODES; i++) {
         w.at[i].number = i + 1;
         w.at[i].node = sim_node_add(w.sim);
         start(&w.at[i], flaws);
-        ck_assert_int_eq(log_prepare(w.at[i].store, GROUP, incarnation, buf_bytes(&bootstrap)), OK);
+        shell_prepare(w.at[i].store, GROUP, NODES);
         ck_assert_int_eq(replica_open(w.at[i].groups, GROUP, &events, &w.at[i], &w.at[i].replica),
                          OK);
     }
-    buf_deinit(&bootstrap);
     for (size_t i = 0; i < NODES; i++)
         for (uint64_t node = 1; node <= NODES; node++)
             if (node != i + 1)

@@ -5,19 +5,12 @@
  */
 #include <string.h>
 
-#include "base/heap.h"
 #include "base/io_sim.h"
 #include "raft/mailbag.h"
-#include "raft/members.h"
-#include "raft/replica.h"
 #include "raft/replica_flaws.h"
-#include "raft/wire.h"
-#include "storage/record.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/raft/shell.h"
 
-#define GROUP       7u
-#define MILLISECOND INT64_C(1000000)
-#define SECOND      INT64_C(1000000000)
+#define GROUP 7u
 
 struct sent {
     uint64_t node;
@@ -50,15 +43,6 @@ static void on_apply(void *owner, const struct log_batch *batch)
     w.applied = batch->index;
 }
 
-static void on_lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
-{
-    (void)owner;
-    (void)first;
-    (void)last;
-    (void)bytes;
-    ck_abort_msg("nothing was damaged");
-}
-
 static void on_lead(void *owner, uint64_t term)
 {
     (void)owner;
@@ -73,12 +57,6 @@ static void on_follow(void *owner)
     w.led = false;
 }
 
-static void on_refused(void *owner, enum err err)
-{
-    (void)owner;
-    ck_abort_msg("refused: %s", err_text(err));
-}
-
 static bool has_grown(void *owner)
 {
     (void)owner;
@@ -88,10 +66,10 @@ static bool has_grown(void *owner)
 static const struct replica_events events = {
     .grown = has_grown,
     .apply = on_apply,
-    .lost = on_lost,
+    .lost = shell_lost,
     .lead = on_lead,
     .follow = on_follow,
-    .refused = on_refused,
+    .refused = shell_refused,
 };
 
 /* ---- the other two
@@ -100,25 +78,12 @@ static const struct replica_events events = {
 static bool keep_sent(void *owner, uint64_t node, enum transport_class class,
                       const struct bytes *pieces, size_t count)
 {
-    struct buf whole;
-
     (void)owner;
     (void)class;
     if (w.sent_count == UNIT_COUNT(w.sent))
         return false;
-    buf_init(&whole, WIRE_FRAME_MAX);
-    for (size_t i = 0; i < count; i++)
-        ck_assert(buf_add(&whole, pieces[i]));
-    w.sent[w.sent_count++] = (struct sent){node, heap_copy(buf_bytes(&whole))};
-    buf_deinit(&whole);
+    w.sent[w.sent_count++] = (struct sent){node, shell_frame(pieces, count)};
     return true;
-}
-
-static size_t room(void *owner, uint64_t node)
-{
-    (void)owner;
-    (void)node;
-    return WIRE_FRAME_MAX;
 }
 
 static size_t waiting(void *owner, uint64_t node)
@@ -208,7 +173,8 @@ static void flush(void *context)
 
 static void start(uint64_t flaws)
 {
-    static const struct transport transport = {.send = keep_sent, .room = room, .waiting = waiting};
+    static const struct transport transport = {
+        .send = keep_sent, .room = shell_room, .waiting = waiting};
     struct groups_options options = {
         .self = {1, 1, false}, .transport = &transport, .seed = 1, .replica_flaws = flaws};
     struct store_options store_options = {.journal_batch_max = 1};
@@ -229,18 +195,10 @@ static void open_replica(void)
 
 static void begin_with(uint32_t count, uint64_t flaws)
 {
-    static const uint8_t incarnation[16] = "incarnation-0001";
-    struct raft_config members = {.at = {{1, 1, false}, {2, 2, false}, {3, 3, false}},
-                                  .count = count};
-    struct buf bootstrap;
-
     w = (struct world){.sim = sim_create(1), .peers_answer = true};
     w.node = sim_node_add(w.sim);
     start(flaws);
-    buf_init(&bootstrap, 4096);
-    members_bootstrap(&bootstrap, incarnation, 1, &members);
-    ck_assert_int_eq(log_prepare(w.store, GROUP, incarnation, buf_bytes(&bootstrap)), OK);
-    buf_deinit(&bootstrap);
+    shell_prepare(w.store, GROUP, count);
     open_replica();
 }
 
@@ -460,8 +418,6 @@ static bool others_have_it(void *owner)
 /* A log in memory whose beginning names only this one, which had it, and others since. */
 static void come_back(const struct replica_events *told)
 {
-    static const uint8_t incarnation[16] = "incarnation-0001";
-    struct raft_config alone = {.at = {{1, 1, false}}, .count = 1};
     struct store_vote_op op = {
         .log_id = GROUP, .vote = {.term = 4, .damaged = RAFT_DAMAGED_ANEW}, .done = recorded};
     struct buf bootstrap;
@@ -471,9 +427,8 @@ static void come_back(const struct replica_events *told)
     start(0);
     store_vote(w.store, &op);
     pass(SECOND);
-    buf_init(&bootstrap, 4096);
-    members_bootstrap(&bootstrap, incarnation, 1, &alone);
-    ck_assert_int_eq(log_make_memory(w.store, GROUP, incarnation, buf_bytes(&bootstrap)), OK);
+    shell_bootstrap(&bootstrap, 1);
+    ck_assert_int_eq(log_make_memory(w.store, GROUP, shell_incarnation, buf_bytes(&bootstrap)), OK);
     buf_deinit(&bootstrap);
     ck_assert_int_eq(replica_open(w.groups, GROUP, told, NULL, &w.replica), OK);
 }

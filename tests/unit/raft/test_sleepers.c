@@ -4,23 +4,15 @@
  */
 #include <string.h>
 
-#include "base/heap.h"
 #include "base/io_sim.h"
-#include "raft/members.h"
-#include "raft/replica.h"
-#include "raft/wire.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/raft/shell.h"
 
-#define GROUPS      40u
-#define FIRST       100u /* id of the first group */
-#define LEADER      2u
-#define OTHER       3u
-#define MILLISECOND INT64_C(1000000)
-#define SECOND      INT64_C(1000000000)
-#define HEARTBEAT   (25 * MILLISECOND)
-#define ELECTION    (250 * MILLISECOND)
-
-static const uint8_t incarnation[16] = "incarnation-0001";
+#define GROUPS    40u
+#define FIRST     100u /* id of the first group */
+#define LEADER    2u
+#define OTHER     3u
+#define HEARTBEAT (25 * MILLISECOND)
+#define ELECTION  (250 * MILLISECOND)
 
 struct world {
     struct sim *sim;
@@ -40,15 +32,6 @@ static void on_apply(void *owner, const struct log_batch *batch)
     (void)batch;
 }
 
-static void on_lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
-{
-    (void)owner;
-    (void)first;
-    (void)last;
-    (void)bytes;
-    ck_abort_msg("nothing was damaged");
-}
-
 static void on_lead(void *owner, uint64_t term)
 {
     (void)owner;
@@ -61,18 +44,12 @@ static void on_follow(void *owner)
     (void)owner;
 }
 
-static void on_refused(void *owner, enum err err)
-{
-    (void)owner;
-    ck_abort_msg("refused: %s", err_text(err));
-}
-
 static const struct replica_events events = {
     .apply = on_apply,
-    .lost = on_lost,
+    .lost = shell_lost,
     .lead = on_lead,
     .follow = on_follow,
-    .refused = on_refused,
+    .refused = shell_refused,
 };
 
 /* ---- the others
@@ -94,13 +71,6 @@ static bool hear(void *owner, uint64_t node, enum transport_class class, const s
         }
     }
     return true;
-}
-
-static size_t room(void *owner, uint64_t node)
-{
-    (void)owner;
-    (void)node;
-    return WIRE_FRAME_MAX;
 }
 
 static void flush(void *context)
@@ -146,14 +116,8 @@ static void say(unsigned i, uint64_t node, enum raft_message_type type, bool sle
 
 static void open_all(void)
 {
-    struct raft_config members = {.at = {{1, 1, false}, {2, 2, false}, {3, 3, false}}, .count = 3};
-    struct buf bootstrap;
-
     for (unsigned i = 0; i < GROUPS; i++) {
-        buf_init(&bootstrap, 4096);
-        members_bootstrap(&bootstrap, incarnation, 1, &members);
-        ck_assert_int_eq(log_prepare(w.store, FIRST + i, incarnation, buf_bytes(&bootstrap)), OK);
-        buf_deinit(&bootstrap);
+        shell_prepare(w.store, FIRST + i, 3);
         ck_assert_int_eq(replica_open(w.groups, FIRST + i, &events, NULL, &w.replicas[i]), OK);
     }
 }
@@ -161,7 +125,7 @@ static void open_all(void)
 /* They fall asleep one after the other, but for `awake` of the last ones. */
 static void begin(unsigned awake)
 {
-    static const struct transport transport = {.send = hear, .room = room};
+    static const struct transport transport = {.send = hear, .room = shell_room};
     struct groups_options options = {
         .self = {1, 1, false}, .transport = &transport, .seed = 1, .wakes = 1};
     struct store_options store_options = {0};

@@ -100,8 +100,8 @@ static inline void world_init(struct world *world, uint64_t seed, size_t count)
     }
     world->clients_node = sim_node_add(world->sim);
     for (size_t i = 0; i < count; i++)
-        sim_shards_init(&world->servers[i].shards, world->sim, world->servers[i].node,
-                        WORLD_SHARDS);
+        sim_shards_init(&world->servers[i].shards, world->sim, world->servers[i].node, WORLD_SHARDS,
+                        false);
 }
 
 static inline bool world_linked(const struct world *world, size_t a, size_t b)

@@ -48,7 +48,10 @@ static inline void shards_unite(struct shards *shards)
     struct sublist_guard *guards[SHARDS_MAX];
     struct router *routers[SHARDS_MAX];
 
+    if (shards->posts.count == 1)
+        return;
     for (unsigned i = 0; i < shards->posts.count; i++) {
+        shards->all[i].post.shards.count = shards->posts.count;
         routers[i] = shards->all[i].shard.clients.router;
         parts[i] = &shards->all[i].post.shards;
         guards[i] = &shards->all[i].guard;
@@ -56,22 +59,28 @@ static inline void shards_unite(struct shards *shards)
     routers_unite(routers, parts, guards, shards->posts.count);
 }
 
-static inline void shards_init(struct shards *shards, unsigned count)
+/* Until there are so many. */
+static inline void shards_grow(struct shards *shards, unsigned count)
 {
-    *shards = (struct shards){.posts.count = count};
-    shards->all = calloc(count, sizeof(*shards->all));
-    for (unsigned i = 0; i < count; i++) {
-        struct one_shard *one = &shards->all[i];
+    while (shards->posts.count < count) {
+        unsigned number = shards->posts.count++;
+        struct one_shard *one = &shards->all[number];
 
         shard_init(&one->shard);
         ck_assert_int_eq(pthread_mutex_init(&one->guard.lock, NULL), 0);
-        shard_post_init(&one->post, &shards->posts, i, one->shard.clients.router,
+        shard_post_init(&one->post, &shards->posts, number, one->shard.clients.router,
                         &one->shard.clients);
         one->post.wake = shards_wake;
         one->post.find = shards_find;
         one->post.owner = one;
     }
     shards_unite(shards);
+}
+
+static inline void shards_init(struct shards *shards, unsigned count)
+{
+    *shards = (struct shards){.all = calloc(SHARDS_MAX, sizeof(*shards->all))};
+    shards_grow(shards, count);
 }
 
 static inline struct client *shards_join(struct shards *shards, unsigned shard,
@@ -110,6 +119,27 @@ static inline void shards_settle(struct shards *shards)
         for (unsigned i = 0; i < shards->posts.count; i++)
             if (!shards_turn(shards, i))
                 quiet = 0;
+}
+
+/* As a server does it: when nothing is on its way. */
+static inline void shards_move(struct shards *shards, struct client *client, unsigned from,
+                               unsigned to)
+{
+    struct one_shard *one = &shards->all[from], *other = &shards->all[to];
+    bool any = true;
+    size_t at = 0;
+
+    while (any) {
+        any = false;
+        for (unsigned i = 0; i < shards->posts.count; i++)
+            any = shard_post_settle(&shards->all[i].post) || any;
+    }
+    client_move(client, &other->shard.clients);
+    while (one->clients[at] != client)
+        at++;
+    one->clients[at] = one->clients[--one->clients_count];
+    ck_assert_uint_lt(other->clients_count, SHARDS_CLIENTS_MAX);
+    other->clients[other->clients_count++] = client;
 }
 
 static inline void shards_deinit(struct shards *shards)

@@ -11,6 +11,23 @@ static struct jetstream *jetstream_at(const struct world *world, size_t i)
     return world->servers[i].server->jetstream;
 }
 
+/* Three servers with JetStream, and a client of the first that hears answers. */
+static struct talker *begin(struct world *world)
+{
+    struct talker *t;
+
+    world_init(world, 1, 3);
+    for (size_t i = 0; i < 3; i++) {
+        world->servers[i].options.jetstream = true;
+        world_start(world, i);
+    }
+    world_mesh(world);
+    sim_run(world->sim, 10 * SECOND);
+    t = talk(world, 0, 0);
+    say(t, "SUB _R.> 1\r\n");
+    return t;
+}
+
 static void ask(struct world *world, struct talker *t, const char *subject, const char *body,
                 const char *answer)
 {
@@ -33,15 +50,7 @@ START_TEST(a_stream_that_is_removed_while_it_is_held_still_is_removed_once)
     struct world world;
     struct talker *t;
 
-    world_init(&world, 1, 3);
-    for (size_t i = 0; i < 3; i++) {
-        world.servers[i].options.jetstream = true;
-        world_start(&world, i);
-    }
-    world_mesh(&world);
-    sim_run(world.sim, 10 * SECOND);
-    t = talk(&world, 0, 0);
-    say(t, "SUB _R.> 1\r\n");
+    t = begin(&world);
     ask(&world, t, "$JS.API.STREAM.CREATE.S",
         "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3}", "\"did_create\":true");
     sim_run(world.sim, SECOND);
@@ -110,15 +119,7 @@ START_TEST(a_stream_in_memory_begins_again_when_only_one_that_had_no_say_has_it)
     struct talker *t;
     size_t first, voter, learner;
 
-    world_init(&world, 1, 3);
-    for (size_t i = 0; i < 3; i++) {
-        world.servers[i].options.jetstream = true;
-        world_start(&world, i);
-    }
-    world_mesh(&world);
-    sim_run(world.sim, 10 * SECOND);
-    t = talk(&world, 0, 0);
-    say(t, "SUB _R.> 1\r\n");
+    t = begin(&world);
     ask(&world, t, "$JS.API.STREAM.CREATE.S",
         "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"storage\":\"memory\"}", "\"did_create\":true");
     first = leader_of(&world);

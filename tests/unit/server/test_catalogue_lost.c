@@ -5,7 +5,7 @@
 #include "raft/replica_priv.h"
 #include "server/jetstream_priv.h"
 #include "storage/paths.h"
-#include "tests/unit/server/cluster_world.h"
+#include "tests/unit/server/cut_short.h"
 
 #define MESSAGES 200u
 
@@ -18,18 +18,6 @@ static bool leads(const struct world *world, size_t i)
 {
     return world->servers[i].server != NULL && jetstream_at(world, i)->meta != NULL &&
            raft_core_role(jetstream_at(world, i)->meta->core) == RAFT_LEADER;
-}
-
-static void kill_all(struct world *world)
-{
-    for (size_t i = 0; i < world->count; i++)
-        world_kill(world, i, SIM_CRASH_KILL);
-}
-
-static void start_all(struct world *world)
-{
-    for (size_t i = 0; i < world->count; i++)
-        world_start(world, i);
 }
 
 static struct talker *asking(struct world *world, size_t who)
@@ -74,25 +62,6 @@ static struct path catalogue_file(const struct world *world, size_t i)
                         log_file_id(replica_log(jetstream_at(world, i)->meta), 0));
 }
 
-/* It ends within the batch that tells of the stream. */
-static void cut_short(struct world *world, size_t i, const char *path)
-{
-    struct io *io = sim_node_io(world->sim, world->servers[i].node);
-    struct io_file *file;
-    struct bytes content;
-    const uint8_t *at;
-
-    ck_assert(sim_durable(world->sim, world->servers[i].node, path, &content));
-    at = memmem(content.at, content.size, "num_replicas", 12);
-    ck_assert_ptr_nonnull(at);
-    ck_assert_int_eq(io_open(io, path, IO_READ | IO_WRITE, &file), OK);
-    ck_assert_int_eq(io_truncate(io, file, (uint64_t)(at - content.at)), OK);
-    io_close(io, file);
-    sim_run(world->sim, SECOND);
-    io_destroy(io);
-    (void)sim_restart(world->sim, world->servers[i].node);
-}
-
 /* Another one leads, and cannot know how much is committed before this one has it. */
 static void elect_and_lose_a_third(struct world *world)
 {
@@ -113,18 +82,19 @@ START_TEST(a_log_is_not_set_aside_for_what_the_catalogue_lost_and_has_yet_to_app
         world.servers[i].options.jetstream = true;
         world.servers[i].options.sim.journal_file_size = 64 << 10; /* what it had is soon gone */
     }
-    start_all(&world);
+    world_start_all(&world);
     world_mesh(&world);
     sim_run(world.sim, 10 * SECOND);
     create(&world);
-    kill_all(&world);
-    start_all(&world);
+    world_kill_all(&world);
+    world_start_all(&world);
     sim_run(world.sim, 10 * SECOND);
     publish(&world); /* the journal has nothing of the catalogue any more */
     path = catalogue_file(&world, 0);
-    kill_all(&world);
-    cut_short(&world, 0, path.text);
-    start_all(&world);
+    world_kill_all(&world);
+    /* It ends within the batch that tells of the stream. */
+    world_cut_short(&world, 0, path.text, "num_replicas");
+    world_start_all(&world);
     elect_and_lose_a_third(&world);
     sim_run(world.sim, 30 * SECOND);
     ck_assert(!world_logged(&world.servers[0], "quarantine"));

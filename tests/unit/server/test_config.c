@@ -403,7 +403,6 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
         "leafnodes { remotes: [{url: \"h\", jetstream_cluster_migrate: true}] }",
         "leafnodes { tls { verify_and_map: true, cert_file: a, key_file: b } }",
         "leafnodes { write_timeout: retry }",
-        "authorization { auth_callout { xkey: x } }",
         "accounts { A: { exports: [{service: x, latency: y}] } }",
         "tls { ocsp_peer: true }",
         "write_timeout: retry",

@@ -1,6 +1,5 @@
 #include <stdio.h>
 
-#include "base/text.h"
 #include "server/api/consumer_check.h"
 #include "tests/unit/unit.h"
 

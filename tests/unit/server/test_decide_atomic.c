@@ -1,4 +1,3 @@
-#include "server/options.h"
 #include "tests/unit/server/stream_rig.h"
 #include "tests/unit/unit.h"
 

@@ -8,7 +8,6 @@
 #include "base/prng.h"
 #include "server/jetstream_priv.h"
 #include "server/server_priv.h"
-#include "server/stream/stream_priv.h"
 #include "tests/sim/client.c" /* a unit test links archives only */
 #include "tests/sim/leaks.h"
 #include "tests/unit/unit.h"

@@ -3,7 +3,6 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/prng.h"
-#include "server/options.h"
 #include "tests/unit/unit.h"
 
 /* An id is base32 of a prefix, 32 bytes and their CRC-16/XMODEM: what key tools check. */

@@ -1,5 +1,4 @@
 /* What message gets find, asked of an index without a server. */
-#include "base/text.h"
 #include "server/stream/message_get.h"
 #include "tests/unit/unit.h"
 

@@ -434,6 +434,38 @@ START_TEST(a_route_is_none_while_another_shard_listens_too)
 }
 END_TEST
 
+/* What was kept while there was one shard is of a generation that there is no more. */
+START_TEST(shards_that_are_begun_later_count_from_then_on)
+{
+    struct router_route route = {0};
+    struct client near, far[2];
+    struct shards shards;
+    struct account *account;
+    struct router *home;
+
+    shards_init(&shards, 1);
+    home = shards.all[0].shard.clients.router;
+    account = router_account_default(home);
+    shards_join(&shards, 0, &near);
+    shards_say(&shards, 0, &near, "SUB d 1\r\n");
+    ck_assert(router_route_find(home, account, BYTES("d"), &route));
+    for (unsigned i = 0; i < 2; i++) {
+        shards_grow(&shards, i + 2);
+        shards_join(&shards, i + 1, &far[i]);
+        shards_say(&shards, i + 1, &far[i], "SUB d 1\r\n");
+        ck_assert(!router_route_find(home, account, BYTES("d"), &route));
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        shards_say(&shards, i + 1, &far[i], "PUB d 1\r\nx\r\n");
+        shards_settle(&shards);
+        CK_OUT(&near, "MSG d 1 1\r\nx\r\n");
+        CK_OUT(&far[0], "MSG d 1 1\r\nx\r\n");
+        CK_OUT(&far[1], "MSG d 1 1\r\nx\r\n");
+    }
+    shards_deinit(&shards);
+}
+END_TEST
+
 /* Whether home has had as many of its own as all have had, or not. */
 START_TEST(what_changed_on_another_shard_is_never_taken_for_nothing)
 {
@@ -466,6 +498,89 @@ START_TEST(what_changed_on_another_shard_is_never_taken_for_nothing)
 }
 END_TEST
 
+START_TEST(a_client_that_moves_keeps_what_it_has_and_misses_nothing)
+{
+    struct client mover, publisher, other;
+    struct shards shards;
+
+    shards_init(&shards, 3);
+    shards_join(&shards, 0, &mover);
+    shards_join(&shards, 1, &publisher);
+    shards_join(&shards, 2, &other);
+    shards_say(&shards, 0, &mover, "SUB a 1\r\nSUB a.* q x1\r\nSUB end 3\r\nUNSUB 3 3\r\n");
+    shards_say(&shards, 1, &publisher, "PUB end 1\r\n1\r\nPUB a 1\r\n2\r\n");
+    shards_turn(&shards, 1); /* on their way */
+    shards_move(&shards, &mover, 0, 1);
+    ck_assert_uint_eq(router_subscriptions(shards.all[0].shard.clients.router), 0);
+    ck_assert_uint_eq(mover.subs.count, 3);
+    shards_say(&shards, 1, &publisher, "PUB a.b 1\r\n3\r\n");
+    shards_say(&shards, 2, &other, "PUB end 1\r\n4\r\n"); /* for where it is now */
+    shards_turn(&shards, 2);
+    shards_move(&shards, &mover, 1, 2);
+    CK_OUT(&mover, "MSG end 3 1\r\n1\r\nMSG a 1 1\r\n2\r\nMSG a.b x1 1\r\n3\r\n"
+                   "MSG end 3 1\r\n4\r\n");
+    shards_say(&shards, 0, &mover, "PING\r\n"); /* whichever thread it is */
+    CK_OUT(&mover, "PONG\r\n");
+    shards_say(&shards, 2, &other, "PUB end 1\r\n5\r\nPUB end 1\r\n6\r\n");
+    CK_OUT(&mover, "MSG end 3 1\r\n5\r\n"); /* the third was the last */
+    ck_assert_uint_eq(mover.subs.count, 2);
+    shards_say(&shards, 2, &mover, "UNSUB 1\r\nUNSUB x1\r\n");
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_uint_eq(router_subscriptions(shards.all[i].shard.clients.router), 0);
+    shards_deinit(&shards);
+}
+END_TEST
+
+/* The answer goes to where the question came from, which it does not name by pointer. */
+START_TEST(who_moves_with_a_request_under_way_still_hears_that_nobody_took_it)
+{
+    struct client mover, leavers[2];
+    struct shards shards;
+
+    shards_init(&shards, 3);
+    shards_join(&shards, 0, &mover);
+    shards_say(&shards, 0, &mover, "SUB r 7\r\n");
+    for (unsigned i = 0; i < 2; i++) {
+        shards_join(&shards, i + 1, &leavers[i]);
+        shards_say(&shards, i + 1, &leavers[i], i == 0 ? "SUB w 1\r\n" : "SUB w q 1\r\n");
+    }
+    shards_say(&shards, 0, &mover, "PUB w r 0\r\n\r\n");
+    for (unsigned i = 0; i < 2; i++)
+        shards_say(&shards, i + 1, &leavers[i], "UNSUB 1\r\n");
+    shards_move(&shards, &mover, 0, 2);
+    shards_settle(&shards);
+    CK_OUT(&mover, "HMSG r 7 33 33\r\nNATS/1.0 503\r\nNats-Subject: w\r\n\r\n\r\n");
+    shards_deinit(&shards);
+}
+END_TEST
+
+START_TEST(who_publishes_to_a_stream_of_another_shard_is_known_to)
+{
+    struct heard heard = {0};
+    struct client client;
+    struct shards shards;
+    struct router *home;
+    struct sink *sink;
+
+    shards_init(&shards, 2);
+    home = shards.all[0].shard.clients.router;
+    shards_join(&shards, 1, &client);
+    sink =
+        router_sink_add(home, router_account_default(home), BYTES("s.>"), BYTES(""), hear, &heard);
+    for (unsigned i = 0; i < CLIENT_STREAMS; i++) {
+        ck_assert(!client_streams(&client));
+        shards_say(&shards, 1, &client, "PUB t 0\r\n\r\nPUB s.a 0\r\n\r\n");
+    }
+    ck_assert(client_streams(&client));
+    ck_assert_uint_eq(client.stream_shard, 0);
+    shards_settle(&shards);
+    ck_assert_uint_eq(heard.count, CLIENT_STREAMS);
+    shards_move(&shards, &client, 1, 0);
+    router_sink_remove(home, sink);
+    shards_deinit(&shards);
+}
+END_TEST
+
 /* ---- against a model --------------------------------------------------------------------------
  */
 
@@ -491,11 +606,27 @@ struct model {
     struct model_sub subs[MODEL_CLIENTS][MODEL_SUBS];
     uint64_t group_due[2];
     uint64_t group_got[2];
+    unsigned shards_of[MODEL_CLIENTS];
+    unsigned published;
+    unsigned last[MODEL_CLIENTS][MODEL_SUBS][MODEL_CLIENTS]; /* heard there of each publisher */
 };
 
-static unsigned model_shard(unsigned client)
+static unsigned model_shard(const struct model *model, unsigned client)
 {
-    return client % 3;
+    return model->shards_of[client];
+}
+
+/* What one publishes comes to every plain subscription in its order, wherever both are meanwhile.
+ */
+static void model_order(struct model *model, unsigned n, unsigned sid, struct bytes payload)
+{
+    unsigned from, number;
+
+    ck_assert_int_eq(sscanf((const char *)payload.at, "%u-%u", &from, &number), 2);
+    if (model->subs[n][sid].queue[0] != 0)
+        return;
+    ck_assert_uint_gt(number, model->last[n][sid][from]);
+    model->last[n][sid][from] = number;
 }
 
 /* Reads "MSG subject sid size" of what a client was sent. */
@@ -514,7 +645,9 @@ static void model_hear(struct model *model, unsigned n)
         model->subs[n][sid].got++;
         if (model->subs[n][sid].queue[0] != 0)
             model->group_got[model->subs[n][sid].queue[0] == 'q']++;
-        rest = bytes_skip(rest, line + 2);
+        rest = bytes_skip(rest, line);
+        model_order(model, n, sid, rest);
+        rest = bytes_skip(rest, bytes_find(rest, '\n') + 1);
     }
     shard_forget(client);
 }
@@ -552,8 +685,8 @@ static void model_publish(struct model *model)
     }
     model->group_due[0] += groups[0];
     model->group_due[1] += groups[1];
-    snprintf(line, sizeof(line), "PUB %s 0\r\n\r\n", subject);
-    shards_say(&model->shards, model_shard(from), &model->clients[from], line);
+    snprintf(line, sizeof(line), "PUB %s 10\r\n%u-%08u\r\n", subject, from, ++model->published);
+    shards_say(&model->shards, model_shard(model, from), &model->clients[from], line);
 }
 
 static void model_check(struct model *model)
@@ -586,7 +719,20 @@ static void model_change(struct model *model)
         };
         snprintf(line, sizeof(line), "SUB %s %s %u\r\n", sub->filter, sub->queue, s);
     }
-    shards_say(&model->shards, model_shard(n), &model->clients[n], line);
+    memset(model->last[n][s], 0, sizeof(model->last[n][s]));
+    shards_say(&model->shards, model_shard(model, n), &model->clients[n], line);
+}
+
+/* With what is on its way. */
+static void model_move(struct model *model)
+{
+    unsigned n = (unsigned)prng_below(&model->prng, MODEL_CLIENTS);
+    unsigned to = (unsigned)prng_below(&model->prng, 3);
+
+    if (to == model->shards_of[n])
+        return;
+    shards_move(&model->shards, &model->clients[n], model->shards_of[n], to);
+    model->shards_of[n] = to;
 }
 
 START_TEST(several_shards_deliver_what_one_would)
@@ -598,12 +744,14 @@ START_TEST(several_shards_deliver_what_one_would)
         prng_seed(&model.prng, seed);
         shards_init(&model.shards, 3);
         for (unsigned n = 0; n < MODEL_CLIENTS; n++)
-            shards_join(&model.shards, model_shard(n), &model.clients[n]);
+            shards_join(&model.shards, model.shards_of[n] = n % 3, &model.clients[n]);
         for (int step = 0; step < MODEL_STEPS; step++) {
             if (prng_below(&model.prng, 20) == 0)
                 model_change(&model);
             else
                 model_publish(&model);
+            if (prng_below(&model.prng, 10) == 0)
+                model_move(&model);
             if (prng_below(&model.prng, 5) == 0)
                 shards_turn(&model.shards, (unsigned)prng_below(&model.prng, 3));
         }
@@ -632,7 +780,11 @@ int main(void)
         sinks_hear_clients_of_all_shards_in_their_order,
         interest_of_clients_is_known_on_all_shards,
         a_route_is_none_while_another_shard_listens_too,
+        shards_that_are_begun_later_count_from_then_on,
         what_changed_on_another_shard_is_never_taken_for_nothing,
+        a_client_that_moves_keeps_what_it_has_and_misses_nothing,
+        who_moves_with_a_request_under_way_still_hears_that_nobody_took_it,
+        who_publishes_to_a_stream_of_another_shard_is_known_to,
         several_shards_deliver_what_one_would,
     };
 

@@ -5,7 +5,7 @@
 #include "server/jetstream_priv.h"
 #include "server/stream/stream_priv.h"
 #include "storage/paths.h"
-#include "tests/unit/server/cluster_world.h"
+#include "tests/unit/server/cut_short.h"
 
 #define ALONE 20u
 #define MORE  200u
@@ -34,18 +34,6 @@ static bool is_alone(size_t i)
            replica_members(stream_replica(entry->stream))->count == 1;
 }
 
-static void kill_all(void)
-{
-    for (size_t i = 0; i < world.count; i++)
-        world_kill(&world, i, SIM_CRASH_KILL);
-}
-
-static void start_all(void)
-{
-    for (size_t i = 0; i < world.count; i++)
-        world_start(&world, i);
-}
-
 static void ask(struct talker *t, const char *subject, const char *body, const char *answer)
 {
     sayf(t, "PUB %s _R.0 %zu\r\n%s\r\n", subject, strlen(body), body);
@@ -69,24 +57,6 @@ static size_t holder(void)
     ck_abort_msg("nobody holds it");
 }
 
-static void cut_short(size_t i, const char *path)
-{
-    struct io *io = sim_node_io(world.sim, world.servers[i].node);
-    struct io_file *file;
-    struct bytes content;
-    const uint8_t *at;
-
-    ck_assert(sim_durable(world.sim, world.servers[i].node, path, &content));
-    at = memmem(content.at, content.size, "wordbefore", 10);
-    ck_assert_ptr_nonnull(at);
-    ck_assert_int_eq(io_open(io, path, IO_READ | IO_WRITE, &file), OK);
-    ck_assert_int_eq(io_truncate(io, file, (uint64_t)(at - content.at)), OK);
-    io_close(io, file);
-    sim_run(world.sim, SECOND);
-    io_destroy(io);
-    (void)sim_restart(world.sim, world.servers[i].node);
-}
-
 static struct talker *begin(void)
 {
     struct talker *t;
@@ -96,7 +66,7 @@ static struct talker *begin(void)
         world.servers[i].options.jetstream = true;
         world.servers[i].options.sim.journal_file_size = 64 << 10; /* what it had is soon gone */
     }
-    start_all();
+    world_start_all(&world);
     world_mesh(&world);
     sim_run(world.sim, 10 * SECOND);
     t = talk(&world, 0, 1);
@@ -116,9 +86,9 @@ static void come_back_without_the_end(struct talker *t, size_t first)
 
     io_sock_close(t->io, t->sock, false);
     rest(&world);
-    kill_all();
-    cut_short(first, path.text);
-    start_all();
+    world_kill_all(&world);
+    world_cut_short(&world, first, path.text, "wordbefore");
+    world_start_all(&world);
 }
 
 static void lose_its_end(bool journal)

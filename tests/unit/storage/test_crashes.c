@@ -1,129 +1,36 @@
 /* A log over the simulated disk: what only crashes and a disk that does things by parts can show.
  */
 #include "base/heap.h"
-#include "base/io_sim.h"
 #include "storage/flaws.h"
-#include "storage/log.h"
-#include "storage/record.h"
-#include "storage/store.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/storage/world.h"
 
-#define LOG_ID 7u
-
-struct world {
-    struct sim *sim;
-    size_t node;
-    struct io *io;
-    struct store *store;
-    struct log *log;
-    uint64_t flaws;
-    uint64_t durable, recovered, lost;
-    log_place place;
-    uint32_t place_size;
+static struct {
+    log_place place; /* of the newest batch */
+    uint32_t size;
     struct log_hash hash;
     bool ended;
     enum err err;
-};
+} last;
 
-static struct world w;
-
-static void on_durable(void *owner, const struct log_batch *batch)
+static void note(const struct log_batch *batch)
 {
-    (void)owner;
-    w.durable = batch->index;
-    w.place = batch->records_place;
-    w.place_size = (uint32_t)batch->records.size;
-    w.hash = batch->hash;
-}
-
-static void on_failed(void *owner, enum err err)
-{
-    (void)owner;
-    ck_abort_msg("a batch failed: %s", err_text(err));
-}
-
-static void on_recovered(void *context, const struct log_batch *batch)
-{
-    (void)context;
-    w.recovered = batch->index;
-}
-
-static void on_lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
-{
-    (void)context;
-    (void)first;
-    (void)last;
-    (void)bytes;
-    w.lost++;
-}
-
-static void flush(void *context)
-{
-    (void)context;
-    store_flush(w.store);
-}
-
-/* False: a crash struck. */
-static bool open_all(bool first)
-{
-    static const struct log_events events = {on_durable, on_failed};
-    static const uint8_t incarnation[16] = "incarnation-0001";
-    struct log_recovery recovery = {on_recovered, on_lost, NULL};
-    struct store_options options = {
-        .segment_size = 64 << 10, .journal_file_size = 64 << 10, .flaws = w.flaws};
-    struct store_error error;
-
-    w.recovered = 0;
-    w.io = sim_node_io(w.sim, w.node);
-    if (store_open(w.io, "data", &options, &w.store, &error) != OK)
-        return false;
-    if (first)
-        ck_assert_int_eq(log_prepare(w.store, LOG_ID, incarnation, bytes_of(NULL, 0)), OK);
-    if (log_open(w.store, LOG_ID, &recovery, &events, NULL, &w.log) != OK)
-        return false;
-    w.durable = log_durable(w.log);
-    io_set_flush(w.io, flush, NULL);
-    return true;
+    last.place = batch->records_place;
+    last.size = (uint32_t)batch->records.size;
+    last.hash = batch->hash;
 }
 
 static void begin(uint64_t seed, uint64_t flaws)
 {
-    w = (struct world){.sim = sim_create(seed), .flaws = flaws};
-    w.node = sim_node_add(w.sim);
-    ck_assert(open_all(true));
-}
-
-static void end(void)
-{
-    store_forget(w.store);
-    sim_destroy(w.sim);
-}
-
-static void seal(size_t size)
-{
-    uint8_t *body = record_begin(log_gather(w.log), 1, 0, size);
-
-    memset(body, 'x', size);
-    record_end(log_gather(w.log), size);
-    (void)log_seal(w.log, 1, 1, 1);
-    io_wake(w.io);
+    world_create(seed, (struct store_options){.segment_size = 64 << 10,
+                                              .journal_file_size = 64 << 10,
+                                              .flaws = flaws});
+    w.seen = note;
+    world_begin();
 }
 
 static void append(size_t size)
 {
-    uint64_t before = w.durable;
-
-    seal(size);
-    while (w.durable == before)
-        ck_assert(sim_step(w.sim));
-}
-
-static void crash(enum sim_crash_mode mode)
-{
-    if (!sim_crashed(w.sim, w.node))
-        sim_crash(w.sim, w.node, mode);
-    store_forget(w.store);
-    sim_restart(w.sim, w.node);
+    world_append(size, 'x');
 }
 
 /* ---- F3
@@ -138,18 +45,19 @@ static uint64_t recover_twice(uint64_t seed, uint64_t operation, uint64_t flaws)
     begin(seed, flaws);
     append(100);
     sim_crash_after(w.sim, w.node, SIM_CRASH_KILL, operation);
-    seal(3000);
+    world_seal(3000, 'x');
     while (!sim_crashed(w.sim, w.node) && sim_step(w.sim))
         continue;
-    crash(SIM_CRASH_KILL);
-    ck_assert(open_all(false));
+    world_crash(SIM_CRASH_KILL);
+    world_open();
+    ck_assert_uint_eq(w.lost, 0);
     answered = w.recovered; /* from here on it is answered from */
     ck_assert_uint_ge(answered, 1);
-    crash(SIM_CRASH_POWER);
-    ck_assert(open_all(false));
+    world_crash(SIM_CRASH_POWER);
+    world_open();
     ck_assert_uint_eq(w.lost, 0);
     answered -= w.recovered < answered ? w.recovered : answered;
-    end();
+    world_end();
     return answered;
 }
 
@@ -194,12 +102,12 @@ START_TEST(a_read_that_the_system_does_in_parts_is_whole)
         append(30000);
         sim_set_faults(w.sim, w.node, &faults);
         read_result = -1;
-        log_read(w.log, &read, w.place, bytes, w.place_size);
+        log_read(w.log, &read, last.place, bytes, last.size);
         while (read_result == -1)
-            ck_assert(sim_step(w.sim));
-        ck_assert_int_eq(read_result, w.place_size);
-        ck_assert_int_eq(bytes[w.place_size - 1 - 8], 'x');
-        end();
+            world_step();
+        ck_assert_int_eq(read_result, last.size);
+        ck_assert_int_eq(bytes[last.size - 1 - 8], 'x');
+        world_end();
     }
     heap_give(bytes);
 }
@@ -208,14 +116,13 @@ END_TEST
 /* ---- a file that is written anew
  * --------------------------------------------------------------------------------------- */
 
-#define MILLI   INT64_C(1000000)
 #define BATCHES 7u
 
 static void on_block(struct log_block_op *op, enum err err)
 {
     (void)op;
     ck_assert_int_eq(err, OK);
-    w.ended = true;
+    last.ended = true;
 }
 
 static void write_block(void)
@@ -223,12 +130,12 @@ static void write_block(void)
     static struct log_block_op op;
 
     op = (struct log_block_op){
-        .index = w.durable, .term = 1, .hash = w.hash, .body = BYTES("x"), .done = on_block};
+        .index = w.durable, .term = 1, .hash = last.hash, .body = BYTES("x"), .done = on_block};
     log_set_committed(w.log, w.durable);
-    w.ended = false;
+    last.ended = false;
     log_block_write(w.log, &op);
-    while (!w.ended)
-        ck_assert(sim_step(w.sim));
+    while (!last.ended)
+        world_step();
 }
 
 static void on_erase(uint8_t *record, uint32_t size)
@@ -240,8 +147,8 @@ static void on_erase(uint8_t *record, uint32_t size)
 static void on_erased(struct log_erase_op *op, enum err err)
 {
     (void)op;
-    w.ended = true;
-    w.err = err;
+    last.ended = true;
+    last.err = err;
 }
 
 /* The first file has one batch that is on the disk and two that only the journal has; its first
@@ -250,7 +157,7 @@ static void half_synced(uint64_t seed, struct log_erased *first)
 {
     begin(seed, 0);
     append(2000);
-    *first = (struct log_erased){w.place, w.place_size};
+    *first = (struct log_erased){last.place, last.size};
     log_file_sync(w.log->files[0], true);
     sim_run(w.sim, 100 * MILLI);
     append(2000);
@@ -282,7 +189,7 @@ static void lose_pages(uint64_t seed)
     if (!file->syncing && !file->condemned && file->pack == NULL)
         log_file_sync(file, true);
     for (; file->syncing && steps < 10000; steps++)
-        ck_assert(sim_step(w.sim));
+        world_step();
     faults.sync_error = faults.sync_evicts = 0;
     sim_set_faults(w.sim, w.node, &faults);
     sim_run(w.sim, 3000 * MILLI);
@@ -290,11 +197,11 @@ static void lose_pages(uint64_t seed)
 
 static void check_all_is_there(void)
 {
-    crash(SIM_CRASH_POWER);
-    ck_assert(open_all(false));
+    world_crash(SIM_CRASH_POWER);
+    world_open();
     ck_assert_uint_eq(w.lost, 0);
     ck_assert_uint_eq(w.recovered, BATCHES);
-    end();
+    world_end();
 }
 
 START_TEST(a_file_whose_sync_fails_while_it_is_packed_loses_nothing)
@@ -318,10 +225,10 @@ START_TEST(a_file_whose_sync_fails_while_some_of_it_is_erased_loses_nothing)
     for (uint64_t seed = 1; seed <= 200; seed++) {
         half_synced(seed, &first);
         op.at = &first;
-        w.ended = false;
+        last.ended = false;
         log_erase(w.log, &op);
         lose_pages(seed);
-        ck_assert(w.ended);
+        ck_assert(last.ended);
         check_all_is_there();
     }
 }
@@ -338,11 +245,11 @@ START_TEST(a_file_that_only_the_journal_has_is_packed_and_erased_once_it_is_sync
     sim_run(w.sim, 1000 * MILLI);
     ck_assert_ptr_nonnull(w.log->files[0]->pack);
     op.at = &first;
-    w.ended = false;
+    last.ended = false;
     log_erase(w.log, &op);
     sim_run(w.sim, 1000 * MILLI);
-    ck_assert(w.ended);
-    ck_assert_int_eq(w.err, OK);
+    ck_assert(last.ended);
+    ck_assert_int_eq(last.err, OK);
     check_all_is_there();
 }
 END_TEST

@@ -1,103 +1,27 @@
 /* Where a log ends, said by a file of its own: what a start found wrong with the end of the newest
  * one is found by no later start, whenever the power fails. */
-#include "base/io_sim.h"
-#include "storage/log.h"
 #include "storage/paths.h"
-#include "storage/record.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/storage/world.h"
 
-#define LOG_ID  7u
 #define BATCHES 3u
 
-struct world {
-    struct sim *sim;
-    size_t node;
-    struct io *io;
-    struct store *store;
-    struct log *log;
-    uint64_t durable, recovered, lost;
-    unsigned cut_short;
-    uint64_t newest; /* the id of the newest file */
-};
-
-static struct world w;
-
-static void on_durable(void *owner, const struct log_batch *batch)
-{
-    (void)owner;
-    w.durable = batch->index;
-}
-
-static void on_failed(void *owner, enum err err)
-{
-    (void)owner;
-    ck_abort_msg("a batch failed: %s", err_text(err));
-}
-
-static void on_recovered(void *context, const struct log_batch *batch)
-{
-    (void)context;
-    w.recovered = batch->index;
-}
-
-static void on_lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
-{
-    (void)context;
-    (void)first;
-    (void)last;
-    (void)bytes;
-    w.lost++;
-}
-
-static void on_cut_short(void *context)
-{
-    (void)context;
-    w.cut_short++;
-}
-
-static void flush(void *context)
-{
-    (void)context;
-    store_flush(w.store);
-}
-
-static void start(void)
-{
-    static const struct log_events events = {on_durable, on_failed};
-    struct log_recovery recovery = {
-        .batch = on_recovered, .lost = on_lost, .cut_short = on_cut_short};
-    struct store_error error;
-
-    w.recovered = w.lost = w.cut_short = 0;
-    w.io = sim_node_io(w.sim, w.node);
-    ck_assert_int_eq(store_open(w.io, "data", &(struct store_options){0}, &w.store, &error), OK);
-    ck_assert_int_eq(log_open(w.store, LOG_ID, &recovery, &events, NULL, &w.log), OK);
-    w.durable = log_durable(w.log);
-    io_set_flush(w.io, flush, NULL);
-}
+static uint64_t newest; /* the id of the newest file */
 
 static void crash(void)
 {
-    if (!sim_crashed(w.sim, w.node))
-        sim_crash(w.sim, w.node, SIM_CRASH_POWER);
-    store_forget(w.store);
-    sim_restart(w.sim, w.node);
+    world_crash(SIM_CRASH_POWER);
 }
 
 static void pass(void)
 {
-    sim_run(w.sim, INT64_C(1000000000));
+    sim_run(w.sim, SECOND);
 }
 
 static void append(void)
 {
     uint64_t before = w.durable;
-    uint8_t *body = record_begin(log_gather(w.log), 1, 0, 10000);
 
-    memset(body, 'x', 10000);
-    record_end(log_gather(w.log), 10000);
-    (void)log_seal(w.log, 1, 1, 1);
-    io_wake(w.io);
+    world_seal(10000, 'x');
     pass();
     ck_assert_uint_eq(w.durable, before + 1);
 }
@@ -107,8 +31,8 @@ static void found(void *context, const char *name, bool directory)
     uint64_t id;
 
     (void)context;
-    if (!directory && path_read_segment(name, &id) && id > w.newest)
-        w.newest = id;
+    if (!directory && path_read_segment(name, &id) && id > newest)
+        newest = id;
 }
 
 /* The server is down, and its newest file loses its end, `back` bytes of it. */
@@ -118,10 +42,10 @@ static void cut_file(uint64_t back)
     uint64_t size;
 
     w.io = sim_node_io(w.sim, w.node);
-    w.newest = 0;
-    ck_assert_int_eq(io_list(w.io, path_log("data", LOG_ID).text, found, NULL), OK);
+    newest = 0;
+    ck_assert_int_eq(io_list(w.io, path_log("data", WORLD_LOG).text, found, NULL), OK);
     ck_assert_int_eq(
-        io_open(w.io, path_segment("data", LOG_ID, w.newest).text, IO_READ | IO_WRITE, &file), OK);
+        io_open(w.io, path_segment("data", WORLD_LOG, newest).text, IO_READ | IO_WRITE, &file), OK);
     ck_assert_int_eq(io_size(w.io, file, &size), OK);
     ck_assert_int_eq(io_truncate(w.io, file, size - back), OK);
     ck_assert_int_eq(io_sync(w.io, file), OK);
@@ -134,31 +58,17 @@ static void cut_file(uint64_t back)
 /* Some batches, and a start that finds the newest file cut short. */
 static void begin(uint64_t seed, uint64_t back)
 {
-    static const uint8_t incarnation[16] = "incarnation-0001";
-    struct store_error error;
-
-    w = (struct world){.sim = sim_create(seed)};
-    w.node = sim_node_add(w.sim);
-    w.io = sim_node_io(w.sim, w.node);
-    ck_assert_int_eq(store_open(w.io, "data", &(struct store_options){0}, &w.store, &error), OK);
-    ck_assert_int_eq(log_prepare(w.store, LOG_ID, incarnation, bytes_of(NULL, 0)), OK);
-    store_forget(w.store);
-    sim_crash(w.sim, w.node, SIM_CRASH_KILL);
-    sim_restart(w.sim, w.node);
-    start();
+    world_create(seed, (struct store_options){0});
+    world_prepare();
+    world_crash(SIM_CRASH_KILL);
+    world_open();
     for (unsigned i = 0; i < BATCHES; i++)
         append();
     crash();
     cut_file(back);
-    start();
+    world_open();
     ck_assert_uint_eq(w.cut_short, 1);
     ck_assert_uint_eq(w.recovered, BATCHES);
-}
-
-static void end(void)
-{
-    store_forget(w.store);
-    sim_destroy(w.sim);
 }
 
 static void say(void)
@@ -172,14 +82,14 @@ START_TEST(a_file_that_was_cut_short_is_told_until_another_one_follows)
 {
     begin(1, WITHIN);
     crash();
-    start();
+    world_open();
     ck_assert_uint_eq(w.cut_short, 1);
     ck_assert(log_end_unsaid(w.log));
     say();
     ck_assert(!log_end_unsaid(w.log));
     for (unsigned life = 0; life < 2; life++) {
         crash();
-        start();
+        world_open();
         ck_assert_uint_eq(w.cut_short, 0);
         ck_assert_uint_eq(w.lost, 0);
         ck_assert_uint_eq(w.recovered, BATCHES);
@@ -187,9 +97,9 @@ START_TEST(a_file_that_was_cut_short_is_told_until_another_one_follows)
     }
     append();
     crash();
-    start();
+    world_open();
     ck_assert_uint_eq(w.recovered, BATCHES + 1);
-    end();
+    world_end();
 }
 END_TEST
 
@@ -199,10 +109,10 @@ START_TEST(the_file_that_says_so_may_be_cut_short_itself)
     say();
     crash();
     cut_file(1000);
-    start();
+    world_open();
     ck_assert_uint_eq(w.cut_short, 1);
     ck_assert(log_end_unsaid(w.log));
-    end();
+    world_end();
 }
 END_TEST
 
@@ -220,17 +130,17 @@ static bool power_fails_at(uint64_t operation, uint64_t back)
     said = !sim_crashed(w.sim, w.node);
     ck_assert(!said || !log_end_unsaid(w.log));
     crash();
-    start();
+    world_open();
     ck_assert_uint_eq(w.recovered, BATCHES);
     ck_assert_uint_eq(w.lost, 0);
     ck_assert(!said || w.cut_short == 0);
     ck_assert(log_end_unsaid(w.log) == (w.cut_short != 0));
     append();
     crash();
-    start();
+    world_open();
     ck_assert_uint_eq(w.recovered, BATCHES + 1);
     ck_assert_uint_eq(w.cut_short, 0);
-    end();
+    world_end();
     return !said;
 }
 
@@ -258,10 +168,10 @@ START_TEST(a_disk_that_is_full_is_asked_again)
     say();
     ck_assert(!log_end_unsaid(w.log));
     crash();
-    start();
+    world_open();
     ck_assert_uint_eq(w.cut_short, 0);
     ck_assert_uint_eq(w.recovered, BATCHES);
-    end();
+    world_end();
 }
 END_TEST
 
@@ -277,9 +187,9 @@ START_TEST(what_was_cut_comes_back_unless_it_is_said_that_it_was)
             say();
         ck_assert(log_end_unsaid(w.log) == (life == 0));
         crash();
-        start();
+        world_open();
         ck_assert_uint_eq(w.recovered, BATCHES + (life == 0));
-        end();
+        world_end();
     }
 }
 END_TEST

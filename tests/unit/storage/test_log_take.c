@@ -2,7 +2,6 @@
 #include <glob.h>
 
 #include "storage/block.h"
-#include "storage/paths.h"
 #include "tests/unit/storage/shard.h"
 #include "tests/unit/unit.h"
 

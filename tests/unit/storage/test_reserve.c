@@ -1,95 +1,34 @@
 /* What publishes leave of the disk, over a simulated one that fills up. */
-#include "base/heap.h"
-#include "base/io_sim.h"
-#include "storage/log.h"
-#include "storage/record.h"
 #include "storage/reserve.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/storage/world.h"
 
-#define LOG_ID 7u
-#define KEEP   (16ull << 20)
-#define DISK   (64ull << 20)
-#define SECOND INT64_C(1000000000)
+#define KEEP (16ull << 20)
+#define DISK (64ull << 20)
 
-struct world {
-    struct sim *sim;
-    size_t node;
-    struct store *store;
-    struct log *log;
-    uint64_t durable;
-    unsigned failures, reports;
-    uint64_t journal_file_size;
+static struct {
+    unsigned reports;
     unsigned journal_files; /* that were listed */
     bool syncs_fail;
     unsigned votes; /* that were taken */
-};
-
-static struct world w;
-
-static void on_durable(void *owner, const struct log_batch *batch)
-{
-    (void)owner;
-    w.durable = batch->index;
-}
-
-static void on_failed(void *owner, enum err err)
-{
-    (void)owner;
-    if (!w.syncs_fail)
-        ck_assert_int_eq(err, ERR_NO_SPACE);
-    w.failures++;
-}
-
-static void on_batch(void *context, const struct log_batch *batch)
-{
-    (void)context;
-    (void)batch;
-}
-
-static void on_lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
-{
-    (void)context;
-    (void)bytes;
-    ck_abort_msg("lost %llu to %llu", (unsigned long long)first, (unsigned long long)last);
-}
+} now;
 
 static void report(void *context, const char *text)
 {
     (void)context;
     (void)text;
-    w.reports++;
-}
-
-static void flush(void *context)
-{
-    (void)context;
-    store_flush(w.store);
-}
-
-static void open_all(uint64_t keep, bool first)
-{
-    static const struct log_events events = {on_durable, on_failed};
-    static const uint8_t incarnation[16] = "incarnation-0001";
-    struct log_recovery recovery = {on_batch, on_lost, NULL};
-    struct store_options options = {
-        .journal_file_size = w.journal_file_size, .reserve = keep, .report = report};
-    struct io *io = sim_node_io(w.sim, w.node);
-    struct store_error error;
-
-    ck_assert_msg(store_open(io, "data", &options, &w.store, &error) == OK, "%s", error.text);
-    if (first)
-        ck_assert_int_eq(log_prepare(w.store, LOG_ID, incarnation, bytes_of(NULL, 0)), OK);
-    ck_assert_int_eq(log_open(w.store, LOG_ID, &recovery, &events, NULL, &w.log), OK);
-    w.durable = log_durable(w.log);
-    io_set_flush(io, flush, NULL);
+    now.reports++;
 }
 
 static void begin_with_journal(uint64_t keep, uint64_t journal_file_size)
 {
-    w = (struct world){.sim = sim_create(1), .journal_file_size = journal_file_size};
-    w.node = sim_node_add(w.sim);
+    struct store_options options = {
+        .journal_file_size = journal_file_size, .reserve = keep, .report = report};
+
+    memset(&now, 0, sizeof now);
+    world_create(1, options);
+    w.may_fail = true;
     sim_set_capacity(w.sim, w.node, DISK);
-    open_all(keep, true);
+    world_begin();
 }
 
 static void begin(uint64_t keep)
@@ -97,25 +36,17 @@ static void begin(uint64_t keep)
     begin_with_journal(keep, 64 << 10);
 }
 
-static void end(void)
-{
-    store_forget(w.store);
-    sim_destroy(w.sim);
-}
-
 /* One batch, which is on the disk or refused when this returns. */
 static bool append(size_t size)
 {
     uint64_t before = w.durable;
     unsigned failures = w.failures;
-    uint8_t *body = record_begin(log_gather(w.log), 1, 0, size);
 
-    memset(body, 'x', size);
-    record_end(log_gather(w.log), size);
-    (void)log_seal(w.log, 1, 1, 1);
-    io_wake(sim_node_io(w.sim, w.node));
+    world_seal(size, 'x');
     while (w.durable == before && w.failures == failures)
-        ck_assert(sim_step(w.sim));
+        world_step();
+    if (w.durable == before && !now.syncs_fail)
+        ck_assert_int_eq(w.failed, ERR_NO_SPACE);
     return w.durable > before;
 }
 
@@ -123,7 +54,7 @@ static uint64_t used(void)
 {
     uint64_t available, total;
 
-    ck_assert_int_eq(io_space(sim_node_io(w.sim, w.node), &available, &total), OK);
+    ck_assert_int_eq(io_space(w.io, &available, &total), OK);
     return total - available;
 }
 
@@ -132,7 +63,7 @@ static void leave(uint64_t available)
 {
     sim_set_capacity(w.sim, w.node, used() + available);
     sim_run(w.sim, SECOND);
-    io_wake(sim_node_io(w.sim, w.node)); /* the time is the turn's */
+    io_wake(w.io); /* the time is the turn's */
     sim_run(w.sim, SECOND);
     (void)store_admits(w.store, 1);
     sim_run(w.sim, SECOND);
@@ -145,14 +76,14 @@ START_TEST(publishes_are_refused_below_what_is_kept_and_taken_again_by_itself)
     leave(KEEP - 1);
     ck_assert(!store_admits(w.store, 1));
     ck_assert(store_space(w.store).scarce);
-    ck_assert_uint_eq(w.reports, 1);
+    ck_assert_uint_eq(now.reports, 1);
     leave(KEEP + 1); /* a little more would be a little less soon */
     ck_assert(!store_admits(w.store, 1));
     leave(2 * KEEP);
     ck_assert(store_admits(w.store, 1));
     ck_assert(!store_space(w.store).scarce);
-    ck_assert_uint_eq(w.reports, 2);
-    end();
+    ck_assert_uint_eq(now.reports, 2);
+    world_end();
 }
 END_TEST
 
@@ -164,7 +95,7 @@ START_TEST(resuming_needs_nobody_to_publish)
     sim_set_capacity(w.sim, w.node, DISK);
     sim_run(w.sim, SECOND);
     ck_assert(!store_space(w.store).scarce);
-    end();
+    world_end();
 }
 END_TEST
 
@@ -174,7 +105,7 @@ START_TEST(what_comes_between_two_looks_is_counted)
     leave(2 * KEEP);
     ck_assert(store_admits(w.store, KEEP / 2));
     ck_assert(!store_admits(w.store, KEEP));
-    end();
+    world_end();
 }
 END_TEST
 
@@ -186,7 +117,7 @@ START_TEST(a_batch_that_finds_the_disk_full_takes_of_the_reserve)
         ck_assert(append(64 << 10));
     ck_assert_uint_eq(w.failures, 0);
     ck_assert(!store_admits(w.store, 1));
-    end();
+    world_end();
 }
 END_TEST
 
@@ -206,7 +137,7 @@ START_TEST(the_reserve_ends_and_is_filled_again_when_there_is_space)
     while (append(64 << 10))
         ck_assert_uint_lt(++second, 1000);
     ck_assert_uint_ge(second, (KEEP / 4 >> 16) - 8);
-    end();
+    world_end();
 }
 END_TEST
 
@@ -215,14 +146,13 @@ START_TEST(a_start_on_a_full_disk_has_what_it_needs_and_is_scarce)
     begin(KEEP);
     ck_assert(append(1000));
     sim_set_capacity(w.sim, w.node, used());
-    sim_crash(w.sim, w.node, SIM_CRASH_KILL);
-    store_forget(w.store);
-    sim_restart(w.sim, w.node);
-    open_all(KEEP, false);
+    world_crash(SIM_CRASH_KILL);
+    world_open();
+    ck_assert_uint_eq(w.lost, 0);
     ck_assert_uint_eq(w.durable, 1);
     ck_assert(!store_admits(w.store, 1));
     ck_assert(append(1000));
-    end();
+    world_end();
 }
 END_TEST
 
@@ -233,7 +163,7 @@ START_TEST(a_store_that_keeps_nothing_admits_everything)
     ck_assert(store_admits(w.store, DISK));
     while (append(64 << 10)) /* as much as the journal and the segment had */
         ck_assert_uint_lt(w.durable, 1000);
-    end();
+    world_end();
 }
 END_TEST
 
@@ -244,7 +174,7 @@ static void slow_syncs(uint32_t sync_error)
 
     faults.sync_ns = SECOND / 2;
     faults.sync_error = sync_error;
-    w.syncs_fail = sync_error > 0;
+    now.syncs_fail = sync_error > 0;
     sim_set_faults(w.sim, w.node, &faults);
 }
 
@@ -252,14 +182,14 @@ static void note_file(void *context, const char *name, bool directory)
 {
     (void)context;
     (void)name;
-    w.journal_files += !directory;
+    now.journal_files += !directory;
 }
 
 static unsigned journal_files(void)
 {
-    w.journal_files = 0;
-    ck_assert_int_eq(io_list(sim_node_io(w.sim, w.node), "data/journal", note_file, NULL), OK);
-    return w.journal_files;
+    now.journal_files = 0;
+    ck_assert_int_eq(io_list(w.io, "data/journal", note_file, NULL), OK);
+    return now.journal_files;
 }
 
 START_TEST(a_scarce_disk_gives_the_journal_no_third_file_and_batches_go_on)
@@ -271,7 +201,7 @@ START_TEST(a_scarce_disk_gives_the_journal_no_third_file_and_batches_go_on)
     for (unsigned i = 0; i < 100; i++) /* eight to a file: what acks and deletes write */
         ck_assert(append(5000));
     ck_assert_uint_eq(journal_files(), 2);
-    end();
+    world_end();
 }
 END_TEST
 
@@ -279,7 +209,7 @@ static void on_vote(struct store_vote_op *op, enum err err)
 {
     (void)op;
     ck_assert_int_eq(err, OK);
-    w.votes++;
+    now.votes++;
 }
 
 /* What its files have cannot be synced any more in this life. */
@@ -295,13 +225,13 @@ START_TEST(a_scarce_disk_gives_the_journal_another_file_if_votes_found_no_room)
         (void)append(5000);
     slow_syncs(0);
     for (unsigned i = 0; i < 40; i++) {
-        op = (struct store_vote_op){.log_id = LOG_ID, .vote = {.term = i}, .done = on_vote};
+        op = (struct store_vote_op){.log_id = WORLD_LOG, .vote = {.term = i}, .done = on_vote};
         store_vote(w.store, &op);
-        io_wake(sim_node_io(w.sim, w.node));
+        io_wake(w.io);
         sim_run(w.sim, 2 * SECOND);
-        ck_assert_uint_eq(w.votes, i + 1);
+        ck_assert_uint_eq(now.votes, i + 1);
     }
-    end();
+    world_end();
 }
 END_TEST
 
@@ -313,7 +243,7 @@ START_TEST(a_disk_that_is_not_scarce_gives_it_more)
     for (unsigned i = 0; i < 100; i++)
         ck_assert(append(5000));
     ck_assert_uint_gt(journal_files(), 2);
-    end();
+    world_end();
 }
 END_TEST
 
@@ -329,7 +259,7 @@ START_TEST(publishes_that_fill_the_disk_leave_what_is_kept)
     ck_assert_uint_gt(w.durable, 200);
     sim_run(w.sim, 10 * SECOND);
     ck_assert_uint_ge(store_space(w.store).available, KEEP - KEEP / 8);
-    end();
+    world_end();
 }
 END_TEST
 

@@ -1,0 +1,175 @@
+#include "server/connection_move.h"
+
+#include "server/connection_priv.h"
+
+/* ---- letting go -------------------------------------------------------------------------------
+ */
+
+/* One that has said who it is, and with which nobody is at work. */
+static bool is_settled(const struct client *client)
+{
+    return client->state == CLIENT_OPEN && client->connected && !client->unproven &&
+           client->proof == NULL && client->late.size == 0 &&
+           client->subs.count <= CONNECTION_MOVE_SUBS_MAX;
+}
+
+static bool may_move(const struct connection *c)
+{
+    return c->owner->mover != NULL && !c->moving && !c->closing && !c->gone && !c->stalled &&
+           !c->leaving && (c->secure == SECURE_OFF || c->secure == SECURE_ON) &&
+           is_settled(&c->client);
+}
+
+bool connection_part(struct connection *c, unsigned to)
+{
+    if (to == c->owner->shard || !may_move(c))
+        return false;
+    c->moving = true;
+    c->move_to = (uint8_t)to;
+    io_sock_part(c->owner->io, c->sock);
+    return true;
+}
+
+void connection_parted(void *context, int64_t released)
+{
+    struct connection *c = context;
+    struct connections *owner = c->owner;
+
+    assert(c->moving && !c->parted && c->flight.size == 0);
+    c->parted = true;
+    c->sock = NULL;
+    c->released = released;
+    c->parted_next = owner->parted;
+    owner->parted = c;
+    owner->mover->parted(owner->mover->owner);
+}
+
+void connection_drop(struct connection *c)
+{
+    if (c->parted)
+        io_sock_drop(c->owner->io, c->released);
+}
+
+/* ---- which ------------------------------------------------------------------------------------
+ */
+
+static uint64_t done_since(struct connection *c)
+{
+    uint64_t done = c->client.received.messages + c->client.sent.messages;
+    uint64_t since = done - c->done_before;
+
+    c->done_before = done;
+    return since;
+}
+
+static uint64_t look(struct connections *connections)
+{
+    uint64_t all = 0;
+
+    for (struct connection *c = connections->all; c != NULL; c = c->next) {
+        c->done = done_since(c);
+        all += c->done;
+    }
+    return all;
+}
+
+void connections_look(struct connections *connections)
+{
+    (void)look(connections);
+}
+
+void connections_give(struct connections *connections, unsigned to, unsigned share, unsigned most)
+{
+    uint64_t left = look(connections) / 1000 * share;
+
+    for (struct connection *c = connections->all; c != NULL && most > 0; c = c->next) {
+        if (c->done == 0 || c->done > left || client_streams(&c->client) ||
+            !connection_part(c, to))
+            continue;
+        left -= c->done;
+        most--;
+    }
+}
+
+void connections_give_any(struct connections *connections, unsigned to, uint64_t random)
+{
+    for (struct connection *c = connections->all; c != NULL; c = c->next) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        if (random >> 63 != 0)
+            (void)connection_part(c, to);
+    }
+}
+
+void connection_follow(struct connection *c)
+{
+    const struct connection_mover *mover = c->owner->mover;
+    unsigned to = c->client.stream_shard;
+
+    if (to != c->owner->shard && may_move(c) && mover->follow(mover->owner, to))
+        (void)connection_part(c, to);
+}
+
+/* ---- going ------------------------------------------------------------------------------------
+ */
+
+static void move_timer(struct timer *timer, struct io *from, struct io *to)
+{
+    int64_t due_ns = timer->deadline_ns;
+
+    if (!timer_armed(timer))
+        return;
+    timers_cancel(io_timers(from), timer);
+    timers_arm(io_timers(to), timer, due_ns);
+}
+
+static void move(struct connection *c, struct connections *to)
+{
+    struct connections *from = c->owner;
+
+    logger_debug(from->clients.logger, "%s - Goes from shard %u to shard %u", c->client.label,
+                 from->shard, to->shard);
+    connection_unlist(c);
+    client_move(&c->client, &to->clients);
+    move_timer(&c->ping, from->io, to->io);
+    move_timer(&c->auth, from->io, to->io);
+    timers_cancel(io_timers(from->io), &c->deadline);
+    c->owner = to;
+    connection_list(c);
+    connection_websocket_moved(c);
+}
+
+/* It may have ended meanwhile, or begun to say again who it is: then it stays. */
+static void move_or_stay(struct connection *c, struct connections *to)
+{
+    assert(c->parted && !c->stalled && !c->paused);
+    if (to != c->owner && !c->leaving && is_settled(&c->client))
+        move(c, to);
+    c->parted_next = c->owner->arriving;
+    c->owner->arriving = c;
+}
+
+void connections_move(struct connections *connections, struct connections *const *all,
+                      unsigned count)
+{
+    struct connection *c;
+
+    while ((c = connections->parted) != NULL) {
+        connections->parted = c->parted_next;
+        assert(c->move_to < count);
+        move_or_stay(c, all[c->move_to]);
+    }
+}
+
+void connections_arrive(struct connections *connections)
+{
+    struct connection *c;
+
+    while ((c = connections->arriving) != NULL) {
+        connections->arriving = c->parted_next;
+        c->sock = io_sock_adopt(connections->io, c->released);
+        c->parted = false;
+        c->moving = false;
+        connection_start(c);
+        client_mark(&c->client); /* it may have ended, or have something to say */
+    }
+}
