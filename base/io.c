@@ -98,15 +98,31 @@ static void check_transfer(const struct io_file *file, uint64_t offset, const vo
 
 enum err io_open(struct io *io, const char *path, unsigned flags, struct io_file **file)
 {
+    enum err err;
+
     assert(path_good(path));
     assert((flags & (IO_READ | IO_WRITE)) != 0);
-    return io->calls->open(io, path, flags, file);
+    err = io->calls->open(io, path, flags, file);
+    if (err == OK)
+        atomic_fetch_add_explicit(&io->files, 1, memory_order_relaxed);
+    return err;
 }
 
 void io_close(struct io *io, struct io_file *file)
 {
     assert(file->operations == 0);
+    atomic_fetch_sub_explicit(&io->files, 1, memory_order_relaxed);
     io->calls->close(io, file);
+}
+
+uint64_t io_files_open(const struct io *io)
+{
+    return atomic_load_explicit(&io->files, memory_order_relaxed);
+}
+
+uint64_t io_descriptors_max(struct io *io)
+{
+    return io->calls->descriptors_max(io);
 }
 
 enum err io_size(struct io *io, struct io_file *file, uint64_t *size)

@@ -65,6 +65,11 @@ void io_destroy(struct io *io);
 
 enum err io_open(struct io *io, const char *path, unsigned flags, struct io_file **file);
 void io_close(struct io *io, struct io_file *file); /* no operation may be in flight on it */
+/* How many are open. Any thread. */
+uint64_t io_files_open(const struct io *io);
+/* How many descriptors the process may have, of files and sockets: what is beyond fails with
+ * ERR_FULL, and who connects waits until there is one. */
+uint64_t io_descriptors_max(struct io *io);
 enum err io_size(struct io *io, struct io_file *file, uint64_t *size);
 /* Where the next bytes at or behind `offset` are that may be something else than zeros; the file's
  * size, or `offset` if that is behind it: there are none. What was allocated and never written is

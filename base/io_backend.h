@@ -7,6 +7,8 @@
 #ifndef BASE_IO_BACKEND_H
 #define BASE_IO_BACKEND_H
 
+#include <stdatomic.h>
+
 #include "base/io.h"
 
 enum io_op_kind { IO_OP_WRITE, IO_OP_WRITE_DURABLE, IO_OP_FSYNC, IO_OP_READ, IO_OP_FALLOCATE };
@@ -22,6 +24,7 @@ struct io_calls {
 
     enum err (*open)(struct io *io, const char *path, unsigned flags, struct io_file **file);
     void (*close)(struct io *io, struct io_file *file);
+    uint64_t (*descriptors_max)(struct io *io);
     enum err (*size)(struct io *io, struct io_file *file, uint64_t *size);
     enum err (*find_data)(struct io *io, struct io_file *file, uint64_t offset, uint64_t *found);
     void (*read_ahead)(struct io *io, struct io_file *file, bool on); /* NULL: nothing */
@@ -85,6 +88,7 @@ struct io {
     int64_t now_ns;
     int64_t wall_ns;
     struct timers timers;
+    _Atomic uint64_t files; /* open */
     void (*flush)(void *context);
     void *flush_context;
     void (*woken)(void *context);

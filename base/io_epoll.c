@@ -197,6 +197,7 @@ static const struct io_calls epoll_calls = {
     .list = io_posix_list,
     .lock = io_posix_lock,
     .space = io_posix_space,
+    .descriptors_max = io_posix_descriptors_max,
     .scratch = io_posix_scratch,
     .spool = io_posix_spool,
     .submit = epoll_submit,

@@ -10,7 +10,7 @@
 #include "base/io_socket.h"
 #include "base/owner.h"
 
-#define ACCEPTS_PER_TURN 64 /* what is left is announced again: a listener is level-triggered */
+#define ACCEPTS_PER_TURN 16 /* what is left is announced again: a listener is level-triggered */
 
 struct io_listener {
     struct epoll *epoll;

@@ -41,6 +41,7 @@ void io_posix_random(struct io *io, void *at, size_t size);
 
 enum err io_posix_open(struct io *io, const char *path, unsigned flags, struct io_file **file);
 void io_posix_close(struct io *io, struct io_file *file);
+uint64_t io_posix_descriptors_max(struct io *io);
 enum err io_posix_size(struct io *io, struct io_file *file, uint64_t *size);
 enum err io_posix_find_data(struct io *io, struct io_file *file, uint64_t offset, uint64_t *found);
 void io_posix_read_ahead(struct io *io, struct io_file *file, bool on);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/stat.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -89,6 +90,14 @@ void io_posix_close(struct io *io, struct io_file *file)
     (void)io;
     close(io_posix_fd(file));
     heap_give(file);
+}
+
+uint64_t io_posix_descriptors_max(struct io *io)
+{
+    struct rlimit limit;
+
+    (void)io;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
 }
 
 enum err io_posix_size(struct io *io, struct io_file *file, uint64_t *size)

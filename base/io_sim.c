@@ -217,6 +217,8 @@ static void destroy(struct io *io);
     8u /* one piece of so many, so that what has no room is met all the time                       \
         */
 
+#define SCRATCH_AWAY_ONE_IN 8u /* of what is asked for */
+
 static struct spool *sim_spool(struct io *io)
 {
     (void)io;
@@ -229,6 +231,7 @@ static struct scratch *sim_scratch(struct io *io)
 
     if (process->scratch == NULL)
         process->scratch = scratch_create_twin(process->generation, SCRATCH_REFUSES);
+    scratch_twin_forgets(process->scratch, SCRATCH_AWAY_ONE_IN, 0);
     return process->scratch;
 }
 
@@ -255,6 +258,7 @@ static const struct io_calls sim_calls = {
     .list = sim_list,
     .lock = sim_lock,
     .space = sim_space,
+    .descriptors_max = sim_descriptors_max,
     .scratch = sim_scratch,
     .spool = sim_spool,
     .submit = sim_submit,
@@ -430,6 +434,16 @@ void sim_jump_wall(struct sim *sim, size_t index, int64_t by_ns)
 void sim_set_capacity(struct sim *sim, size_t node, uint64_t bytes)
 {
     node_of(sim, node)->disk.total = bytes;
+}
+
+void sim_set_descriptors(struct sim *sim, size_t node, uint64_t most)
+{
+    node_of(sim, node)->descriptors_max = most;
+}
+
+void sim_deny_files(struct sim *sim, size_t node, bool denied)
+{
+    node_of(sim, node)->files_denied = denied;
 }
 
 static void own_disk(struct sim_node *node)

@@ -106,6 +106,12 @@ void sim_heal(struct sim *sim, size_t node);
  * file is free when the removal is synced. */
 void sim_set_capacity(struct sim *sim, size_t node, uint64_t bytes);
 
+/* Of a process, files and sockets [any number]: what is beyond is not opened (ERR_FULL). Sockets
+ * that come count, and come all the same. */
+void sim_set_descriptors(struct sim *sim, size_t node, uint64_t most);
+/* Others have taken every one: no file is opened until they give some back. */
+void sim_deny_files(struct sim *sim, size_t node, bool denied);
+
 /* Damage at rest. False: the file has no such byte on the platter. */
 bool sim_flip(struct sim *sim, size_t node, const char *path, uint64_t offset, unsigned bit);
 /* The sector at `offset` cannot be read until it is written. */

@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "base/heap.h"
+#include "base/io_sim_net.h"
 #include "base/io_sim_world.h"
 
 static struct sim_file *file_of(struct io_file *file)
@@ -80,6 +81,26 @@ static enum err find_or_create(struct sim_process *process, const char *path, un
     return err;
 }
 
+uint64_t sim_descriptors_max(struct io *io)
+{
+    uint64_t most = sim_process_of(io)->node->descriptors_max;
+
+    return most > 0 ? most : UINT64_MAX;
+}
+
+static bool has_descriptor(struct sim_process *process)
+{
+    uint64_t most = sim_descriptors_max(&process->io), count = 0;
+
+    if (most == UINT64_MAX || process->node->files_denied)
+        return !process->node->files_denied;
+    for (const struct sim_file *file = process->files; file != NULL; file = file->next)
+        count++;
+    for (const struct sim_sock *sock = process->socks; sock != NULL; sock = sock->next)
+        count++;
+    return count < most;
+}
+
 enum err sim_open(struct io *io, const char *path, unsigned flags, struct io_file **file)
 {
     struct sim_process *process = sim_process_of(io);
@@ -89,7 +110,7 @@ enum err sim_open(struct io *io, const char *path, unsigned flags, struct io_fil
     enum err err = ERR_IO;
 
     if (sim_step_acts(process, step))
-        err = find_or_create(process, path, flags, &inode);
+        err = has_descriptor(process) ? find_or_create(process, path, flags, &inode) : ERR_FULL;
     sim_step_end(process, step);
     if (step != SIM_STEP_LIVES)
         return ERR_IO;

@@ -95,6 +95,8 @@ struct sim_node {
     enum sim_crash_mode crash_mode;
     struct sim_node *dies_with; /* whose disk and wall clock it has; NULL: it is a process alone */
     uint16_t port_next;
+    uint64_t descriptors_max; /* 0: any number */
+    bool files_denied;
 };
 
 /* From one node to another. */
@@ -209,6 +211,7 @@ struct sim_process *sim_process_alive(struct sim *sim, uint64_t generation);
 
 /* ---- io_sim_net.c, io_sim_socks.c ----------------------------------------------------------- */
 
+uint64_t sim_descriptors_max(struct io *io);
 enum err sim_listen(struct io *io, const char *host, uint16_t port, io_accepted_fn *accepted,
                     void *context, struct io_listener **listener, uint16_t *bound);
 void sim_listener_close(struct io *io, struct io_listener *listener);

@@ -234,6 +234,7 @@ static const struct io_calls uring_calls = {
     .list = io_posix_list,
     .lock = io_posix_lock,
     .space = io_posix_space,
+    .descriptors_max = io_posix_descriptors_max,
     .scratch = io_posix_scratch,
     .spool = io_posix_spool,
     .submit = uring_submit,

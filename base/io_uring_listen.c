@@ -8,6 +8,11 @@
 #include "base/io_listening.h"
 #include "base/owner.h"
 
+/* One request that goes on takes whoever waits, before we see the first of them. Where the
+ * process may have few descriptors that leaves it without any for its files: there each is asked
+ * for. Many are more than can wait. */
+#define MANY_DESCRIPTORS 16384u
+
 struct io_listener {
     struct uring *uring;
     int fd;
@@ -25,7 +30,10 @@ static void accept_arm(struct io_listener *l)
 {
     struct io_uring_sqe *sqe = uring_sqe(l->uring, l, TAG_ACCEPT);
 
-    io_uring_prep_multishot_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (io_descriptors_max(&l->uring->posix.io) >= MANY_DESCRIPTORS)
+        io_uring_prep_multishot_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
+    else
+        io_uring_prep_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
 }
 
 static void accept_again(struct timer *timer)

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/heap.h"
+#include "base/map64.h"
 #include "base/prng.h"
 
 #define CHUNK          ((size_t)1 << 20)
@@ -16,6 +18,9 @@
 #define CHUNK_WORDS    (CHUNK / SCRATCH_PIECE_MIN / 64)
 #define NONE           UINT32_MAX
 #define NAME           "scratch.new"
+#define SLICES         (CHUNK / SCRATCH_SLICE)
+#define PAGE           ((size_t)4 << 10)
+#define SECOND_NS      INT64_C(1000000000)
 #define ZFS_MAGIC      0x2fc12fc1 /* these two are not in linux/magic.h */
 #define BCACHEFS_MAGIC 0xca451a4e
 
@@ -25,6 +30,7 @@ struct chunk {
     uint32_t count;             /* pieces in use */
     uint8_t size;               /* of its pieces: which one */
     uint32_t before, next; /* of those with room, while not full; next: of the free ones, too */
+    uint32_t seen[SLICES]; /* when it was known to be here, in seconds, times two; odd: broken */
 };
 
 struct scratch {
@@ -39,8 +45,10 @@ struct scratch {
     uint32_t free;
     uint64_t space;
 
-    struct prng prng; /* the twin's */
-    unsigned refuse;
+    struct prng prng; /* the twin's, as the rest */
+    unsigned refuse, away, broken;
+    struct map64 seen; /* by address: the same in the lower half, the size of hidden ones above */
+    bool hides;
 };
 
 /* ---- making -----------------------------------------------------------------------------------
@@ -129,13 +137,23 @@ struct scratch *scratch_create_twin(uint64_t seed, unsigned refuse)
 
     prng_seed(&scratch->prng, seed);
     scratch->refuse = refuse;
+    map64_init(&scratch->seen, seed);
     return scratch;
+}
+
+void scratch_twin_forgets(struct scratch *scratch, unsigned away, unsigned broken)
+{
+    assert(scratch->fd < 0);
+    scratch->away = away;
+    scratch->broken = broken;
 }
 
 void scratch_destroy(struct scratch *scratch)
 {
     if (scratch == NULL)
         return;
+    if (scratch->fd < 0)
+        map64_deinit(&scratch->seen);
     if (scratch->fd >= 0) {
         munmap((void *)scratch->base, scratch->chunks_max * CHUNK);
         if (scratch->lent != NULL)
@@ -317,13 +335,62 @@ static uint64_t offset_of(unsigned size, uint32_t number, uint32_t place)
     return (uint64_t)number * CHUNK + (uint64_t)place * sizes[size];
 }
 
-/* Does the twin have room for one more? */
-static bool twin_takes(struct scratch *scratch, unsigned size)
+static size_t whole_pages(size_t size)
 {
+    return (size + PAGE - 1) / PAGE * PAGE;
+}
+
+/* NULL: the twin has no room for one more. */
+static void *twin_take(struct scratch *scratch, unsigned size, size_t bytes)
+{
+    void *piece;
+
     if (scratch->refuse != 0 && prng_chance(&scratch->prng, 1, scratch->refuse))
-        return false;
+        return NULL;
     scratch->space += sizes[size];
-    return true;
+    if (!scratch->hides)
+        return heap_resize(NULL, bytes);
+    piece = aligned_alloc(PAGE, whole_pages(sizes[size]));
+    assert(piece != NULL);
+    map64_put(&scratch->seen, (uintptr_t)piece)->number = (uint64_t)sizes[size] << 32;
+    return piece;
+}
+
+static void protect(uint64_t address, uint64_t value, int protection)
+{
+    int failed = mprotect((void *)(uintptr_t)address, whole_pages(value >> 32), protection);
+
+    assert(failed == 0);
+    (void)failed;
+}
+
+static void twin_give(struct scratch *scratch, const void *piece, unsigned size)
+{
+    const union map64_value *seen = map64_find(&scratch->seen, (uintptr_t)piece);
+
+    if (scratch->hides)
+        protect((uintptr_t)piece, seen->number, PROT_READ | PROT_WRITE);
+    (void)map64_remove(&scratch->seen, (uintptr_t)piece, NULL);
+    scratch->space -= sizes[size];
+    heap_give((void *)piece);
+}
+
+void scratch_twin_hides(struct scratch *scratch)
+{
+    assert(scratch->fd < 0);
+    assert(scratch->space == 0);
+    scratch->hides = true;
+}
+
+void scratch_twin_hide(struct scratch *scratch, bool hidden)
+{
+    struct map64_slot *slot;
+
+    assert(scratch->hides);
+    for (size_t at = 0; (slot = map64_next(&scratch->seen, &at)) != NULL;) {
+        slot->value.number &= ~(uint64_t)UINT32_MAX;
+        protect(slot->key, slot->value.number, hidden ? PROT_NONE : PROT_READ | PROT_WRITE);
+    }
 }
 
 const void *scratch_put(struct scratch *scratch, struct bytes content)
@@ -331,9 +398,12 @@ const void *scratch_put(struct scratch *scratch, struct bytes content)
     unsigned size = size_of(content.size);
     uint32_t number, place;
     uint64_t offset;
+    void *twin;
 
-    if (scratch->fd < 0)
-        return twin_takes(scratch, size) ? heap_copy(content).at : NULL;
+    if (scratch->fd < 0) {
+        twin = twin_take(scratch, size, content.size);
+        return twin != NULL ? memcpy(twin, content.at, content.size) : NULL;
+    }
     if (!take_place(scratch, size, &number, &place))
         return NULL;
     offset = offset_of(size, number, place);
@@ -363,7 +433,7 @@ void *scratch_lend(struct scratch *scratch, size_t bytes)
     uint32_t number, place;
 
     if (scratch->fd < 0)
-        return twin_takes(scratch, size) ? heap_resize(NULL, bytes) : NULL;
+        return twin_take(scratch, size, bytes);
     if (!can_lend(scratch) || !take_place(scratch, size, &number, &place))
         return NULL;
     if (!scratch->lends) { /* the chunk is new, and was not reserved */
@@ -389,12 +459,148 @@ void scratch_give(struct scratch *scratch, const void *piece, size_t bytes)
     size_t offset;
 
     if (scratch->fd < 0) {
-        scratch->space -= sizes[size];
-        heap_give((void *)piece);
+        twin_give(scratch, piece, size);
         return;
     }
     offset = offset_in_file(scratch, piece);
     assert(offset / CHUNK < scratch->chunk_count);
     assert(scratch->chunks[offset / CHUNK].size == size);
     give_place(scratch, (uint32_t)(offset / CHUNK), (uint32_t)(offset % CHUNK / sizes[size]));
+}
+
+/* ---- what is away -----------------------------------------------------------------------------
+ */
+
+static uint32_t stamp_of(int64_t now_ns, bool broken)
+{
+    return (uint32_t)(now_ns / SECOND_NS) << 1 | broken;
+}
+
+/* Was it said in this second or the one before? */
+static bool is_fresh(uint32_t stamp, int64_t now_ns)
+{
+    uint32_t now = stamp_of(now_ns, false) >> 1;
+
+    return stamp != 0 && now - (stamp >> 1) <= 1;
+}
+
+static enum scratch_place place_of(uint32_t stamp)
+{
+    return (stamp & 1) != 0 ? SCRATCH_BROKEN : SCRATCH_HERE;
+}
+
+static bool is_resident(const struct scratch *scratch, uint64_t slice)
+{
+    unsigned char pages[SCRATCH_SLICE / PAGE];
+
+    if (mincore((void *)(scratch->base + slice * SCRATCH_SLICE), SCRATCH_SLICE, pages) != 0)
+        return true; /* nobody can tell: as if nobody had asked */
+    for (size_t i = 0; i < sizeof pages; i++)
+        if ((pages[i] & 1) == 0)
+            return false;
+    return true;
+}
+
+static uint32_t twin_stamp(const struct scratch *scratch, uint64_t address)
+{
+    const union map64_value *found = map64_find(&scratch->seen, address);
+
+    return found != NULL ? (uint32_t)found->number : 0;
+}
+
+static void twin_keep(struct scratch *scratch, uint64_t address, uint32_t stamp)
+{
+    union map64_value *seen = map64_put(&scratch->seen, address);
+
+    seen->number = (seen->number & ~(uint64_t)UINT32_MAX) | stamp;
+    if (scratch->hides && stamp != 0 && (stamp & 1) == 0)
+        protect(address, seen->number, PROT_READ | PROT_WRITE);
+}
+
+static enum scratch_place twin_here(struct scratch *scratch, uint64_t address, int64_t now_ns)
+{
+    uint32_t stamp = twin_stamp(scratch, address);
+
+    if (scratch->away == 0 && !scratch->hides)
+        return SCRATCH_HERE;
+    if (is_fresh(stamp, now_ns))
+        return place_of(stamp);
+    if (scratch->hides)
+        return SCRATCH_AWAY;
+    if (prng_chance(&scratch->prng, 1, scratch->away)) {
+        twin_keep(scratch, address, 0);
+        return SCRATCH_AWAY;
+    }
+    twin_keep(scratch, address, stamp_of(now_ns, false));
+    return SCRATCH_HERE;
+}
+
+static enum scratch_place slice_here(struct scratch *scratch, uint64_t slice, int64_t now_ns)
+{
+    uint32_t *stamp;
+
+    assert(slice / SLICES < scratch->chunk_count);
+    stamp = &scratch->chunks[slice / SLICES].seen[slice % SLICES];
+    if (is_fresh(*stamp, now_ns))
+        return place_of(*stamp);
+    if (!is_resident(scratch, slice))
+        return SCRATCH_AWAY;
+    *stamp = stamp_of(now_ns, false);
+    return SCRATCH_HERE;
+}
+
+enum scratch_place scratch_here(struct scratch *scratch, const void *piece, size_t at, size_t size,
+                                int64_t now_ns, uint64_t *slice)
+{
+    enum scratch_place place;
+    size_t offset;
+
+    assert(size > 0);
+    if (scratch->fd < 0) {
+        *slice = (uintptr_t)piece;
+        return twin_here(scratch, *slice, now_ns);
+    }
+    offset = offset_in_file(scratch, piece) + at;
+    *slice = offset / SCRATCH_SLICE;
+    place = slice_here(scratch, *slice, now_ns);
+    if (place != SCRATCH_HERE || (offset + size - 1) / SCRATCH_SLICE == *slice)
+        return place;
+    *slice += 1;
+    return slice_here(scratch, *slice, now_ns);
+}
+
+/* What is read goes to the page cache; a hole of the file is brought, too. */
+int scratch_bring(struct scratch *scratch, uint64_t slice)
+{
+    uint8_t memory[SCRATCH_SLICE];
+    size_t count = 0;
+
+    if (scratch->fd < 0)
+        return scratch->broken != 0 && prng_chance(&scratch->prng, 1, scratch->broken) ? -EIO : 0;
+    while (count < sizeof memory) {
+        ssize_t got = pread(scratch->fd, memory + count, sizeof memory - count,
+                            (off_t)(slice * SCRATCH_SLICE + count));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            break;
+        count += (size_t)got;
+    }
+    return 0;
+}
+
+void scratch_brought(struct scratch *scratch, uint64_t slice, int result, int64_t now_ns)
+{
+    uint64_t chunk = slice / SLICES;
+
+    if (scratch->fd < 0) {
+        if (map64_find(&scratch->seen, slice) == NULL)
+            return; /* it was given back meanwhile */
+        twin_keep(scratch, slice, stamp_of(now_ns, result != 0));
+    } else if (chunk < scratch->chunk_count) {
+        scratch->chunks[chunk].seen[slice % SLICES] = stamp_of(now_ns, result != 0);
+    }
 }

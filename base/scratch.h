@@ -9,8 +9,12 @@
  * Pieces come in few sizes; a chunk of the file holds pieces of one size and its space is given
  * back when the last of them is. Space is reserved before it is used, so a full disk is a refusal
  * and never a fault. Where that is not so (a file system that cannot reserve, or that writes what
- * has changed to another place) nothing is lent. An error of the disk while a piece is read ends
- * the process, as with memory that was swapped out: nothing acknowledged is in here alone.
+ * has changed to another place) nothing is lent. An error of the disk while a piece is read through
+ * the mapping ends the process, as with memory that was swapped out: nothing acknowledged is in
+ * here alone.
+ *
+ * What has left the page cache would be read by whoever looks at it, who waits for the disk then.
+ * So who can wait otherwise asks first (scratch_here), and has a worker bring what is away.
  */
 #ifndef BASE_SCRATCH_H
 #define BASE_SCRATCH_H
@@ -20,6 +24,8 @@
 #define SCRATCH_PIECE_MIN   ((size_t)2 << 10)
 #define SCRATCH_PIECE_SIZES 7u /* 2, 4, 4.5, 8, 16, 24, 32 KiB */
 #define SCRATCH_PIECE_MAX   ((size_t)32 << 10)
+
+#define SCRATCH_SLICE ((size_t)32 << 10) /* that is brought at a time */
 
 struct scratch;
 
@@ -37,6 +43,26 @@ const void *scratch_put(struct scratch *scratch, struct bytes content);
 void *scratch_lend(struct scratch *scratch, size_t size);
 /* The same size as it was put or lent with. */
 void scratch_give(struct scratch *scratch, const void *piece, size_t size);
+
+/* ---- what is away -----------------------------------------------------------------------------
+ */
+
+/* As far as was known within the last second or so, which costs next to nothing; else the system is
+ * asked. Broken: it could not be brought a moment ago. Of so many bytes of the piece from `at` on,
+ * which may stand in two slices: *slice is the first that is not here. */
+enum scratch_place { SCRATCH_HERE, SCRATCH_AWAY, SCRATCH_BROKEN };
+enum scratch_place scratch_here(struct scratch *scratch, const void *piece, size_t at, size_t size,
+                                int64_t now_ns, uint64_t *slice);
+/* By a worker, while the scratch memory is there: 0, or the negative error. */
+int scratch_bring(struct scratch *scratch, uint64_t slice);
+/* It has said so. */
+void scratch_brought(struct scratch *scratch, uint64_t slice, int result, int64_t now_ns);
+/* Of the twin one in so many that is asked for is away, and one in so many of these is broken. */
+void scratch_twin_forgets(struct scratch *scratch, unsigned away, unsigned broken);
+/* Everything is away in the twin that was told to hide before its first piece: who touches what was
+ * not brought dies of it. */
+void scratch_twin_hides(struct scratch *scratch);
+void scratch_twin_hide(struct scratch *scratch, bool hidden);
 
 /* Bytes of disk in use. */
 uint64_t scratch_space(const struct scratch *scratch);

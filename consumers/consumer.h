@@ -77,6 +77,10 @@ struct consumer_stream {
     bool (*get)(void *owner, uint64_t sequence, struct consumer_message *out);
     bool (*next)(void *owner, const struct consumer_filter *, uint64_t from,
                  struct consumer_message *out);
+    /* Is what `next` reads from there on in memory? 0: it is, for `from` up to *to and a second;
+     * else after how many nanoseconds it is worth asking again. NULL: it always is. */
+    int64_t (*ready)(void *owner, const struct consumer_filter *, uint64_t from, int64_t now_ns,
+                     uint64_t *to);
     /* How many matching ones, from `from` on, `next` finds behind the applied state. */
     uint64_t (*ahead)(void *owner, const struct consumer_filter *, uint64_t from);
     bool (*previous)(void *owner, const struct consumer_filter *, uint64_t up_to,

@@ -90,6 +90,10 @@ struct working {
     uint32_t to_size; /* of the deliver subject */
     bool plain;       /* nothing in the config keeps a message from leaving at once (live.c) */
     uint64_t next_from; /* where to look for the next new message */
+    struct {
+        uint64_t from, to; /* what lies between was in memory then; 0, 0: nothing was asked */
+        int64_t asked_ns;
+    } ready;
     struct push push;
     int64_t plan_again_ns; /* something is held back until then (rate, replay) */
     int64_t active_ns;     /* last sign of life */

@@ -3,6 +3,7 @@
 
 #define CAPACITY_FIRST   16u
 #define REPLAY_IGNORE_NS 1000000 /* gaps that a replay does not wait for */
+#define READY_NS         1000000000
 
 struct candidate {
     struct consumer_message message;
@@ -197,6 +198,26 @@ static enum plan_found next_redelivery(struct consumer *c, struct candidate *fou
     return FOUND_END;
 }
 
+/* False: what the stream would have to look at has to be read from the disk, which is under way. */
+static bool stream_ready(struct consumer *c)
+{
+    struct working *work = &c->busy->work;
+    uint64_t from = work->next_from;
+    int64_t wait_ns;
+
+    if (c->stream->ready == NULL || (from >= work->ready.from && from <= work->ready.to &&
+                                     c->now_ns - work->ready.asked_ns < READY_NS))
+        return true;
+    work->ready.from = from;
+    work->ready.asked_ns = c->now_ns;
+    wait_ns = c->stream->ready(c->stream->owner, &c->filter, from, c->now_ns, &work->ready.to);
+    if (wait_ns == 0)
+        return true;
+    work->ready.to = 0;
+    work->plan_again_ns = c->now_ns + wait_ns;
+    return false;
+}
+
 enum plan_found plan_next(struct consumer *c, struct consumer_message *message)
 {
     struct working *work = &c->busy->work;
@@ -204,6 +225,8 @@ enum plan_found plan_next(struct consumer *c, struct consumer_message *message)
     if (plan_acks_full(c))
         return FOUND_BLOCKED;
     for (size_t scanned = 0; scanned < SCAN_MAX; scanned++) {
+        if (!stream_ready(c))
+            return FOUND_BLOCKED;
         if (!c->stream->next(c->stream->owner, &c->filter, work->next_from, message)) {
             work->caught_up = true;
             return FOUND_END;

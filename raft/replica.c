@@ -445,12 +445,12 @@ void replica_node(struct replica *replica, uint64_t node, bool up)
 /* ---- life
  * ---------------------------------------------------------------------------------------------- */
 
-enum err replica_open(struct groups *groups, uint64_t log_id, const struct replica_events *events,
-                      void *owner, struct replica **replica)
+struct replica *replica_opening(struct groups *groups, uint64_t log_id,
+                                const struct replica_events *events, void *owner,
+                                const struct log_pace *pace)
 {
     static const struct log_events log_events = {log_durable_event, log_failed_event};
     struct replica *opened = HEAP_NEW(struct replica);
-    enum err err;
 
     opened->groups = groups;
     opened->io = groups->io;
@@ -466,24 +466,62 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     replica_heal_init(opened);
     cache_init(&opened->cache, REPLICA_CACHE_BYTES);
     buf_init(&opened->scratch, WIRE_FRAME_MAX);
-    err = replica_recover(opened, &log_events);
-    if (err != OK) {
-        destroy(opened);
-        return err;
+    opened->recovery = replica_recovery_begin(opened, &log_events, pace);
+    return opened;
+}
+
+void replica_opening_drop(struct replica *opening)
+{
+    replica_recovery_end(opening->recovery);
+    destroy(opening);
+}
+
+bool replica_opening_waits(const struct replica *opening)
+{
+    return replica_recovery_waits(opening->recovery);
+}
+
+static void opened(struct replica *replica)
+{
+    replica_recovery_end(replica->recovery);
+    replica->recovery = NULL;
+    groups_join(replica->groups, replica->id, replica);
+    replica_mend_begin(replica);
+    if (replica->repair_from != 0) {
+        replica_repair(replica);
+        return;
     }
-    *replica = opened;
-    groups_join(groups, log_id, opened);
-    replica_mend_begin(opened);
-    if (opened->repair_from != 0) {
-        replica_repair(opened);
-        return OK;
+    raft_core_start(replica->core, io_now(replica->io));
+    if (replica->forgets)
+        timers_arm(io_timers(replica->io), &replica->forgive,
+                   io_now(replica->io) + FORGIVE_LOOK_NS);
+    replica_look_at_members(replica);
+    replica_drain(replica);
+}
+
+enum err replica_opening_step(struct replica *opening, struct replica **replica)
+{
+    enum err err = replica_recovery_step(opening->recovery);
+
+    if (err == OK) {
+        *replica = opening; /* before it says anything */
+        opened(opening);
+    } else if (err != ERR_AGAIN) {
+        replica_opening_drop(opening);
     }
-    raft_core_start(opened->core, io_now(opened->io));
-    if (opened->forgets)
-        timers_arm(io_timers(opened->io), &opened->forgive, io_now(opened->io) + FORGIVE_LOOK_NS);
-    replica_look_at_members(opened);
-    replica_drain(opened);
-    return OK;
+    return err;
+}
+
+enum err replica_open(struct groups *groups, uint64_t log_id, const struct replica_events *events,
+                      void *owner, struct replica **replica)
+{
+    const struct log_pace at_once = {.work = UINT64_MAX};
+    struct replica *opening = replica_opening(groups, log_id, events, owner, &at_once);
+    enum err err = ERR_AGAIN;
+
+    while (err == ERR_AGAIN)
+        err = replica_opening_step(opening, replica);
+    return err;
 }
 
 void replica_close(struct replica *replica)

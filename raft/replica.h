@@ -23,6 +23,7 @@ struct replica_block {
     struct bytes body;             /* the machine's sections */
     struct bytes local;            /* as given to replica_block */
     const struct log_block *block; /* for log_block_ordinal */
+    uint64_t work;                 /* of this call, as in struct log_block */
 };
 
 struct replica_events {
@@ -72,7 +73,8 @@ struct replica_events {
      * nothing lived when it was taken down, can go. Else the log stays as it is. */
     void (*blocked)(void *owner, enum err err);
     /* During replica_open, before anything is applied: the state was that. ERR_CORRUPT: it makes no
-     * sense here, and the state is as it was. */
+     * sense here, and the state is as it was. ERR_AGAIN: the work was too little, and it is called
+     * again with the same. */
     enum err (*restore)(void *owner, const struct replica_block *block);
 
     /*
@@ -108,6 +110,17 @@ struct replica_events {
  * comes to lead. Blocking. Errors as log_open. */
 enum err replica_open(struct groups *groups, uint64_t log_id, const struct replica_events *events,
                       void *owner, struct replica **replica);
+/*
+ * The same in steps (log_opening_begin). The events of a replica that is not open yet come from
+ * them alone, and its owner uses it for nothing else. A step that says ERR_AGAIN is not the last,
+ * and none comes while it waits; with OK it is open and in `replica`, else it is gone.
+ */
+struct replica *replica_opening(struct groups *groups, uint64_t log_id,
+                                const struct replica_events *events, void *owner,
+                                const struct log_pace *pace);
+enum err replica_opening_step(struct replica *opening, struct replica **replica);
+bool replica_opening_waits(const struct replica *opening);
+void replica_opening_drop(struct replica *opening); /* before it is open; nobody is told */
 /* As log_close; may be called from the events. */
 void replica_close(struct replica *replica);
 /* Frees the memory as if the process had died; before store_forget. Only reads that wait are told.

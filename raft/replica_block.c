@@ -312,7 +312,12 @@ bool replica_block_machine(struct bytes *body)
 enum err replica_block_restore(struct replica *replica, const struct log_block *block)
 {
     struct replica_block handed = {
-        .index = block->index, .body = block->body, .local = block->local, .block = block};
+        .index = block->index,
+        .body = block->body,
+        .local = block->local,
+        .block = block,
+        .work = block->work,
+    };
     struct raft_config config;
     int64_t time_last;
     enum err err;

@@ -173,9 +173,10 @@ struct replica {
     bool unmended;      /* its disk still says that something is wrong (replica_mend.c) */
     struct timer mend;
     int64_t forgive_looked_ns;
-    int64_t forgive_looks; /* without a long pause between them */
-    struct timer forgive;  /* no leader all the time: it votes and stands for what it has */
-    unsigned busy;         /* calls on the stack that go on using it */
+    int64_t forgive_looks;     /* without a long pause between them */
+    struct timer forgive;      /* no leader all the time: it votes and stands for what it has */
+    struct recovery *recovery; /* while it is opened */
+    unsigned busy;             /* calls on the stack that go on using it */
     bool draining;
     bool closed;
 };
@@ -291,6 +292,12 @@ bool replica_heal_next(struct replica *replica, struct log_batch *batch);
 void replica_heal_applied(struct replica *replica);
 
 /* replica_recover.c */
-enum err replica_recover(struct replica *replica, const struct log_events *events);
+struct recovery;
+struct recovery *replica_recovery_begin(struct replica *replica, const struct log_events *events,
+                                        const struct log_pace *pace);
+/* As log_opening_step; OK: it has its log and its core. */
+enum err replica_recovery_step(struct recovery *recovery);
+bool replica_recovery_waits(const struct recovery *recovery);
+void replica_recovery_end(struct recovery *recovery); /* before its replica */
 
 #endif

@@ -3,6 +3,8 @@
  * known that they are committed: because an envelope behind them says so, or because this node is
  * the only voter and so its own majority (then an entry is committed once it is durable, which it
  * is). The tail beyond waits in the cache until a leader says more.
+ *
+ * All of it is done in steps, as the log is opened (storage/log.h).
  */
 #include <stdio.h>
 
@@ -19,6 +21,7 @@ struct note {
 
 struct recovery {
     struct replica *replica;
+    struct log_opening *log;
     struct raft_config config; /* newest */
     uint64_t floor;            /* of the state block that it began with; 0: none */
     uint64_t floor_term;
@@ -311,28 +314,56 @@ static void make_core(struct recovery *recovery)
     tell_core(recovery);
 }
 
-enum err replica_recover(struct replica *replica, const struct log_events *events)
+static struct log_opening *open_log(struct recovery *recovery, const struct log_events *events,
+                                    const struct log_pace *pace)
 {
-    struct recovery recovery = {.replica = replica};
+    struct replica *replica = recovery->replica;
     struct log_recovery from_log = {
         .batch = recovered_batch,
         .lost = recovered_lost,
-        .context = &recovery,
+        .context = recovery,
         .block = replica->events.restore != NULL ? recovered_block : NULL,
         .gone = recovered_below,
         .unread = recovered_below,
         .blocks_lost = recovered_blocks_lost,
         .cut_short = recovered_cut_short,
     };
-    enum err err =
-        log_open(replica->groups->store, replica->id, &from_log, events, replica, &replica->log);
 
-    if (err == OK) {
-        log_floor_set(replica->log, recovery.floor);
-        replica_block_begin(replica);
-        apply_waiting(&recovery);
-        make_core(&recovery);
-    }
-    heap_give(recovery.notes);
-    return err;
+    return log_opening_begin(replica->groups->store, replica->id, &from_log, events, replica, pace);
+}
+
+struct recovery *replica_recovery_begin(struct replica *replica, const struct log_events *events,
+                                        const struct log_pace *pace)
+{
+    struct recovery *recovery = HEAP_NEW(struct recovery);
+
+    recovery->replica = replica;
+    recovery->log = open_log(recovery, events, pace);
+    return recovery;
+}
+
+enum err replica_recovery_step(struct recovery *recovery)
+{
+    struct replica *replica = recovery->replica;
+    enum err err = log_opening_step(recovery->log, &replica->log);
+
+    if (err != OK)
+        return err;
+    log_floor_set(replica->log, recovery->floor);
+    replica_block_begin(replica);
+    apply_waiting(recovery);
+    make_core(recovery);
+    return OK;
+}
+
+bool replica_recovery_waits(const struct recovery *recovery)
+{
+    return log_opening_waits(recovery->log);
+}
+
+void replica_recovery_end(struct recovery *recovery)
+{
+    log_opening_end(recovery->log);
+    heap_give(recovery->notes);
+    heap_give(recovery);
 }

@@ -257,7 +257,8 @@ bool client_deliver(struct client_sub *sub, const struct message *message);
 struct client_question {
     struct buf client;  /* who it is, as JSON */
     struct buf connect; /* and what it has said */
-    struct bytes said;  /* what it calls itself; owned */
+    struct bytes said;  /* what it calls itself; owned, as the next */
+    struct bytes home;  /* the account whose claims say that it is asked; empty: as configured */
 };
 struct client_proof {
     struct client *client;            /* NULL: it is gone */

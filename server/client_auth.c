@@ -276,9 +276,10 @@ static void proof_begin(struct client *client, const struct auth_proof *asked,
 
 /* Somebody else is to say who it is, which may take long: it is heard so far that its end is. */
 static void question_begin(struct client *client, const struct auth_claim *claim,
-                           const struct connect *said, struct bytes args)
+                           const struct auth_user *user, const struct connect *said,
+                           struct bytes args)
 {
-    proof_make(client, args)->question = client_question_make(client, claim, said);
+    proof_make(client, args)->question = client_question_make(client, claim, user, said);
 }
 
 /* What it subscribed to leaves first: the shell takes that out in parts, as a million would hold up
@@ -401,7 +402,10 @@ void client_authenticate(struct client *client, const struct connect *said, stru
     switch (auth_ask(auth, &claim, &user, &proof)) {
     case AUTH_ALLOWED: admit(client, said, args, user, now_ns); break;
     case AUTH_REFUSED: violation(client, said->user); break;
-    case AUTH_DELEGATED: question_begin(client, &claim, said, args); break;
+    case AUTH_DELEGATED:
+        question_begin(client, &claim, user, said, args);
+        auth_user_end(user);
+        break;
     case AUTH_PROVE: proof_begin(client, &proof, user, args); break;
     }
 }
@@ -413,7 +417,7 @@ static void not_proven(struct client *client, const struct client_proof *proof,
     const struct auth_claim claim = claim_of(client, said);
 
     if (proof->question == NULL && auth_delegates(client->clients->auth, &claim, NULL))
-        question_begin(client, &claim, said, proof->connect);
+        question_begin(client, &claim, NULL, said, proof->connect);
     else
         violation(client, said->user);
 }
@@ -567,7 +571,7 @@ static const char *words_for(const struct client *client, const struct auth_user
 {
     const struct auth_signed *made = client->user->made;
 
-    if (now != NULL || made->delegated)
+    if (now != NULL || (made->delegated && made->home.size == 0))
         return NULL;
     return auth_signed_words(client->clients->auth, made->token, wall_s(client));
 }
@@ -626,10 +630,17 @@ static bool is_surplus(const struct client *client)
                                   connections_max(client->account->options);
 }
 
+static bool is_renewed(const struct client *client, const struct auth_user *user)
+{
+    return user != NULL && user->made != NULL &&
+           user->options->account != account_of(client, user)->options;
+}
+
+/* Who it is about to be counts, too. */
 bool client_account_renewed(const struct client *client)
 {
-    return client->user != NULL && client->user->made != NULL &&
-           client->user->options->account != client->account->options;
+    return is_renewed(client, client->user) || (client->proof != NULL && client->proof->leaving &&
+                                                is_renewed(client, client->proof->user));
 }
 
 void client_auth_changed(struct client *client, const struct auth *before)

@@ -14,17 +14,19 @@ static void text(struct json_writer *w, struct bytes key, struct bytes value)
     json_string(w, value);
 }
 
-static struct bytes called(const struct auth_claim *claim)
+static struct bytes called(const struct auth_claim *claim, const struct auth_user *user)
 {
     if (claim->nkey.size > 0)
         return claim->nkey;
     if (claim->user.size > 0)
         return claim->user;
+    if (user != NULL && user->made != NULL)
+        return auth_user_name(user);
     return claim->token.size > 0 ? BYTES("[REDACTED]") : bytes_of(NULL, 0);
 }
 
 static void describe(const struct client *client, const struct auth_claim *claim,
-                     const struct connect *said, struct buf *out)
+                     const struct auth_user *user, const struct connect *said, struct buf *out)
 {
     struct json_writer w;
 
@@ -33,7 +35,7 @@ static void describe(const struct client *client, const struct auth_claim *claim
     text(&w, BYTES("host"), bytes_of_text(client->address));
     json_key(&w, BYTES("id"));
     json_number_u64(&w, client->id);
-    text(&w, BYTES("user"), called(claim));
+    text(&w, BYTES("user"), called(claim, user));
     text(&w, BYTES("name"), said->name);
     text(&w, BYTES("kind"), BYTES("Client"));
     text(&w, BYTES("type"),
@@ -49,6 +51,7 @@ static void repeat(const struct auth_claim *claim, const struct connect *said, s
 
     json_writer_init(&w, out);
     json_object_begin(&w);
+    text(&w, BYTES("jwt"), claim->jwt);
     text(&w, BYTES("nkey"), claim->nkey);
     text(&w, BYTES("sig"), claim->signature);
     text(&w, BYTES("auth_token"), claim->token);
@@ -64,15 +67,18 @@ static void repeat(const struct auth_claim *claim, const struct connect *said, s
 
 struct client_question *client_question_make(const struct client *client,
                                              const struct auth_claim *claim,
+                                             const struct auth_user *user,
                                              const struct connect *said)
 {
     struct client_question *question = HEAP_NEW(struct client_question);
 
     buf_init(&question->client, DESCRIPTION_MAX);
     buf_init(&question->connect, DESCRIPTION_MAX);
-    describe(client, claim, said, &question->client);
+    describe(client, claim, user, said, &question->client);
     repeat(claim, said, &question->connect);
-    question->said = heap_copy(called(claim));
+    question->said = heap_copy(called(claim, user));
+    if (user != NULL && user->made != NULL)
+        question->home = heap_copy(user->options->account->name);
     return question;
 }
 
@@ -85,5 +91,6 @@ void client_question_free(struct client_question *question)
     buf_deinit(&question->client);
     buf_deinit(&question->connect);
     heap_give((void *)question->said.at);
+    heap_give((void *)question->home.at);
     heap_give(question);
 }

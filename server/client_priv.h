@@ -60,6 +60,7 @@ void client_grant(struct client *client, struct bytes reply);
 /* client_delegate.c */
 struct client_question *client_question_make(const struct client *client,
                                              const struct auth_claim *claim,
+                                             const struct auth_user *user,
                                              const struct connect *said);
 void client_question_free(struct client_question *question); /* NULL is fine */
 

@@ -72,6 +72,28 @@ static size_t counted(const struct connections *connections)
     return (size_t)atomic_load(&connections->shared->count);
 }
 
+static int64_t places(const struct connections *connections)
+{
+    if (connections->shared == NULL)
+        return connections->places;
+    return atomic_load_explicit(&connections->shared->places, memory_order_relaxed);
+}
+
+void connections_limit(struct connections *connections, int64_t most)
+{
+    connections->places = most;
+    if (connections->shared != NULL)
+        atomic_store_explicit(&connections->shared->places, most, memory_order_relaxed);
+}
+
+/* The last that came is one too many. */
+static bool is_full(const struct connections *connections)
+{
+    int64_t count = (int64_t)counted(connections);
+
+    return count > connections->clients.options->max_connections || count > places(connections);
+}
+
 static void connection_free(struct connection *c)
 {
     connection_unlist(c);
@@ -448,7 +470,7 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
         connection_websocket_begin(c);
     connection_tls_begin(c);
     connection_start(c);
-    if (counted(connections) > (size_t)connections->clients.options->max_connections)
+    if (is_full(connections))
         client_end(&c->client, c->greeted ? "maximum connections exceeded" : NULL,
                    "Maximum Connections Exceeded");
 }
@@ -459,7 +481,7 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
 void connections_init(struct connections *connections, struct io *io, const struct options *options,
                       const struct info *info, struct logger *logger, uint64_t seed)
 {
-    *connections = (struct connections){.io = io, .stall.fire = stall_fired};
+    *connections = (struct connections){.io = io, .stall.fire = stall_fired, .places = INT64_MAX};
     connections_leave_init(connections);
     closed_clients_init(&connections->closed, options->max_closed_clients);
     map64_init(&connections->by_id, seed ^ 1);

@@ -30,6 +30,7 @@ struct tls_context;
 struct connections_shared {
     _Atomic uint64_t ids;             /* given to clients */
     _Atomic int64_t count;            /* of all */
+    _Atomic int64_t places;           /* how many there may be beside the files of streams */
     _Atomic uint64_t handshakes;      /* since when in ms, and how many: connection_tls.c */
     _Atomic int64_t load[SHARDS_MAX]; /* of each, those on their way to it included */
 };
@@ -59,6 +60,7 @@ struct connections {
     int64_t handshakes;
     size_t count;
     uint64_t total;                       /* ever accepted */
+    int64_t places;                       /* how many there may be beside the files of streams */
     struct connections_shared *shared;    /* with other shards; NULL: there are none */
     const struct connection_mover *mover; /* NULL: none goes to another shard */
     struct connection *parted;            /* have let go of their sockets, to go there */
@@ -81,6 +83,9 @@ void connections_share(struct connections *connections, struct connections_share
 /* Takes over the socket; `websocket`: of the port where clients speak over that. */
 void connections_accept(struct connections *connections, struct io_sock *sock,
                         const struct io_address *peer, bool websocket);
+
+/* The process has descriptors for so many of all shards, and no more. */
+void connections_limit(struct connections *connections, int64_t places);
 
 /* Once per turn: sends, pauses, closes what there is to be. */
 void connections_flush(struct connections *connections);

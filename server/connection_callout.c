@@ -21,6 +21,7 @@
 struct callout {
     struct callouts *owner;
     struct connection *about; /* which waits: it ends no later than that */
+    struct account *account;  /* where it is asked; NULL: it was taken away meanwhile */
     char token[TOKEN_SIZE + 1];
     char user[NKEY_TEXT_SIZE + 1]; /* that the answer is to be about */
     bool answered;
@@ -28,10 +29,16 @@ struct callout {
     struct timer timer;  /* it is over, or there is an answer */
 };
 
+/* An account where it is asked. */
+struct home {
+    struct home *next;
+    struct account *account;
+    struct sink *sink; /* for what is answered there */
+};
+
 struct callouts {
     struct connections *connections;
-    struct account *account; /* where it is asked */
-    struct sink *sink;       /* for what is answered there */
+    struct home *homes;
     char shard[SHARD_SIZE + 1];
     struct table all; /* by token */
 };
@@ -70,18 +77,29 @@ static void leave(struct callout *callout)
     heap_give(callout);
 }
 
-static struct bytes xkey_of(const struct clients *clients)
+static const struct callout_options *options_of(const struct callout *callout)
 {
-    const struct callout_options *options = clients->options->auth.callout;
+    return auth_callout(callout->owner->connections->clients.auth,
+                        callout->about->client.proof->question->home);
+}
+
+static struct bytes xkey_of(const struct callout *callout)
+{
+    const struct callout_options *options = options_of(callout);
 
     return options != NULL ? options->xkey : bytes_of(NULL, 0);
+}
+
+static bool is_sealed(struct bytes answer)
+{
+    return !bytes_starts(answer, BYTES("eyJ"));
 }
 
 static bool open_answer(const struct callout *callout, struct buf *out,
                         char why[static CALLOUT_WHY_SIZE])
 {
     const struct clients *clients = &callout->owner->connections->clients;
-    struct bytes xkey = xkey_of(clients);
+    struct bytes xkey = xkey_of(callout);
 
     if (xkey.size == 0)
         return buf_add(out, callout->answer);
@@ -99,6 +117,8 @@ static void read_answer(struct callout *callout)
     const struct callout_wanted wanted = {
         .user = bytes_of_text(callout->user),
         .server_id = bytes_of_text(clients->info->id),
+        .home = proof->question->home,
+        .sealed = xkey_of(callout).size > 0 && is_sealed(callout->answer),
         .said = proof->question->said,
         .type = client->type,
         .wall_s = (clients->wall_ahead_ns + clients->now_ns) / SECOND_NS,
@@ -123,10 +143,10 @@ static void over(struct timer *timer)
 
     if (callout->answered)
         read_answer(callout);
-    else
+    else if (callout->account != NULL)
         logger_debug(connections->clients.logger,
                      "Authorization callout response not received in time on account \"%.*s\"",
-                     BYTES_ARG(account_name(callout->owner->account)));
+                     BYTES_ARG(account_name(callout->account)));
     leave(callout);
     client_proof_done(proof, io_now(connections->io));
 }
@@ -151,15 +171,17 @@ static void listen_in(struct callouts *callouts, struct account *account)
 {
     struct router *router = callouts->connections->clients.router;
     char subject[SUBJECT_SIZE];
+    struct home *home;
 
-    if (callouts->account == account)
-        return;
-    if (callouts->sink != NULL)
-        router_sink_remove(router, callouts->sink);
+    for (home = callouts->homes; home != NULL; home = home->next)
+        if (home->account == account)
+            return;
+    home = HEAP_NEW(struct home);
     snprintf(subject, sizeof(subject), "$SYS._INBOX.%s.*", callouts->shard);
-    callouts->account = account;
-    callouts->sink =
-        router_sink_add_known(router, account, bytes_of_text(subject), answered, callouts);
+    home->account = account;
+    home->sink = router_sink_add_known(router, account, bytes_of_text(subject), answered, callouts);
+    home->next = callouts->homes;
+    callouts->homes = home;
 }
 
 static void make_names(struct callout *callout)
@@ -191,13 +213,13 @@ static bool write_question(const struct callout *callout, struct bytes tls, stru
     int64_t patience_ns = options_auth_timeout_ns(options, client->type);
     const struct callout_question question = {
         .id = bytes_of_text(callout->token),
-        .issuer = options->auth.callout->issuer,
+        .issuer = options_of(callout)->issuer,
         .user = bytes_of_text(callout->user),
         .server_id = bytes_of_text(clients->info->id),
         .server_name = or_nothing(clients->info->name),
         .host = or_nothing(clients->info->host),
         .server_xkey =
-            xkey_of(clients).size > 0 ? bytes_of_text(clients->info->curve_id) : bytes_of(NULL, 0),
+            xkey_of(callout).size > 0 ? bytes_of_text(clients->info->curve_id) : bytes_of(NULL, 0),
         .version = BYTES(NATS_VERSION),
         .cluster = clients->info->cluster,
         .tags = options->server_tags.at,
@@ -221,11 +243,11 @@ static bool seal(const struct callout *callout, struct buf *question, struct buf
     struct buf sealed;
     bool done;
 
-    if (xkey_of(clients).size == 0)
+    if (xkey_of(callout).size == 0)
         return true;
     io_random(connections->io, nonce, sizeof(nonce));
     buf_init(&sealed, QUESTION_MAX);
-    done = callout_seal(&sealed, buf_bytes(question), xkey_of(clients), clients->info->curve_seed,
+    done = callout_seal(&sealed, buf_bytes(question), xkey_of(callout), clients->info->curve_seed,
                         nonce) &&
            buf_print(headers, "NATS/1.0\r\nNats-Server-Xkey: %s\r\n\r\n", clients->info->curve_id);
     explicit_bzero(question->at, question->size);
@@ -254,7 +276,7 @@ static bool ask(struct callout *callout)
         message.reply = bytes_of_text(reply);
         message.payload = buf_bytes(&question);
         message.headers = buf_bytes(&headers);
-        received = router_publish(router, callouts->account, &message);
+        received = router_publish(router, callout->account, &message);
     }
     if (question.size > 0)
         explicit_bzero(question.at, question.size);
@@ -270,27 +292,27 @@ void connection_callout_begin(struct connection *c)
     const struct options *options = connections->clients.options;
     struct callouts *callouts = callouts_of(connections);
     struct callout *callout = HEAP_NEW(struct callout);
-    struct account *account =
-        options->auth.callout != NULL
-            ? router_account(connections->clients.router, options->auth.callout->account)
-            : NULL;
+    const struct callout_options *asked;
 
     c->client.proof->begun = true;
     callout->owner = callouts;
     callout->about = c;
     c->callout = callout;
+    asked = options_of(callout);
+    if (asked != NULL)
+        callout->account = router_account(connections->clients.router, asked->account);
     callout->timer.fire = over;
     make_names(callout);
     table_add(&callouts->all, callout);
     timers_arm(io_timers(connections->io), &callout->timer,
                io_now(connections->io) + options_auth_timeout_ns(options, c->client.type));
-    if (account == NULL)
+    if (callout->account == NULL)
         return; /* it was taken away meanwhile: nobody answers */
-    listen_in(callouts, account);
+    listen_in(callouts, callout->account);
     if (!ask(callout))
         logger_debug(connections->clients.logger,
                      "Nobody answers authorization requests on account \"%.*s\"",
-                     BYTES_ARG(account_name(account)));
+                     BYTES_ARG(account_name(callout->account)));
 }
 
 /* The answer, if one still comes, is nobody's. */
@@ -306,13 +328,17 @@ void connection_callout_leave(struct connection *c)
 void connections_callouts_drop(struct connections *connections)
 {
     struct callouts *callouts = connections->callouts;
+    struct home *home;
 
     if (callouts == NULL)
         return;
     assert(callouts->all.count == 0);
     table_deinit(&callouts->all);
-    if (callouts->sink != NULL)
-        router_sink_remove(connections->clients.router, callouts->sink);
+    while ((home = callouts->homes) != NULL) {
+        callouts->homes = home->next;
+        router_sink_remove(connections->clients.router, home->sink);
+        heap_give(home);
+    }
     heap_give(callouts);
     connections->callouts = NULL;
 }

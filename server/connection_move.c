@@ -53,9 +53,14 @@ void connection_drop(struct connection *c)
 /* ---- which ------------------------------------------------------------------------------------
  */
 
+static uint64_t done_by(const struct connection *c)
+{
+    return c->client.received.messages + c->client.sent.messages;
+}
+
 static uint64_t done_since(struct connection *c)
 {
-    uint64_t done = c->client.received.messages + c->client.sent.messages;
+    uint64_t done = done_by(c);
     uint64_t since = done - c->done_before;
 
     c->done_before = done;
@@ -78,13 +83,20 @@ void connections_look(struct connections *connections)
     (void)look(connections);
 }
 
+bool connections_have_to_give(const struct connections *connections)
+{
+    for (const struct connection *c = connections->all; c != NULL; c = c->next)
+        if (done_by(c) > c->done_before && !client_streams(&c->client) && is_settled(&c->client))
+            return true;
+    return false;
+}
+
 void connections_give(struct connections *connections, unsigned to, unsigned share, unsigned most)
 {
     uint64_t left = look(connections) / 1000 * share;
 
     for (struct connection *c = connections->all; c != NULL && most > 0; c = c->next) {
-        if (c->done == 0 || c->done > left || client_streams(&c->client) ||
-            !connection_part(c, to))
+        if (c->done == 0 || c->done > left || client_streams(&c->client) || !connection_part(c, to))
             continue;
         left -= c->done;
         most--;

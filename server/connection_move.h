@@ -31,6 +31,8 @@ bool connection_part(struct connection *c, unsigned to);
 /* Of those that have something to do, `most` at most, which do up to `share` thousandths of all
  * that was done since the last look. Others than those that follow a stream. */
 void connections_give(struct connections *connections, unsigned to, unsigned share, unsigned most);
+/* Is there one that could go, and does something? */
+bool connections_have_to_give(const struct connections *connections);
 /* The look alone. */
 void connections_look(struct connections *connections);
 /* Any of them, at random: for tests. */

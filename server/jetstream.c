@@ -567,7 +567,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream_spaces_serve(jetstream);
     jetstream_scrub_begin(jetstream);
     jetstream_directory_begin(jetstream);
-    if (jetstream->late.first != NULL)
+    if (jetstream->late.closed.first != NULL)
         jetstream_awake(jetstream);
     logger_info(server_logger(server), "---------------- JETSTREAM ----------------");
     logger_info(server_logger(server), "  Store Directory: \"%s/millrace\"",

@@ -27,8 +27,11 @@ void jetstream_shard_turn(struct jetstream *jetstream, unsigned shard);
 void jetstream_shard_flush(struct jetstream *jetstream, unsigned shard);
 /* Of this node's disk, as its peers know it: the first eight bytes of the store's id. */
 uint64_t jetstream_incarnation(const struct jetstream *jetstream);
-/* Every stream is open when this returns: what is said of all of them is right. Blocking, right
- * after a start; not from inside a publish. */
+/* How many files streams will take that are not open yet. Blocking, the first time. */
+uint64_t jetstream_late_files(struct jetstream *jetstream);
+/* Every stream is open when this returns, but for those that want for something (jetstream_trouble
+ * says so): what is said of all of them is right. Blocking, right after a start; not from inside a
+ * publish. */
 void jetstream_complete(struct jetstream *jetstream);
 /* The server ends soon: whoever waits for messages is told. */
 void jetstream_say_shutdown(struct jetstream *jetstream);

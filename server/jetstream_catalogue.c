@@ -314,8 +314,7 @@ static bool refuse_offline(struct jetstream *jetstream, struct catalogue_op *op)
     if (op->account == NULL || entry == NULL || !entry->offline ||
         entry->leader != 0) /* others may have it */
         return false;
-    fail(jetstream, op, 10194,
-         "stream is offline: its log could not be opened when the server started");
+    fail(jetstream, op, 10194, JETSTREAM_OFFLINE);
     return true;
 }
 

@@ -47,10 +47,14 @@ struct groups *jetstream_groups(struct jetstream *jetstream);
 /* ---- for the shells of streams
  * ----------------------------------------------------------------------- */
 
+/* Of error 10194. */
+#define JETSTREAM_OFFLINE "stream is offline: its log could not be opened when the server started"
+
 /* Are all streams open that are here? If not, they will be soon, sooner for the question. */
 bool jetstream_is_complete(struct jetstream *jetstream);
-/* Opens that stream, if there is one that is not open yet. Not from inside a publish. */
-void jetstream_need(struct jetstream *jetstream, struct account *account, struct bytes name);
+/* Opens that stream, if there is one that is not open yet; false: that takes some turns, and is to
+ * be asked again then. Not from inside a publish. */
+bool jetstream_need(struct jetstream *jetstream, struct account *account, struct bytes name);
 /*
  * In a cluster: a message for the leader of that stream, or of the metadata group
  * (CATALOGUE_LOG_ID). True: it has been sent there, or waits until there is a leader, or will be

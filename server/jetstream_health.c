@@ -48,6 +48,8 @@ bool jetstream_trouble(struct jetstream *jetstream, bool meta_only, struct jetst
     uint64_t self;
 
     *out = (struct jetstream_trouble){.why = jetstream->unhealthy};
+    if (out->why == NULL && jetstream->late.lacking.first != NULL)
+        out->why = "a stream could not be opened yet";
     if (out->why != NULL || !jetstream_clustered(jetstream))
         return out->why != NULL;
     out->why = meta_trouble(jetstream);

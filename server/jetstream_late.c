@@ -6,7 +6,7 @@
  * them opened.
  *
  * Opening one is what it was when the start did it: its log is recovered and synced before anything
- * is answered from it.
+ * is answered from it. One of many messages is opened over several turns (jetstream_opening.c).
  */
 #include "base/heap.h"
 #include "raft/replica.h"
@@ -22,24 +22,35 @@
 #define SLICE_HURRIED  64u
 #define SLICE_MESSAGES 20000u
 
-/* One whose state block takes more holds up the loop. It comes last, and not before those who come
+/* One whose state block takes more is opened in steps. It comes last, and not before those who come
  * right after the start have been answered. */
 #define HEAVY_BYTES   (512u << 10)
 #define HEAVY_WAIT_NS INT64_C(250000000)
+
+/* What wants for descriptors, memory or space is opened again and again for so long. */
+#define AGAIN_NS  INT64_C(100000000)
+#define GIVEUP_NS INT64_C(10000000000)
+
+#define NOT_COUNTED UINT64_MAX
 
 struct late {
     struct jetstream *jetstream;
     struct catalogue_entry *entry;
     struct door *door;
-    bool asked;
+    bool asked, opening;
     bool weighed, heavy;
+    bool steps;       /* it is being opened over several turns (jetstream_opening.c) */
+    uint64_t files;   /* that it will have open */
+    enum err lack;    /* why it could not be opened now; OK: it could */
+    int64_t lacks_ns; /* since then; 0: it has not been opened */
+    int64_t again_ns; /* while it is among those that want for something */
     struct late *before, *next;
 };
 
 /* ---- the list ---------------------------------------------------------------------------------
  */
 
-static void add_last(struct jetstream_late *list, struct late *late)
+static void add_last(struct late_list *list, struct late *late)
 {
     late->before = list->last;
     late->next = NULL;
@@ -50,7 +61,7 @@ static void add_last(struct jetstream_late *list, struct late *late)
     list->last = late;
 }
 
-static void take_out(struct jetstream_late *list, struct late *late)
+static void take_out(struct late_list *list, struct late *late)
 {
     if (late->before != NULL)
         late->before->next = late->next;
@@ -63,7 +74,7 @@ static void take_out(struct jetstream_late *list, struct late *late)
 }
 
 /* Behind those that were asked for before it. */
-static void add_asked(struct jetstream_late *list, struct late *late)
+static void add_asked(struct late_list *list, struct late *late)
 {
     struct late *behind = list->first;
 
@@ -87,11 +98,11 @@ static void knocked(void *owner)
     struct late *late = owner;
 
     jetstream_awake(late->jetstream);
-    if (late->asked)
+    if (late->asked || late->again_ns != 0)
         return;
-    take_out(&late->jetstream->late, late);
+    take_out(&late->jetstream->late.closed, late);
     late->asked = true;
-    add_asked(&late->jetstream->late, late);
+    add_asked(&late->jetstream->late.closed, late);
 }
 
 /* ---- at the start -----------------------------------------------------------------------------
@@ -116,10 +127,11 @@ void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *ent
     late = HEAP_NEW(struct late);
     late->jetstream = jetstream;
     late->entry = entry;
+    late->files = NOT_COUNTED;
     late->door =
         door_open(jetstream, account, &entry->config, &jetstream->late.room, knocked, late);
     entry->late = late;
-    add_last(&jetstream->late, late);
+    add_last(&jetstream->late.closed, late);
 }
 
 /* ---- limits over all streams -------------------------------------------------------------------
@@ -133,18 +145,39 @@ static bool is_counted(const struct jetstream *jetstream, const struct stream *s
            account_stores_counted(stream_account(stream));
 }
 
+/* One of another account counts only for the server's limit. */
+static bool lacks_counted(const struct jetstream *jetstream, const struct stream *stream)
+{
+    const struct late *late = jetstream->late.lacking.first;
+
+    if (server_options(jetstream->server)->jetstream_options.store_max >= 0)
+        return late != NULL;
+    while (late != NULL &&
+           !bytes_equal(late->entry->assigned.account, account_name(stream_account(stream))))
+        late = late->next;
+    return late != NULL;
+}
+
 bool jetstream_admits_now(struct jetstream *jetstream, const struct stream *stream)
 {
-    if (jetstream->late.first == NULL || !is_counted(jetstream, stream))
+    const struct jetstream_late *late = &jetstream->late;
+
+    if ((late->closed.first == NULL && late->lacking.first == NULL) ||
+        !is_counted(jetstream, stream) ||
+        (late->closed.first == NULL && !lacks_counted(jetstream, stream)))
         return true;
     jetstream->late.held = true;
     (void)jetstream_is_complete(jetstream); /* who waits for all has them opened */
     return false;
 }
 
-/* All are open. */
-static void go_on(struct jetstream *jetstream)
+/* What is held may have been told how much there is. */
+static void look_held(struct jetstream *jetstream)
 {
+    if (jetstream->late.closed.first != NULL)
+        return;
+    if (jetstream->late.lacking.first == NULL)
+        jetstream_awake(jetstream); /* requests may wait for all */
     if (!jetstream->late.held)
         return;
     jetstream->late.held = false;
@@ -158,17 +191,49 @@ static void go_on(struct jetstream *jetstream)
 /* ---- opening ----------------------------------------------------------------------------------
  */
 
-/* What it still has to sync may be put off. The stream listens before the door is shut: another
- * shard, which does not wait for this one, would find nobody in between. */
+static bool passes(enum err err)
+{
+    return err == ERR_FULL || err == ERR_NO_MEMORY || err == ERR_NO_SPACE;
+}
+
+bool jetstream_late_lacks(struct jetstream *jetstream, const struct catalogue_entry *entry,
+                          enum err err)
+{
+    struct late *late = entry->late;
+    int64_t now_ns = io_now(server_io(jetstream->server));
+
+    if (late == NULL || !passes(err))
+        return false;
+    if (late->lacks_ns == 0) {
+        late->lacks_ns = now_ns;
+        logger_warn(server_logger(jetstream->server),
+                    "Stream '%.*s' can not be opened yet: %s%s: it is tried again",
+                    BYTES_ARG(entry->config.name), err_text(err),
+                    err == ERR_FULL ? " (too many open files)" : "");
+    }
+    if (now_ns - late->lacks_ns >= GIVEUP_NS)
+        return false;
+    late->lack = err;
+    return true;
+}
+
+/* The stream listens before the door is shut: another shard, which does not wait for this one,
+ * would find nobody in between. */
+static void shut(struct jetstream *jetstream, struct late *late)
+{
+    if (late->lack == OK)
+        door_shut(late->door);
+    log_time_raise(&jetstream->log_time, jetstream->time_floor_ns);
+}
+
+/* What it still has to sync may be put off. */
 static void open_one(struct jetstream *jetstream, struct late *late)
 {
-    struct catalogue_entry *entry = late->entry;
-
-    take_out(&jetstream->late, late);
-    entry->late = NULL;
-    jetstream_entry_open(jetstream, entry);
-    door_shut(late->door);
-    log_time_raise(&jetstream->log_time, jetstream->time_floor_ns);
+    take_out(&jetstream->late.closed, late);
+    late->opening = true;
+    late->lack = OK;
+    jetstream_entry_open(jetstream, late->entry);
+    shut(jetstream, late);
 }
 
 /* One whose log has no config yet takes nothing: perhaps it is to be filled from a backup, and
@@ -178,29 +243,111 @@ static bool takes(const struct stream *stream)
     return stream != NULL && stream_applied(stream)->configured;
 }
 
+static void put_back(struct late *late)
+{
+    struct jetstream *jetstream = late->jetstream;
+
+    late->opening = false;
+    late->again_ns = io_now(server_io(jetstream->server)) + AGAIN_NS;
+    late->entry->offline = true; /* as long as it is so */
+    door_listen(late->door);
+    add_last(&jetstream->late.lacking, late);
+}
+
 /* It is on the disk now, or it is closed again. */
 static void opened(struct late *late)
 {
+    if (late->lack != OK) {
+        put_back(late);
+        return;
+    }
+    late->entry->late = NULL;
+    if (late->lacks_ns != 0 && late->entry->stream != NULL) {
+        late->entry->offline = false;
+        logger_info(server_logger(late->jetstream->server), "Stream '%.*s' is open now",
+                    BYTES_ARG(late->entry->config.name));
+    }
     if (takes(late->entry->stream))
         door_hand_over(late->door, late->entry->stream);
     else
         door_refuse(late->door);
     door_destroy(late->door);
+    jetstream_awake(late->jetstream); /* requests may wait for it */
     heap_give(late);
 }
+
+/* The stream is removed, and was not opened. */
+static void drop(struct late *late)
+{
+    take_out(&late->jetstream->late.lacking, late);
+    late->entry->late = NULL;
+    door_refuse(late->door);
+    door_destroy(late->door);
+    heap_give(late);
+}
+
+/* ---- over several turns -----------------------------------------------------------------------
+ */
+
+/* Who cannot wait for the steps has it opened in one go. */
+static void give_up_steps(struct jetstream *jetstream)
+{
+    if (jetstream->opening.entry == NULL)
+        return;
+    jetstream->opening.entry->late->steps = false;
+    jetstream_opening_drop(jetstream);
+}
+
+/* Those of its kind come one after the other. */
+static bool begin_steps(struct late *late)
+{
+    late->steps = late->heavy && jetstream_opening_begin(late->jetstream, late->entry);
+    return late->steps;
+}
+
+static void step(struct jetstream *jetstream)
+{
+    struct late *late = jetstream->opening.entry != NULL ? jetstream->opening.entry->late : NULL;
+
+    if (late == NULL)
+        return;
+    late->lack = OK;
+    late->opening = true;
+    late->steps = !jetstream_opening_step(jetstream);
+    late->opening = false;
+    if (late->steps)
+        return;
+    take_out(&jetstream->late.closed, late);
+    shut(jetstream, late);
+    opened(late);
+    look_held(jetstream);
+}
+
+/* ---- in one go --------------------------------------------------------------------------------
+ */
 
 void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct late *late = entry->late;
 
-    if (late == NULL)
+    if (late == NULL || late->opening || late->again_ns != 0)
         return;
+    if (late->steps)
+        give_up_steps(jetstream);
     jetstream_lanes_settle_later(jetstream);
     open_one(jetstream, late);
     jetstream_lanes_settle(jetstream);
     opened(late);
-    if (jetstream->late.first == NULL)
-        go_on(jetstream);
+    look_held(jetstream);
+}
+
+void jetstream_late_forget(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    jetstream_late_open(jetstream, entry);
+    if (entry->late == NULL)
+        return;
+    drop(entry->late);
+    look_held(jetstream);
 }
 
 static uint64_t cost_of(const struct catalogue_entry *entry)
@@ -231,29 +378,38 @@ static void weigh(struct late *late)
     struct jetstream *jetstream = late->jetstream;
     uint64_t most = server_options(jetstream->server)->sim.late_heavy;
 
+    if (late->weighed)
+        return;
     late->weighed = true;
     late->heavy = log_block_bytes(jetstream_lane(jetstream, late->entry)->store,
                                   late->entry->assigned.id) > (most > 0 ? most : HEAVY_BYTES);
-    if (!late->heavy)
+    if (!late->heavy || is_wanted(late))
         return;
-    take_out(&jetstream->late, late);
-    add_last(&jetstream->late, late);
+    take_out(&jetstream->late.closed, late);
+    add_last(&jetstream->late.closed, late);
+}
+
+/* It is being opened, or waits for another that is. */
+static bool has_begun(const struct late *late)
+{
+    return late->steps || (late->heavy && late->jetstream->opening.entry != NULL);
 }
 
 /* NULL: none is to be opened now. */
 static struct late *next_due(struct jetstream *jetstream)
 {
-    struct late *late;
+    struct late *late = jetstream->late.closed.first, *next;
 
-    while ((late = jetstream->late.first) != NULL && is_due(late)) {
-        if (late->weighed || is_wanted(late))
-            return late;
+    for (; late != NULL && is_due(late); late = next) {
+        next = late->next;
         weigh(late);
+        if (!has_begun(late) && is_due(late))
+            return late;
     }
     return NULL;
 }
 
-static void open_some(struct jetstream *jetstream, unsigned most)
+static void open_some(struct jetstream *jetstream, unsigned most, bool in_steps)
 {
     struct late *open[SLICE_HURRIED], *late;
     unsigned count = 0;
@@ -261,8 +417,8 @@ static void open_some(struct jetstream *jetstream, unsigned most)
 
     jetstream_lanes_settle_later(jetstream);
     while (count < most && cost < SLICE_MESSAGES && (late = next_due(jetstream)) != NULL) {
-        if (late->heavy && count > 0)
-            break; /* who waits for the others need not wait for it */
+        if (in_steps && begin_steps(late))
+            continue;
         open[count++] = late;
         open_one(jetstream, late);
         cost += cost_of(late->entry);
@@ -270,8 +426,7 @@ static void open_some(struct jetstream *jetstream, unsigned most)
     jetstream_lanes_settle(jetstream);
     for (unsigned i = 0; i < count; i++)
         opened(open[i]);
-    if (jetstream->late.first == NULL)
-        go_on(jetstream);
+    look_held(jetstream);
 }
 
 static void fired(struct timer *timer)
@@ -291,53 +446,106 @@ void jetstream_late_init(struct jetstream *jetstream)
         io_now(server_io(server)) + server_options(server)->sim.late_pause_ns;
 }
 
-static void answer_refused(struct jetstream_late *list)
+static void answer_refused(struct jetstream_late *late)
 {
-    for (struct late *late = list->first; late != NULL && late->asked; late = late->next)
-        door_answer(late->door);
+    for (struct late *l = late->closed.first; l != NULL && l->asked; l = l->next)
+        door_answer(l->door);
+    for (struct late *l = late->lacking.first; l != NULL; l = l->next)
+        door_answer(l->door);
+}
+
+/* Those whose time it is are opened with the others. */
+static void try_again(struct jetstream *jetstream, int64_t now_ns)
+{
+    struct jetstream_late *list = &jetstream->late;
+    struct late *late;
+
+    while ((late = list->lacking.first) != NULL && late->again_ns <= now_ns) {
+        take_out(&list->lacking, late);
+        late->again_ns = 0;
+        late->asked = true;
+        add_asked(&list->closed, late);
+    }
+}
+
+/* INT64_MAX: the disk says when, or there are none. */
+static int64_t next_of_closed(struct jetstream *jetstream)
+{
+    const struct late *late = jetstream->late.closed.first;
+    int64_t now_ns = io_now(server_io(jetstream->server));
+
+    if (jetstream->opening.entry != NULL && !jetstream_opening_waits(jetstream))
+        return now_ns;
+    while (late != NULL && has_begun(late))
+        late = late->next;
+    if (late == NULL)
+        return INT64_MAX;
+    return is_due(late) ? now_ns : due_ns(late);
+}
+
+static void arm(struct jetstream *jetstream)
+{
+    const struct jetstream_late *list = &jetstream->late;
+    struct io *io = server_io(jetstream->server);
+    int64_t next_ns = next_of_closed(jetstream);
+
+    if (list->lacking.first != NULL && list->lacking.first->again_ns < next_ns)
+        next_ns = list->lacking.first->again_ns;
+    if (next_ns < INT64_MAX)
+        timers_arm(io_timers(io), &jetstream->late.timer, next_ns);
 }
 
 void jetstream_late_turn(struct jetstream *jetstream)
 {
     struct jetstream_late *list = &jetstream->late;
-    struct io *io = server_io(jetstream->server);
 
-    if (list->first == NULL)
+    if (list->closed.first == NULL && list->lacking.first == NULL)
         return;
     answer_refused(list);
+    try_again(jetstream, io_now(server_io(jetstream->server)));
+    step(jetstream);
     if (next_due(jetstream) != NULL)
-        open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS);
-    if (list->first != NULL)
-        timers_arm(io_timers(io), &list->timer,
-                   is_due(list->first) ? io_now(io) : due_ns(list->first));
+        open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS, true);
+    arm(jetstream);
 }
 
 void jetstream_complete(struct jetstream *jetstream)
 {
-    while (!jetstream_is_complete(jetstream))
-        open_some(jetstream, SLICE_HURRIED);
+    jetstream->late.hurry = true;
+    give_up_steps(jetstream);
+    while (jetstream->late.closed.first != NULL)
+        open_some(jetstream, SLICE_HURRIED, false);
 }
 
 bool jetstream_is_complete(struct jetstream *jetstream)
 {
-    if (jetstream->late.first == NULL)
+    if (jetstream->late.closed.first == NULL && jetstream->late.lacking.first == NULL)
         return true;
+    if (jetstream->late.closed.first != NULL &&
+        !(jetstream->late.hurry && jetstream_opening_waits(jetstream)))
+        jetstream_awake(jetstream);
     jetstream->late.hurry = true;
-    jetstream_awake(jetstream);
     return false;
 }
 
-void jetstream_need(struct jetstream *jetstream, struct account *account, struct bytes name)
+bool jetstream_need(struct jetstream *jetstream, struct account *account, struct bytes name)
 {
     struct catalogue_entry *entry = jetstream_entry(jetstream, account, name);
+    struct late *late = entry != NULL ? entry->late : NULL;
 
-    if (entry != NULL)
-        jetstream_late_open(jetstream, entry);
+    if (late == NULL || late->again_ns != 0)
+        return true;
+    knocked(late);
+    weigh(late);
+    if (late->heavy)
+        return false;
+    jetstream_late_open(jetstream, entry);
+    return true;
 }
 
 bool jetstream_late_waits(const struct jetstream *jetstream)
 {
-    for (const struct late *late = jetstream->late.first; late != NULL && late->asked;
+    for (const struct late *late = jetstream->late.closed.first; late != NULL && late->asked;
          late = late->next) {
         if (door_waits(late->door))
             return true;
@@ -345,15 +553,44 @@ bool jetstream_late_waits(const struct jetstream *jetstream)
     return false;
 }
 
-void jetstream_late_drop(struct jetstream *jetstream)
+static void drop_all(struct late_list *list)
 {
     struct late *late;
 
-    timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->late.timer);
-    while ((late = jetstream->late.first) != NULL) {
-        take_out(&jetstream->late, late);
+    while ((late = list->first) != NULL) {
+        take_out(list, late);
         late->entry->late = NULL;
         door_destroy(late->door);
         heap_give(late);
     }
+}
+
+void jetstream_late_drop(struct jetstream *jetstream)
+{
+    timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->late.timer);
+    jetstream_opening_drop(jetstream);
+    drop_all(&jetstream->late.closed);
+    drop_all(&jetstream->late.lacking);
+}
+
+/* ---- what they will need ----------------------------------------------------------------------
+ */
+
+static uint64_t files_of(struct jetstream *jetstream, struct late_list *list)
+{
+    uint64_t files = 0;
+
+    for (struct late *late = list->first; late != NULL; late = late->next) {
+        if (late->files == NOT_COUNTED)
+            late->files = log_files_count(jetstream_lane(jetstream, late->entry)->store,
+                                          late->entry->assigned.id);
+        files += late->files;
+    }
+    return files;
+}
+
+uint64_t jetstream_late_files(struct jetstream *jetstream)
+{
+    return files_of(jetstream, &jetstream->late.closed) +
+           files_of(jetstream, &jetstream->late.lacking);
 }

@@ -41,13 +41,24 @@ struct jetstream_scrub {
 };
 
 /* jetstream_late.c: streams that this start has not opened yet. */
+struct late_list {
+    struct late *first, *last;
+};
 struct jetstream_late {
-    struct late *first, *last; /* what somebody has asked for stands before the rest */
-    bool hurry;                /* somebody waits for all of them */
-    struct timer timer;        /* its only purpose is that the loop turns */
-    int64_t begin_ns;          /* those that nobody has asked for are not opened before */
-    struct door_room room;     /* of all doors */
-    bool held;                 /* something waits for what a limit counts (jetstream_admits_now) */
+    struct late_list closed; /* what somebody has asked for stands before the rest */
+    struct late_list
+        lacking;           /* wants for descriptors, memory or space, and is offline until then */
+    bool hurry;            /* somebody waits for all of them */
+    struct timer timer;    /* its only purpose is that the loop turns */
+    int64_t begin_ns;      /* those that nobody has asked for are not opened before */
+    struct door_room room; /* of all doors */
+    bool held;             /* something waits for what a limit counts (jetstream_admits_now) */
+};
+
+/* jetstream_opening.c: the one that is opened over several turns. */
+struct jetstream_opening {
+    struct catalogue_entry *entry; /* NULL: none is */
+    struct stream *stream;         /* not its entry's yet */
 };
 
 /* jetstream_directory.c */
@@ -115,6 +126,7 @@ struct jetstream {
     struct api *api;
     struct jetstream_scrub scrub;
     struct jetstream_late late;
+    struct jetstream_opening opening;
     struct jetstream_directory directory;
     const char *unhealthy;
     struct jetstream_stats stats;
@@ -217,6 +229,12 @@ uint64_t jetstream_lone_consumers(const struct stream *stream);
 void jetstream_entries_open(struct jetstream *jetstream);
 /* Opens the replica here, if its log is here or is to be. Blocking. */
 void jetstream_entry_open(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* The same in steps (stream_opening); NULL: it cannot be, as jetstream_entry_open says. Then what
+ * came of them. */
+struct stream *jetstream_entry_opening(struct jetstream *jetstream, struct catalogue_entry *entry,
+                                       const struct log_pace *pace);
+void jetstream_entry_opened(struct jetstream *jetstream, struct catalogue_entry *entry,
+                            struct stream *stream, enum err err);
 /* store_settle: that stream stays closed in this life. */
 void jetstream_entry_unsettled(void *context, uint64_t id, enum err err);
 /* A committed record has changed this entry: open, configure or remove. */
@@ -240,12 +258,30 @@ bool jetstream_late_may(const struct jetstream *jetstream);
 void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* At once, if it is not open yet; blocking, and not from inside a publish. */
 void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Opening that one, which was late, has failed: true if it wants for what may be there soon, and is
+ * opened again then. */
+bool jetstream_late_lacks(struct jetstream *jetstream, const struct catalogue_entry *entry,
+                          enum err err);
+/* At once, too; and if that is not possible it will not be opened any more: it is removed. */
+void jetstream_late_forget(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* Some of them. */
 void jetstream_late_turn(struct jetstream *jetstream);
 /* Did anybody ask for one that is not open? */
 bool jetstream_late_waits(const struct jetstream *jetstream);
 /* The server ends: they stay as they are. */
 void jetstream_late_drop(struct jetstream *jetstream);
+
+/* ---- jetstream_opening.c: a stream that is opened over several turns
+ * ------------------------------------ */
+
+/* None is under way. False: it cannot be; jetstream_entry_open says why. */
+bool jetstream_opening_begin(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* It is the disk's turn: the loop is awake when that is over. */
+bool jetstream_opening_waits(const struct jetstream *jetstream);
+/* A turn's work of the one that is under way. True: it is over, and its entry knows. */
+bool jetstream_opening_step(struct jetstream *jetstream);
+/* It is closed again, as it was; none is under way. */
+void jetstream_opening_drop(struct jetstream *jetstream);
 
 /* ---- jetstream_prepare.c: new logs, on workers
  * ---------------------------------------------------------- */

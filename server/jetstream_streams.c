@@ -240,16 +240,19 @@ void jetstream_stream_leader(struct jetstream *jetstream, struct catalogue_entry
 /* ---- a replica here
  * ------------------------------------------------------------------------------------ */
 
-static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry *entry)
+static struct account *account_of(struct jetstream *jetstream, const struct catalogue_entry *entry)
 {
     struct account *account =
         router_account(server_router(jetstream->server), entry->assigned.account);
-    enum err err;
 
-    if (account == NULL || !jetstream_serves(jetstream, account))
-        return ERR_ACCESS;
-    entry->stream = stream_open(jetstream_lane(jetstream, entry), account, entry->assigned.id,
-                                entry->config.name, &err);
+    return account != NULL && jetstream_serves(jetstream, account) ? account : NULL;
+}
+
+/* It is open, or (NULL) could not be. */
+static enum err take_replica(struct jetstream *jetstream, struct catalogue_entry *entry,
+                             struct stream *stream, enum err err)
+{
+    entry->stream = stream;
     entry->never_made = entry->never_made && entry->stream == NULL;
     remote_look(jetstream, entry);
     if (entry->stream == NULL)
@@ -262,8 +265,23 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
     return OK;
 }
 
+static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct account *account = account_of(jetstream, entry);
+    struct stream *stream;
+    enum err err;
+
+    if (account == NULL)
+        return ERR_ACCESS;
+    stream = stream_open(jetstream_lane(jetstream, entry), account, entry->assigned.id,
+                         entry->config.name, &err);
+    return take_replica(jetstream, entry, stream, err);
+}
+
 static void report_offline(struct jetstream *jetstream, struct catalogue_entry *entry, enum err err)
 {
+    if (jetstream_late_lacks(jetstream, entry, err))
+        return;
     entry->offline = true;
     if (err == ERR_ACCESS) { /* the operator's wish; it is opened when that has changed */
         logger_warn(logger_of(jetstream),
@@ -457,7 +475,10 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
 {
     if (jetstream->recovering)
         return;
-    jetstream_late_open(jetstream, entry);
+    if (entry->removed)
+        jetstream_late_forget(jetstream, entry);
+    else
+        jetstream_late_open(jetstream, entry);
     jetstream_settle_tier(jetstream, entry);
     remote_look(jetstream, entry);
     if (!entry->removed)
@@ -482,7 +503,7 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
 
 void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    jetstream_late_open(jetstream, entry);
+    jetstream_late_forget(jetstream, entry);
     jetstream_configured(jetstream, entry, entry->version, 10059, NULL);
     if (entry->stream != NULL)
         close_stream(entry, true);
@@ -505,6 +526,14 @@ static enum err make_log(struct jetstream *jetstream, struct catalogue_entry *en
         err = log_prepare(store, assigned->id, assigned->incarnation, buf_bytes(&bootstrap));
     buf_deinit(&bootstrap);
     return err;
+}
+
+static void note_opened(struct jetstream *jetstream, struct catalogue_entry *entry, enum err err)
+{
+    if (err != OK)
+        report_offline(jetstream, entry, err);
+    else if (stream_applied(entry->stream)->log_time_ns > jetstream->time_floor_ns)
+        jetstream->time_floor_ns = stream_applied(entry->stream)->log_time_ns;
 }
 
 void jetstream_entry_open(struct jetstream *jetstream, struct catalogue_entry *entry)
@@ -530,10 +559,27 @@ void jetstream_entry_open(struct jetstream *jetstream, struct catalogue_entry *e
         if (err == OK)
             err = open_replica(jetstream, entry);
     }
-    if (err != OK)
-        report_offline(jetstream, entry, err);
-    else if (stream_applied(entry->stream)->log_time_ns > jetstream->time_floor_ns)
-        jetstream->time_floor_ns = stream_applied(entry->stream)->log_time_ns;
+    note_opened(jetstream, entry, err);
+}
+
+struct stream *jetstream_entry_opening(struct jetstream *jetstream, struct catalogue_entry *entry,
+                                       const struct log_pace *pace)
+{
+    struct account *account = account_of(jetstream, entry);
+
+    if (!entry->readable || account == NULL)
+        return NULL;
+    return stream_opening(jetstream_lane(jetstream, entry), account, entry->assigned.id,
+                          entry->config.name, pace);
+}
+
+void jetstream_entry_opened(struct jetstream *jetstream, struct catalogue_entry *entry,
+                            struct stream *stream, enum err err)
+{
+    if (err == ERR_NOT_FOUND)
+        jetstream_entry_open(jetstream, entry); /* which makes its log */
+    else
+        note_opened(jetstream, entry, take_replica(jetstream, entry, stream, err));
 }
 
 void jetstream_entry_unsettled(void *context, uint64_t id, enum err err)

@@ -87,6 +87,7 @@ static void client_accepted(void *context, struct io_sock *sock, const struct io
 {
     struct server *server = context;
 
+    server_places_look(server);
     if (!server_shards_accept(server, sock, peer, false))
         connections_accept(&server->connections, sock, peer, false);
 }
@@ -110,6 +111,7 @@ static void websocket_accepted(void *context, struct io_sock *sock, const struct
 {
     struct server *server = context;
 
+    server_places_look(server);
     if (!server_shards_accept(server, sock, peer, true))
         connections_accept(&server->connections, sock, peer, true);
 }

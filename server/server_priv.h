@@ -61,6 +61,7 @@ struct server {
     enum server_state state;
     struct timer quiesced;  /* the longest that quiescing may take */
     struct timer lame_duck; /* the next client is to be closed */
+    int64_t places_said_ns; /* server_places.c: when that there are few was last said */
     int64_t lame_duck_end_ns;
     int64_t lame_duck_stop_ns;
     struct timer stopped;                            /* the longest that stopping may take */
@@ -98,5 +99,8 @@ void server_advertise(struct server *server); /* after the client listener was o
 void server_cluster_create(struct server *server);
 enum err server_cluster_start(struct server *server);
 void server_cluster_destroy(struct server *server);
+
+/* server_places.c: somebody connects: how many clients there may be. */
+void server_places_look(struct server *server);
 
 #endif

@@ -546,9 +546,8 @@ static void open_home(struct server_shards *shards)
     home->router = server->router;
     home->connections = &server->connections;
     shards->spread = server->shards_plan.host == NULL;
-    home->meter.since_ns = server->shards_plan.meter.since_ns;
-    home->meter.worked_ns = server->shards_plan.meter.worked_ns;
-    atomic_init(&home->meter.busy, atomic_load(&server->shards_plan.meter.busy));
+    home->meter = server->shards_plan.meter;
+    atomic_init(&shards->shared.places, server->connections.places);
     connections_share(&server->connections, &shards->shared);
     server->connections.mover = open_mover(home);
     server->connections.clients.ids = &shards->shared.ids;
@@ -774,8 +773,10 @@ static void read_loads(const struct server *server, struct shard_loads *loads)
 
     *loads = (struct shard_loads){.count = 1, .most = server->shards_plan.most};
     loads->busy[0] = busy_of(&server->shards_plan.meter);
+    loads->home = shard_meter_lasting(&server->shards_plan.meter);
     if (shards == NULL)
         return;
+    loads->home = shard_meter_lasting(&shards->all[0].meter);
     loads->count = shards->count;
     loads->most = shards->most;
     for (unsigned i = 0; i < shards->count; i++) {
@@ -798,6 +799,12 @@ static void give(void *of)
     else
         connections_look(giving->connections);
     heap_give(giving);
+}
+
+/* Another is not begun for clients that are to stay where they are; of home alone it is known. */
+static bool has_to_give(struct server *server, unsigned from)
+{
+    return from != 0 || connections_have_to_give(&server->connections);
 }
 
 /* On the thread of that shard. */
@@ -846,18 +853,29 @@ void server_shards_stir(struct server *server, uint64_t random)
 
 #define STIR_NS (SHARD_LOOK_NS / 20)
 
+/* For tests. */
+static void stir_more(struct server *server)
+{
+    const struct server_shards *shards = server->shards;
+    uint64_t random = prng_next(&server->prng);
+
+    server_shards_stir(server, random);
+    if (random % 8 == 0 && (shards == NULL || shards->count < shards->most))
+        (void)begin_another(server);
+}
+
 static bool look_is_due(struct server *server)
 {
     struct shard_balance *balance = &server->shards_plan.balance;
-    const struct server_shards *shards = server->shards;
-    bool stirs = shards != NULL && shards->host->stirs;
+    const struct shard_host *host =
+        server->shards != NULL ? server->shards->host : server->shards_plan.host;
     int64_t now_ns = io_now(server->io);
 
-    if (now_ns - balance->looked_ns < (stirs ? STIR_NS : SHARD_LOOK_NS))
+    if (now_ns - balance->looked_ns < (host->stirs ? STIR_NS : SHARD_LOOK_NS))
         return false;
     balance->looked_ns = now_ns;
-    if (stirs)
-        server_shards_stir(server, (uint64_t)now_ns);
+    if (host->stirs)
+        stir_more(server);
     return true;
 }
 
@@ -872,7 +890,8 @@ static void even_out(struct server *server)
     read_loads(server, &loads);
     if (!shard_balance_look(balance, &loads, &gift))
         return;
-    if (gift.share > 0 && gift.to == loads.count && !begin_another(server))
+    if (gift.share > 0 && gift.to == loads.count &&
+        (!has_to_give(server, gift.from) || !begin_another(server)))
         return;
     let_give(server, &gift);
 }

@@ -6,6 +6,7 @@ void shard_meter_read(struct shard_meter *meter, int64_t now_ns, int64_t worked_
 {
     int64_t passed = now_ns - meter->since_ns, worked = worked_ns - meter->worked_ns;
     bool first = meter->since_ns == 0;
+    unsigned busy;
 
     meter->since_ns = now_ns;
     meter->worked_ns = worked_ns;
@@ -13,8 +14,19 @@ void shard_meter_read(struct shard_meter *meter, int64_t now_ns, int64_t worked_
         return;
     if (worked > passed)
         worked = passed;
-    atomic_store_explicit(&meter->busy, (unsigned)(worked * SHARD_SHARE / passed),
-                          memory_order_relaxed);
+    busy = (unsigned)(worked * SHARD_SHARE / passed);
+    meter->moments[meter->moment++ % SHARD_MOMENTS] = busy;
+    atomic_store_explicit(&meter->busy, busy, memory_order_relaxed);
+}
+
+unsigned shard_meter_lasting(const struct shard_meter *meter)
+{
+    unsigned least = SHARD_SHARE;
+
+    for (unsigned i = 0; i < SHARD_MOMENTS; i++)
+        if (meter->moments[i] < least)
+            least = meter->moments[i];
+    return least;
 }
 
 unsigned shard_with_fewest(const struct shard_loads *loads)
@@ -49,7 +61,7 @@ unsigned shard_for_connection(const struct shard_loads *loads)
 {
     unsigned least;
 
-    if (loads->busy[0] < SHARD_FULL)
+    if (loads->home < SHARD_FULL)
         return 0;
     least = least_busy(loads);
     return loads->busy[least] >= SHARD_FULL && loads->count < loads->most ? loads->count : least;

@@ -23,9 +23,15 @@
 #define SHARD_LOOKS     3u                  /* that find the same, before any goes */
 #define SHARD_REST      5u                  /* looks after that which change nothing */
 
+/* So many moments it was busy, and was not so much as once idle: a burst, or a start that opens
+ * many streams, is no reason to leave home. */
+#define SHARD_MOMENTS 8u
+
 struct shard_meter {
     int64_t since_ns; /* when it was last read; 0: never */
     int64_t worked_ns;
+    unsigned moments[SHARD_MOMENTS]; /* the last ones, the share of each */
+    unsigned moment;
     _Atomic unsigned busy; /* of SHARD_SHARE; read by any thread */
 };
 
@@ -37,10 +43,14 @@ static inline bool shard_meter_due(const struct shard_meter *meter, int64_t now_
 /* So long the thread has worked until now. */
 void shard_meter_read(struct shard_meter *meter, int64_t now_ns, int64_t worked_ns);
 
+/* The least of the last moments. On its own thread. */
+unsigned shard_meter_lasting(const struct shard_meter *meter);
+
 /* By shard. */
 struct shard_loads {
     unsigned count;
     unsigned most; /* so many there may be */
+    unsigned home; /* how busy home has been in all of the last moments */
     unsigned busy[SHARDS_MAX];
     int64_t connections[SHARDS_MAX];
 };

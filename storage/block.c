@@ -41,11 +41,19 @@ static uint64_t header_checksum(const uint8_t at[BLOCK_HEADER])
     return hash_64(bytes_of(at + AT_MAGIC, BLOCK_HEADER - AT_MAGIC));
 }
 
+void block_let_go(struct block *block)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        spool_destroy(block->parts[i]);
+        block->parts[i] = NULL;
+    }
+    block->body = block->local = (struct bytes){0};
+}
+
 void block_free(struct block *block)
 {
+    block_let_go(block);
     heap_give(block->files);
-    spool_destroy(block->parts[0]);
-    spool_destroy(block->parts[1]);
     *block = (struct block){};
 }
 

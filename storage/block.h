@@ -51,6 +51,7 @@ enum err block_write(struct io *io, const char *dir, struct block *block, uint64
 enum err block_read(struct io *io, const char *dir, uint64_t log_id, uint64_t index,
                     struct block *block);
 void block_free(struct block *block);
+void block_let_go(struct block *block); /* of body and local part; the list stays */
 /* The same of a file that is in memory, all of it, without body and local part. The list alone is
  * the caller's: heap_give(block->files). */
 enum err block_parse(struct bytes file, struct block *block);

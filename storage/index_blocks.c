@@ -266,6 +266,11 @@ uint64_t index_blocks_last(const struct index_blocks *blocks)
     return index_cursor_sequence(blocks, (struct index_cursor){i, last_slot(block_at(blocks, i))});
 }
 
+size_t index_blocks_at_or_behind(const struct index_blocks *blocks, uint64_t sequence)
+{
+    return block_lower_bound(blocks, block_number(blocks, sequence));
+}
+
 static uint64_t live_of(const struct index_blocks *blocks, size_t from, size_t to)
 {
     uint64_t live = 0;

@@ -82,6 +82,8 @@ void index_blocks_remove(struct index_blocks *blocks, uint64_t sequence);
 
 uint64_t index_blocks_first(const struct index_blocks *blocks); /* 0: empty */
 uint64_t index_blocks_last(const struct index_blocks *blocks);
+/* Which block has it, or the next messages: from head, or their count. */
+size_t index_blocks_at_or_behind(const struct index_blocks *blocks, uint64_t sequence);
 /* How many are present with a lower sequence; walks the directory's nearer end. */
 uint64_t index_blocks_below(const struct index_blocks *blocks, uint64_t sequence, uint64_t total);
 

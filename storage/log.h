@@ -69,7 +69,8 @@ struct log_block {
     struct log_hash hash;
     struct bytes body;
     struct bytes local;
-    uint64_t stored;                     /* bytes that both take on the disk */
+    uint64_t stored; /* bytes that both take on the disk */
+    uint64_t work;   /* about so much of it is to be taken in this call; UINT64_MAX: all */
     const struct log_block_files *files; /* for log_block_ordinal */
 };
 
@@ -218,9 +219,10 @@ struct log_recovery {
     /* Indexes first..last are damaged; the log goes on after them. */
     void (*lost)(void *context, uint64_t first, uint64_t last, uint64_t bytes);
     void *context;
-    /* The newest good state block, before any batch. Anything but OK: the owner cannot read it, and
-     * nothing has changed; then it is passed over, as one that is damaged. NULL: there are none for
-     * this owner. */
+    /* The newest good state block, before any batch. ERR_AGAIN: it has taken a part of it, and is
+     * called again with the same. Else, unless it is OK: the owner cannot read it, and nothing has
+     * changed; then it is passed over, as one that is damaged. NULL: there are none for this owner.
+     */
     enum err (*block)(void *context, const struct log_block *block);
     /* Indexes first..last, at or below the block's, stood in files that are not there any more.
      * NULL: told as lost. */
@@ -278,6 +280,8 @@ void store_settle_later(struct store *store);
 /* The newest state block's bytes on the disk, of a log that is not open; 0: it has none that can be
  * looked at. Blocking: what opening it will cost. */
 uint64_t log_block_bytes(struct store *store, uint64_t log_id);
+/* How many files opening it will open, for as long as it is open. Blocking. */
+uint64_t log_files_count(struct store *store, uint64_t log_id);
 void store_settle(struct store *store, void (*failed)(void *context, uint64_t log_id, enum err err),
                   void *context);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log
@@ -286,6 +290,32 @@ void store_settle(struct store *store, void (*failed)(void *context, uint64_t lo
  * have been called. */
 enum err log_open(struct store *store, uint64_t log_id, const struct log_recovery *recovery,
                   const struct log_events *events, void *owner, struct log **log);
+/*
+ * The same in steps, with turns of the io between them. The log is closed until the last of them
+ * has said OK; until then another life may have it as it was.
+ */
+struct log_opening;
+
+struct log_pace {
+    uint64_t work; /* of a step: about what so many bytes of a log cost, but at least one thing */
+    /* The disk is not waited for in a step: workers and the loop read and sync, and this is called
+     * from io_turn when it is to go on. NULL: it is. */
+    void (*ready)(void *context);
+    void *context;
+};
+
+/* What `events` points to stays where it is. */
+struct log_opening *log_opening_begin(struct store *store, uint64_t log_id,
+                                      const struct log_recovery *recovery,
+                                      const struct log_events *events, void *owner,
+                                      const struct log_pace *pace);
+/* ERR_AGAIN: there is more to do; not while it waits. Else as log_open, and the last step. */
+enum err log_opening_step(struct log_opening *opening, struct log **log);
+bool log_opening_waits(const struct log_opening *opening); /* until `ready` */
+/* At any time, also after the last step; nobody is called any more. What is under way on the disk
+ * comes to its end (store_idle waits for it). */
+void log_opening_end(struct log_opening *opening);
+
 /* Drops what is not durable (a later recovery may still find it); nothing is called any more. May
  * be called from `durable` and `failed`. Its files are synced and closed in later turns
  * (store_idle). */

@@ -170,37 +170,6 @@ void log_add_file(struct log *log, struct log_file *file)
     log->files[log->file_count++] = file;
 }
 
-enum err log_open(struct store *store, uint64_t log_id, const struct log_recovery *recovery,
-                  const struct log_events *events, void *owner, struct log **log)
-{
-    struct log *opened;
-    enum err err;
-
-    if (table_find(&store->logs, bytes_of(&log_id, sizeof log_id)) != NULL)
-        return ERR_BUSY;
-
-    opened = memory_take(store, log_id);
-    if (opened != NULL) {
-        memory_recover(opened, recovery);
-        err = OK;
-    } else {
-        opened = log_create(store, log_id);
-        err = store_doubts(store, log_id) ? log_redo(store, log_id) : OK;
-        if (err == OK)
-            err = recovery_run(opened, recovery);
-    }
-    store->prepared = 0;
-    if (err != OK) {
-        log_destroy(opened);
-        return err;
-    }
-    opened->events = *events;
-    opened->owner = owner;
-    table_add(&store->logs, opened);
-    *log = opened;
-    return OK;
-}
-
 /* ---- closing -----------------------------------------------------------------------------------
  */
 

@@ -25,6 +25,22 @@ uint64_t log_block_bytes(struct store *store, uint64_t log_id)
     return size;
 }
 
+static void count_file(void *context, const char *name, bool directory)
+{
+    uint64_t id;
+
+    if (!directory && (path_read_segment(name, &id) || path_read_pack(name, &id)))
+        ++*(uint64_t *)context;
+}
+
+uint64_t log_files_count(struct store *store, uint64_t log_id)
+{
+    uint64_t count = 0;
+
+    return io_list(store->io, path_log(store->dir, log_id).text, count_file, &count) == OK ? count
+                                                                                           : 0;
+}
+
 struct log_block_writing {
     struct io_work work;
     struct log *log;

@@ -93,6 +93,7 @@ enum err log_take_view(struct log *log, const struct log_take_op *op,
         .body = op->body,
         .local = op->local,
         .stored = op->block.stored,
+        .work = UINT64_MAX,
         .files = &files,
     };
 

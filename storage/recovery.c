@@ -1,14 +1,14 @@
 /*
  * Recovery of one log: its files are walked in the order of their ids. Where a file ends is said by
  * the files after it (the cut in their headers), for the last one by its own bytes
- * (storage/segment.h). Nothing is changed until the walk is over; then the end of the log is
- * written and synced anew, because what was read may have come from memory and not from the disk.
+ * (storage/segment.h). Nothing is changed until the walk is over (recovery_end.c).
  */
 #include "base/heap.h"
 #include "storage/flaws.h"
 #include "storage/hash.h"
-#include "storage/pack.h"
 #include "storage/recovery_priv.h"
+
+#define RECORD_WORK 384u /* putting one into the state costs what reading so many bytes does */
 
 /* ---- walking -----------------------------------------------------------------------------------
  */
@@ -198,6 +198,7 @@ static struct segment_place place_of(const struct walk *walk, const struct part 
     };
 }
 
+/* ERR_AGAIN: it is being read from the disk. */
 static enum err read_batch(struct walk *walk, const struct segment_place *place,
                            struct segment_batch *batch)
 {
@@ -211,13 +212,15 @@ static enum err read_batch(struct walk *walk, const struct segment_place *place,
     if (err != ERR_AGAIN)
         return err;
     err = scan_at(&walk->scan, walk->position, size, &b);
-    if (err == OK)
-        err = segment_batch_read(b, place, batch, &size);
+    if (err != OK)
+        return err;
+    err = segment_batch_read(b, place, batch, &size);
     return err == ERR_AGAIN ? ERR_CORRUPT : err; /* the file ends within it */
 }
 
 /* Judges the place where the walk stands; loads the rest of the file only if it is not zeros. */
-static enum err judge(struct walk *walk, const struct segment_place *place, struct segment_gap *gap)
+static enum err judge_now(struct walk *walk, const struct segment_place *place,
+                          struct segment_gap *gap)
 {
     struct bytes rest;
     bool zeros;
@@ -229,6 +232,18 @@ static enum err judge(struct walk *walk, const struct segment_place *place, stru
     err = scan_at(&walk->scan, walk->position, walk->scan.size - walk->position, &rest);
     if (err == OK)
         *gap = segment_judge(rest, place);
+    return err;
+}
+
+/* It comes once in a sound log, and a little is read: that is waited for. */
+static enum err judge(struct walk *walk, const struct segment_place *place, struct segment_gap *gap)
+{
+    void (*ready)(void *context) = walk->scan.ready;
+    enum err err;
+
+    walk->scan.ready = NULL;
+    err = judge_now(walk, place, gap);
+    walk->scan.ready = ready;
     return err;
 }
 
@@ -252,27 +267,26 @@ static bool end_of_last(struct walk *walk, struct part *part, const struct segme
     return gap->resume > 0;
 }
 
-/* Walks one file to its end. A batch that is the last before the cut must be the one the cut names.
- */
-static enum err walk_part(struct walk *walk, unsigned number)
+/* Where in a file the walk begins; false: nothing is to be read of it. */
+static bool enter_part(struct walk *walk, unsigned number)
 {
     struct part *part = &walk->parts[number];
-    struct limit limit = parts_limit(walk, number);
-
     const struct block_file *listed = block_find_file(&walk->block, part->id);
+    struct limit limit = parts_limit(walk, number);
 
     if (part_is_void(walk, part) ||
         (part->header_known && limit.known && limit.index <= part->header.base)) {
         part->cut = part->size > SEGMENT_HEADER; /* all that it had was */
-        return OK;
+        return false;
     }
     if (is_settled(walk, listed)) {
         pass_over(walk, part, listed);
         part->cut = listed->end == 0 && part->last == listed->last;
-        return OK;
+        return false;
     }
     scan_begin(&walk->scan, walk->log->store->io, part->file, part->pack, part->size);
     walk->position = SEGMENT_HEADER;
+    walk->limit = limit;
     if (begins_behind(walk, part, listed, &limit)) {
         pass_over(walk, part, listed);
         pass_to_block(walk, NULL);
@@ -282,148 +296,80 @@ static enum err walk_part(struct walk *walk, unsigned number)
         if (part->header_known)
             pass_to_base(walk, &part->header);
     }
-    while (!limit.known || walk->index <= limit.index) {
-        struct segment_place place = place_of(walk, part, limit.index);
-        struct segment_batch batch;
-        struct segment_gap gap;
-        enum err err = read_batch(walk, &place, &batch);
+    return true;
+}
 
-        if (err == OK && limit.hash_known && batch.view.index == limit.index &&
-            !hash_equal(&batch.view.hash, &limit.hash))
+/* No batch stands where one is expected. True: there is more behind it. */
+static enum err pass_gap(struct walk *walk, struct part *part, const struct segment_place *place,
+                         bool *more)
+{
+    struct segment_gap gap;
+    enum err err = judge(walk, place, &gap);
+
+    *more = false;
+    if (err != OK)
+        return err;
+    if (gap.tail == SEGMENT_RESUMES) {
+        lose(walk, part, gap.resume_index, gap.resume_previous, gap.resume - walk->position);
+        walk->position = gap.resume;
+        *more = true;
+    } else {
+        *more = !walk->limit.known && end_of_last(walk, part, &gap);
+    }
+    return OK;
+}
+
+/* A batch that is the last before the cut must be the one the cut names. */
+static enum err walk_batches(struct walk *walk, unsigned number)
+{
+    struct part *part = &walk->parts[number];
+    const struct limit *limit = &walk->limit;
+    bool more = true;
+
+    while (more && (!limit->known || walk->index <= limit->index)) {
+        struct segment_place place = place_of(walk, part, limit->index);
+        struct segment_batch batch;
+        enum err err;
+
+        if (walk->work == 0)
+            return ERR_AGAIN;
+        err = read_batch(walk, &place, &batch);
+        if (err == OK && limit->hash_known && batch.view.index == limit->index &&
+            !hash_equal(&batch.view.hash, &limit->hash))
             break;
         if (err == OK) {
+            walk_spend(walk, batch.size + RECORD_WORK * (uint64_t)batch.view.record_count);
             hand_out(walk, number, walk->position, &batch);
             walk->position += batch.size;
             continue;
         }
-        if (err != ERR_CORRUPT)
-            return err;
-
-        err = judge(walk, &place, &gap);
+        if (err == ERR_CORRUPT)
+            err = pass_gap(walk, part, &place, &more);
         if (err != OK)
             return err;
-        if (gap.tail == SEGMENT_RESUMES) {
-            lose(walk, part, gap.resume_index, gap.resume_previous, gap.resume - walk->position);
-            walk->position = gap.resume;
-            continue;
-        }
-        if (limit.known || !end_of_last(walk, part, &gap))
-            break;
     }
-    if (limit.known && walk->index <= limit.index) /* what says so marks them durable */
-        lose(walk, part, limit.index + 1, limit.hash, part->size - walk->position);
-    else if (limit.known && limit.hash_known && walk->last_size > 0 && walk->last_part == number &&
-             walk->last_position + walk->last_size == walk->position)
-        part->end = walk->position; /* behind the batch that the cut names */
     return OK;
 }
 
-/* ---- afterwards --------------------------------------------------------------------------------
- */
-
-/* The walked files become the log's. */
-static void take_files(struct walk *walk)
+static void leave_part(struct walk *walk, unsigned number)
 {
-    struct log *log = walk->log;
-    struct log_file *file = NULL;
+    struct part *part = &walk->parts[number];
+    const struct limit *limit = &walk->limit;
 
-    for (unsigned i = 0; i < walk->part_count; i++) {
-        struct part *part = &walk->parts[i];
-
-        if (part->pack == NULL)
-            io_read_ahead(log->store->io, part->file, true);
-        file = log_file_create(log, part->file, NULL, part->id);
-        part->file = NULL;
-        file->pack = part->pack;
-        part->pack = NULL;
-        file->raw = part->size;
-        file->allocated = file->pack != NULL ? file->pack->size : part->size;
-        file->base = part->header.base;
-        file->first = part->first;
-        file->last = part->last;
-        file->end = part->size;
-        file->placed = part->size;
-        if (part->end > 0 && file->pack == NULL && i + 1 < walk->part_count)
-            file->end = part->end; /* what stands behind it is void */
-        file->cut = part->cut && file->pack == NULL;
-        log->remains = log->remains || file->cut || file->placed > file->end;
-        log_add_file(log, file);
-    }
-    if (walk->ends_clean && file->pack == NULL && walk->parts[walk->part_count - 1].header_sound) {
-        file->end = walk->position;
-        file->placed = walk->position;
-        log->active = file;
-    }
+    if (limit->known && walk->index <= limit->index) /* what says so marks them durable */
+        lose(walk, part, limit->index + 1, limit->hash, part->size - walk->position);
+    else if (limit->known && limit->hash_known && walk->last_size > 0 &&
+             walk->last_part == number && walk->last_position + walk->last_size == walk->position)
+        part->end = walk->position; /* behind the batch that the cut names */
 }
 
-static enum err rewrite(struct walk *walk, struct log_file *file, uint64_t offset, size_t size)
+static void end_parts(struct walk *walk)
 {
-    uint8_t *bytes;
-    enum err err;
-
-    if (size == 0 || store_flaw(walk->log->store, FLAW_SKIP_RECOVERY_WRITE) || file->pack != NULL)
-        return OK; /* a packed one was durable before it had its name */
-    bytes = heap_take(size);
-    err = io_read_all(walk->log->store->io, file->file, offset, bytes, size);
-    if (err == OK)
-        err = io_write_all(walk->log->store->io, file->file, offset, bytes_of(bytes, size));
-    heap_give(bytes);
-    return err;
-}
-
-/*
- * Only the last batches, of which no mark says that they were durable, can be in memory and not on
- * the disk: what only the journal witnessed has been written and synced from there. They are
- * written again because an earlier life's failed sync may have left them in
- * memory marked as clean. The same goes for the header of a file without batches.
- */
-static enum err sync_end(struct walk *walk)
-{
-    struct log *log = walk->log;
-    struct store *store = log->store;
-    struct log_file *newest = log->files[log->file_count - 1];
-    enum err err = OK;
-
-    if (store_flaw(store, FLAW_SKIP_RECOVERY_SYNC))
-        return OK;
-    if (store->prepared == log->id && log->file_count == 1)
-        return OK; /* this process has synced it, and written nothing since */
-    if (store_flaw(store, FLAW_REWRITE_LAST_ONLY))
-        walk->unproven_first = walk->unproven_count - 1;
-    if (walk->last_size > 0) {
-        uint64_t first = walk->unproven[walk->unproven_first].position;
-
-        err = rewrite(walk, log->files[walk->last_part], first,
-                      walk->last_position + walk->last_size - first);
-    }
-    if (err == OK && (walk->last_size == 0 || walk->last_part != log->file_count - 1) &&
-        log->active != NULL)
-        err = rewrite(walk, newest, 0, SEGMENT_HEADER);
-    return err == OK ? settle_log(log, walk->last_part) : err;
-}
-
-static enum err walk_all(struct walk *walk)
-{
-    enum err err = parts_open(walk);
-
-    if (err == OK)
-        err = log_keep_find(walk->log);
-    if (err == OK)
-        err = walk_find_block(walk);
-    if (err != OK)
-        return err;
-    parts_drop_empty(walk);
-    for (unsigned i = 0; err == OK && i < walk->part_count; i++)
-        err = walk_part(walk, i);
-    if (err != OK)
-        return err;
     pass_to_block(walk, NULL);
     if (walk->index <= walk->block.index) {
         lose(walk, NULL, walk->block.index + 1, walk->block.hash, 0);
         walk->ends_clean = false;
     }
-    parts_drop_twice(walk);
-    parts_set_aside(walk);
     if (!walk->log->damaged && walk->block.index > 0 && walk->index == walk->block.index + 1)
         before_is_block(walk); /* should it be cut there */
     if (parts_end_short(walk)) {
@@ -432,28 +378,24 @@ static enum err walk_all(struct walk *walk)
         if (walk->recovery->cut_short != NULL)
             walk->recovery->cut_short(walk->recovery->context);
     }
-    take_files(walk);
-    return sync_end(walk);
 }
 
-enum err recovery_run(struct log *log, const struct log_recovery *recovery)
+enum err walk_parts(struct walk *walk)
 {
-    struct walk walk = {.log = log, .recovery = recovery, .index = 1};
-    enum err err = walk_all(&walk);
+    while (walk->part_next < walk->part_count) {
+        enum err err = OK;
 
-    if (err == OK) {
-        log->durable = walk.index - 1;
-        log->appended = log->durable;
+        if (!walk->inside)
+            walk->inside = enter_part(walk, walk->part_next);
+        if (walk->inside) {
+            err = walk_batches(walk, walk->part_next);
+            if (err != OK)
+                return err;
+            leave_part(walk, walk->part_next);
+        }
+        walk->inside = false;
+        walk->part_next++;
     }
-    for (unsigned i = 0; i < walk.part_count; i++) {
-        if (walk.parts[i].file != NULL)
-            io_close(log->store->io, walk.parts[i].file);
-        pack_forget(walk.parts[i].pack);
-    }
-    block_free(&walk.block);
-    heap_give(walk.unproven);
-    heap_give(walk.parts);
-    heap_give(walk.spoilt);
-    scan_end(&walk.scan);
-    return err;
+    end_parts(walk);
+    return OK;
 }

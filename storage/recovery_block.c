@@ -2,8 +2,6 @@
  * said where there is none. */
 #include "storage/recovery_priv.h"
 
-#define BLOCKS_MAX 8u /* that are looked at */
-
 uint32_t log_block_ordinal(const struct log_block *block, uint64_t file_id)
 {
     uint32_t ordinal = 0;
@@ -18,25 +16,33 @@ uint32_t log_block_ordinal(const struct log_block *block, uint64_t file_id)
     return log_keep_ordinal(block->files->log, file_id);
 }
 
-static enum err hand_out_block(struct walk *walk)
+static void see_block(struct walk *walk)
 {
     const struct block *block = &walk->block;
-    struct log_block_files files = {walk->log, walk->parts, walk->part_count};
-    struct log_block view = {
+
+    walk->files = (struct log_block_files){walk->log, walk->parts, walk->part_count};
+    walk->view = (struct log_block){
         .index = block->index,
         .term = block->term,
         .hash = block->hash,
         .body = block->body,
         .local = block->local,
         .stored = block->stored,
-        .files = &files,
+        .files = &walk->files,
     };
+}
 
-    if (memcmp(block->incarnation, walk->log->incarnation, 16) != 0)
+static enum err hand_out_block(struct walk *walk)
+{
+    if (memcmp(walk->block.incarnation, walk->log->incarnation, 16) != 0)
         return ERR_CORRUPT;
     if (walk->recovery->block == NULL)
         return OK;
-    return walk->recovery->block(walk->recovery->context, &view);
+    if (walk->work == 0)
+        return ERR_AGAIN;
+    walk->view.work = walk->work;
+    walk->work = 0;
+    return walk->recovery->block(walk->recovery->context, &walk->view);
 }
 
 /* Without a block a log is whole from its first index on, or nobody can say what it led to. */
@@ -63,31 +69,50 @@ static enum err without_block(const struct walk *walk, unsigned blocks)
     return OK;
 }
 
-enum err walk_find_block(struct walk *walk)
+enum err walk_list_blocks(struct walk *walk)
 {
     struct log *log = walk->log;
-    struct store *store = log->store;
-    uint64_t indexes[BLOCKS_MAX];
-    unsigned count;
-    enum err err = block_list(store->io, store->dir, log->id, indexes, BLOCKS_MAX, &count);
+    enum err err = block_list(log->store->io, log->store->dir, log->id, walk->blocks,
+                              WALK_BLOCKS_MAX, &walk->block_count);
 
-    for (unsigned i = 0; err == OK && i < count; i++) {
-        err = block_read(store->io, store->dir, log->id, indexes[i], &walk->block);
-        if (err == OK) {
-            err = hand_out_block(walk);
-            if (err == OK) {
-                log->block_newest = indexes[i];
-                log->block_older = i + 1 < count ? indexes[i + 1] : 0;
-                log->committed = indexes[i];
-                return OK;
-            }
-            block_free(&walk->block);
-        }
-        if (err != ERR_CORRUPT)
-            return err;
-        store_report(store, "log %016llx: state block %llu is damaged and passed over",
-                     (unsigned long long)log->id, (unsigned long long)indexes[i]);
-        err = OK;
+    if (err == OK && walk->block_count == 0)
+        err = without_block(walk, 0);
+    return err;
+}
+
+enum err walk_read_block(struct walk *walk)
+{
+    const struct log *log = walk->log;
+
+    return block_read(log->store->io, log->store->dir, log->id, walk->blocks[walk->block_next],
+                      &walk->block);
+}
+
+enum err walk_take_block(struct walk *walk)
+{
+    struct log *log = walk->log;
+    unsigned at = walk->block_next;
+    enum err err;
+
+    if (walk->view.index == 0)
+        see_block(walk);
+    err = hand_out_block(walk);
+    if (err == OK) {
+        log->block_newest = walk->blocks[at];
+        log->block_older = at + 1 < walk->block_count ? walk->blocks[at + 1] : 0;
+        log->committed = walk->blocks[at];
     }
-    return err == OK ? without_block(walk, count) : err;
+    return err;
+}
+
+enum err walk_pass_block(struct walk *walk)
+{
+    struct log *log = walk->log;
+
+    block_free(&walk->block);
+    walk->view = (struct log_block){0};
+    store_report(log->store, "log %016llx: state block %llu is damaged and passed over",
+                 (unsigned long long)log->id, (unsigned long long)walk->blocks[walk->block_next]);
+    walk->block_next++;
+    return walk->block_next < walk->block_count ? OK : without_block(walk, walk->block_count);
 }

@@ -8,6 +8,8 @@
 #include "storage/pack.h"
 #include "storage/recovery_priv.h"
 
+#define FILE_WORK (64u << 10) /* opening one costs what so much of a log does */
+
 static void found_segment(void *context, const char *name, bool directory)
 {
     struct walk *walk = context;
@@ -138,24 +140,31 @@ static enum err find_incarnation(struct walk *walk)
     return ERR_NOT_FOUND; /* its making was cut short */
 }
 
-enum err parts_open(struct walk *walk)
+enum err parts_find(struct walk *walk)
 {
     struct store *store = walk->log->store;
-    enum err err =
-        io_list(store->io, path_log(store->dir, walk->log->id).text, found_segment, walk);
 
-    unsigned kept = 0;
+    return io_list(store->io, path_log(store->dir, walk->log->id).text, found_segment, walk);
+}
 
-    for (unsigned i = 0; err == OK && i < walk->part_count; i++) {
-        struct part part = walk->parts[i];
+enum err parts_open(struct walk *walk)
+{
+    enum err err = OK;
 
+    while (err == OK && walk->part_next < walk->part_count) {
+        struct part part = walk->parts[walk->part_next];
+
+        if (walk->work == 0)
+            return ERR_AGAIN;
+        walk_spend(walk, FILE_WORK);
         err = read_header(walk, &part);
+        walk->part_next++;
         if (err == ERR_CORRUPT && part.packed)
             err = OK; /* left out */
         else
-            walk->parts[kept++] = part;
+            walk->parts[walk->parts_kept++] = part;
     }
-    walk->part_count = kept;
+    walk->part_count = walk->parts_kept + (walk->part_count - walk->part_next);
     for (unsigned i = 0; err == OK && i < walk->part_count; i++)
         if (!walk->parts[i].header_sound)
             err = rebuild_header(walk, &walk->parts[i]);

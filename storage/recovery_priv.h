@@ -1,6 +1,8 @@
 /*
  * recovery_priv: a walk over the files of a log, for recovery.c (the walk), recovery_files.c (which
- * files there are, and where each ends) and recovery_block.c (the state block it begins with).
+ * files there are, and where each ends), recovery_block.c (the state block it begins with),
+ * recovery_end.c (what is done at its end), and recovery_steps.c, which has all of it in order. It
+ * is made in steps, of which log_opening.c makes an opening.
  */
 #ifndef STORAGE_RECOVERY_PRIV_H
 #define STORAGE_RECOVERY_PRIV_H
@@ -8,6 +10,8 @@
 #include "storage/block.h"
 #include "storage/scan.h"
 #include "storage/store.h"
+
+#define WALK_BLOCKS_MAX 8u /* that are looked at */
 
 /* A file while it is recovered. */
 struct part {
@@ -41,14 +45,38 @@ struct unproven {
     uint64_t position;
 };
 
+enum walk_phase {
+    WALK_LIST,   /* which files there are */
+    WALK_FILES,  /* what each says of itself */
+    WALK_BLOCKS, /* records that were moved together, and which blocks there are */
+    WALK_BLOCK,  /* a block is read */
+    WALK_STATE,  /* the owner takes it */
+    WALK_PARTS,  /* what stands in the files, which become the log's */
+    WALK_SETTLE, /* what was read is made to stay */
+    WALK_DONE
+};
+
 struct walk {
     struct log *log;
     const struct log_recovery *recovery;
+    enum walk_phase phase;
+    uint64_t work; /* what is left of this step */
     struct part *parts;
     unsigned part_count;
+    unsigned part_next; /* of the phase */
+    unsigned parts_kept;
     struct block block; /* index 0: none */
+    struct log_block view;
+    struct log_block_files files;
+    uint64_t blocks[WALK_BLOCKS_MAX];
+    unsigned block_count, block_next;
+    bool settles_later; /* with other logs (settle.c) */
+    bool prepared;      /* log_prepared */
 
     struct scan scan; /* of the file that is walked */
+
+    bool inside; /* of the part that is next: what follows is known of it */
+    struct limit limit;
 
     /* What comes next. */
     uint64_t index;
@@ -74,7 +102,8 @@ struct walk {
 
 /* recovery_files.c */
 
-/* Finds and opens them, by rising ids. */
+/* Finds them, by rising ids; opens as many as there is work for, ERR_AGAIN: there are more. */
+enum err parts_find(struct walk *walk);
 enum err parts_open(struct walk *walk);
 /* Where the files after `part` say that it ends, and the block, if some of those files are gone. */
 struct limit parts_limit(const struct walk *walk, unsigned part);
@@ -91,7 +120,47 @@ void parts_set_aside(const struct walk *walk);
 
 /* recovery_block.c */
 
-/* The newest block that is good, and good for the owner, becomes the walk's. */
-enum err walk_find_block(struct walk *walk);
+/* The newest block that is good, and good for the owner, becomes the walk's: first which there are
+ * is found, then they are read (on any thread) and taken one after the other. */
+enum err walk_list_blocks(struct walk *walk);
+enum err walk_read_block(struct walk *walk);
+/* ERR_AGAIN: there is more of it to take. ERR_CORRUPT: it is not to be used. */
+enum err walk_take_block(struct walk *walk);
+/* It is of no use. ERR_CORRUPT: nor is another, and none is no beginning. */
+enum err walk_pass_block(struct walk *walk);
+
+/* recovery.c */
+
+/* Walks the files to their ends, with as many batches as there is work for; ERR_AGAIN: there is
+ * more, perhaps when the scan has read. */
+enum err walk_parts(struct walk *walk);
+
+/* recovery_end.c */
+
+/* They become the log's. */
+void walk_take_files(struct walk *walk);
+/* What was read is on the disk, and named there, afterwards; or will be (settles_later). */
+enum err walk_settle(struct walk *walk);
+
+/* recovery_steps.c */
+
+void walk_begin(struct walk *walk, struct log *log, const struct log_recovery *recovery);
+/* Does what is next, as much of it as there is `work` for, and gives to the owner what it finds.
+ * OK: something else is next. ERR_AGAIN: there is more of it, at once or when the scan has read.
+ * Else the log is to be destroyed. */
+enum err walk_next(struct walk *walk);
+/* What is next only waits for the disk, and tells nobody: walk_wait may do it on any thread, and
+ * walk_waited then, on the loop's, takes what came of it. walk_next does both. */
+bool walk_waits(const struct walk *walk);
+enum err walk_wait(struct walk *walk);
+enum err walk_waited(struct walk *walk, enum err err);
+/* `died`: as if the process had. */
+void walk_end(struct walk *walk, bool died);
+
+/* What this thing costs is taken from the step's work. */
+static inline void walk_spend(struct walk *walk, uint64_t work)
+{
+    walk->work -= work < walk->work ? work : walk->work;
+}
 
 #endif

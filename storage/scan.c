@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/heap.h"
+#include "base/owner.h"
 #include "storage/batch.h"
 #include "storage/pack.h"
 
@@ -50,9 +51,64 @@ static size_t piece_at(uint64_t position, size_t need)
     return (size_t)((end + BATCH_BLOCK - 1) / BATCH_BLOCK * BATCH_BLOCK - position);
 }
 
+bool scan_reads(const struct scan *scan)
+{
+    return scan->wanted > 0;
+}
+
+/* ---- not waiting ------------------------------------------------------------------------------
+ */
+
+static void read_on(struct scan *scan);
+
+static void was_read(struct io_op *op, int64_t result)
+{
+    struct scan *scan = owner_of(op, struct scan, op);
+
+    if (result > 0)
+        scan->count += (size_t)result;
+    scan->failed = result <= 0; /* past its end, too: a waiting read knows what to make of it */
+    if (!scan->failed && scan->count < scan->wanted) {
+        read_on(scan);
+        return;
+    }
+    scan->wanted = 0;
+    if (scan->failed)
+        scan->count = 0;
+    scan->ready(scan->context);
+}
+
+static void read_on(struct scan *scan)
+{
+    scan->op = (struct io_op){.done = was_read};
+    io_read(scan->io, &scan->op, scan->file, scan->offset + scan->count, scan->memory + scan->count,
+            scan->wanted - scan->count);
+}
+
+/* What is in memory is there at once. */
+static enum err read_later(struct scan *scan, size_t size)
+{
+    int64_t count = io_read_now(scan->io, scan->file, scan->offset, scan->memory, size);
+
+    if (count == (int64_t)size) {
+        scan->count = size;
+        return OK;
+    }
+    scan->count = count > 0 ? (size_t)count : 0;
+    scan->wanted = size;
+    read_on(scan);
+    return ERR_AGAIN;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+
 static enum err read_piece(struct scan *scan, uint64_t position, size_t size)
 {
+    bool later = scan->ready != NULL && scan->pack == NULL && !scan->failed;
     enum err err;
+
+    scan->failed = false;
 
     if (size > scan->capacity) {
         heap_give(scan->memory);
@@ -61,6 +117,8 @@ static enum err read_piece(struct scan *scan, uint64_t position, size_t size)
     }
     scan->offset = position;
     scan->count = 0;
+    if (later)
+        return read_later(scan, size);
     err = scan_read(scan->io, scan->file, scan->pack, position, scan->memory, size);
     if (err == OK)
         scan->count = size;
@@ -72,6 +130,7 @@ enum err scan_at(struct scan *scan, uint64_t position, size_t need, struct bytes
     uint64_t rest = scan->size > position ? scan->size - position : 0;
     enum err err = OK;
 
+    assert(!scan_reads(scan));
     if (need > rest)
         need = rest;
     if (need == 0) {

@@ -23,6 +23,13 @@ struct scan {
     size_t capacity;
     uint64_t offset;
     size_t count;
+
+    /* Called from the loop when what was not in memory is there; NULL: it is waited for. */
+    void (*ready)(void *context);
+    void *context;
+    struct io_op op;
+    size_t wanted; /* of the piece that is being read; 0: none is */
+    bool failed;   /* it could not be: whoever waits for it hears why */
 };
 
 /* Another file; both are lent until the next, or scan_end. Nothing is read. */
@@ -30,8 +37,10 @@ void scan_begin(struct scan *scan, struct io *io, struct io_file *file, const st
                 uint64_t size);
 void scan_end(struct scan *scan);
 /* Its bytes from `position` on, at least `need` of them unless it ends before; good until the next
- * call. On failure nothing is in memory. */
+ * call. On failure nothing is in memory. ERR_AGAIN: it is being read; to be asked for again, and
+ * nothing else before, when it is ready. */
 enum err scan_at(struct scan *scan, uint64_t position, size_t need, struct bytes *b);
+bool scan_reads(const struct scan *scan);
 /* Does it hold nothing but zeros from `position` on? */
 enum err scan_only_zeros(struct scan *scan, uint64_t position, bool *zeros);
 

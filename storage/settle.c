@@ -53,17 +53,17 @@ static struct io_syncing *sync_all(struct store *store, const struct settling *s
     return items;
 }
 
-enum err settle_log(struct log *log, uint32_t first)
+enum err settle_log(struct log *log, uint32_t first, bool later)
 {
     struct store *store = log->store;
-    struct settling now = {}, *settling = store->settling.on ? &store->settling : &now;
+    struct settling now = {}, *settling = later ? &store->settling : &now;
     struct io_syncing *items;
     enum err err;
 
     for (uint32_t i = first; i < log->file_count; i++)
         add(settling, log->id, log->files[i]->file);
     add(settling, log->id, NULL);
-    if (store->settling.on)
+    if (later)
         return OK;
     items = sync_all(store, settling);
     err = io_syncing_result(items, settling->count);

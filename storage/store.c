@@ -124,6 +124,7 @@ void store_forget(struct store *store)
 {
     struct log *log;
 
+    log_openings_forget(store);
     for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;) {
         for (uint32_t i = 0; i < log->file_count; i++)
             log_file_forget(log->files[i]);
@@ -367,7 +368,8 @@ bool store_idle(const struct store *store)
 {
     const struct log *log;
 
-    if (!memory_idle(store) || !reserve_idle(&store->reserve) || !log_pack_idle(store))
+    if (!memory_idle(store) || !reserve_idle(&store->reserve) || !log_pack_idle(store) ||
+        store->given_up != NULL)
         return false;
     if (store->send_first != NULL || store->closing != NULL || !journal_idle(store->journal))
         return false;

@@ -68,6 +68,7 @@ struct store {
     struct log_drop *drops;      /* files on their way out */
     struct log_packing *packing; /* the one file that is being packed, or NULL */
     struct windows windows;
+    struct log_opening *given_up; /* while a worker or the disk is busy with them */
     struct reserve reserve;
 
     struct log *made;                       /* memory logs that are not open yet */
@@ -378,8 +379,8 @@ void memory_forget_log(struct store *store, struct log *log);
  */
 
 /* A log that was just recovered: its files from that ordinal on are synced, and its directory; or
- * they will be, by store_settle. */
-enum err settle_log(struct log *log, uint32_t first);
+ * (later) they will be, by store_settle. The first on any thread. */
+enum err settle_log(struct log *log, uint32_t first, bool later);
 void settle_forget(struct store *store);
 
 /* ---- store_open.c ------------------------------------------------------------------------------
@@ -388,10 +389,10 @@ void settle_forget(struct store *store);
 /* Those below the store's, and all of them synced. Any thread. */
 enum err store_make_directories(struct store *store);
 
-/* ---- recovery.c --------------------------------------------------------------------------------
+/* ---- log_opening.c -----------------------------------------------------------------------------
  */
 
-/* Fills in a fresh log from its files. On failure the log is to be destroyed. */
-enum err recovery_run(struct log *log, const struct log_recovery *recovery);
+/* Frees what was given up in the middle, as if the process had died. */
+void log_openings_forget(struct store *store);
 
 #endif

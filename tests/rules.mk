@@ -66,6 +66,10 @@ e2e_shards = 'shards=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unit
              test_websocket test_reload test_process test_operator test_monitoring test_system test_accounts test_tracing \
              test_cluster_plain_node test_cluster_tls'
 
+# And some with shards that are begun one after the other, between which clients move all the time.
+e2e_moves = 'moves=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=auto python3 -m unittest test_transcripts test_auth test_tls \
+            test_websocket test_accounts test_tracing test_leaf'
+
 # A server of several shards under ThreadSanitizer: a report of any of its processes is a failure.
 tsan_report = $(abspath $(BUILD)/tsan/report)
 .PHONY: tsan-shards
@@ -76,6 +80,7 @@ tsan-shards:
 	@TSAN_OPTIONS="log_path=$(tsan_report)" MILLRACE_BIN=$(abspath $(BUILD)/tsan/millrace) MILLRACE_SHARDS_TEST=3 \
 	    python3 tests/count.py 'tsan-shards=cd tests/e2e/wire && \
 	    python3 -m unittest test_shards test_accounts test_operator test_tracing test_system && \
+	    MILLRACE_SHARDS_TEST=auto python3 -m unittest test_accounts test_tls test_websocket && \
 	    ! cat $(tsan_report).* 2>/dev/null'
 
 .PHONY: e2e
@@ -83,6 +88,7 @@ e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli) $(e2e_bucket) $(e2e_py) $(
 	@$(e2e_env) python3 tests/count.py --minutes 14 --jobs 3 \
 	    $(e2e_wire) \
 	    $(e2e_shards) \
+	    $(e2e_moves) \
 	    'command=cd tests/e2e/command && python3 -m unittest' \
 	    'c=$(e2e_c)' \
 	    'cli=cd tests/e2e/cli && python3 -m unittest' \

@@ -114,7 +114,7 @@ void api_destroy(struct api *api)
 
 bool api_waits(const struct api *api)
 {
-    return api->first != NULL;
+    return api->first != NULL && !api->until_open;
 }
 
 bool api_idle(const struct api *api)
@@ -261,10 +261,10 @@ static bool can_run(const struct api_request *request)
 {
     struct bytes name = api_stream_asked(request);
 
-    if (name.size == 0)
-        return jetstream_is_complete(api_jetstream(request));
-    jetstream_need(api_jetstream(request), request->account, name);
-    return true;
+    request->api->until_open =
+        name.size == 0 ? !jetstream_is_complete(api_jetstream(request))
+                       : !jetstream_need(api_jetstream(request), request->account, name);
+    return !request->api->until_open;
 }
 
 void api_turn(struct api *api)

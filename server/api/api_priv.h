@@ -10,10 +10,11 @@ struct api {
     struct table doors;               /* struct api_door, by the name of their account */
     struct api_request *first, *last; /* collected, not yet begun */
     size_t count, bytes;              /* of all requests there are */
-    bool overflowing;                 /* it has been logged that requests are dropped */
-    bool audited;                     /* somebody listened to the audit at the last turn */
-    size_t answered;                  /* bytes, in this turn */
-    struct buf answer;                /* the one that is being written */
+    bool until_open;   /* the first in the queue waits for streams that are opened: it is called */
+    bool overflowing;  /* it has been logged that requests are dropped */
+    bool audited;      /* somebody listened to the audit at the last turn */
+    size_t answered;   /* bytes, in this turn */
+    struct buf answer; /* the one that is being written */
     struct json_writer writer;
 };
 

@@ -135,12 +135,18 @@ struct jetstream *api_jetstream(const struct api_request *request)
 
 struct stream *api_stream(struct api_request *request, size_t token)
 {
-    struct stream *stream =
-        jetstream_stream(request->api->jetstream, request->account, api_token(request, token));
+    struct jetstream *jetstream = request->api->jetstream;
+    struct bytes name = api_token(request, token);
+    struct stream *stream = jetstream_stream(jetstream, request->account, name);
+    const struct catalogue_entry *entry;
 
     if (stream != NULL)
         return stream;
-    api_refuse(request, 10059, NULL);
+    entry = jetstream_entry(jetstream, request->account, name);
+    if (entry != NULL && entry->offline)
+        api_refuse(request, 10194, JETSTREAM_OFFLINE);
+    else
+        api_refuse(request, 10059, NULL);
     return NULL;
 }
 

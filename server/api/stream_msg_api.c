@@ -24,6 +24,10 @@ static void got(struct stream_question *question, const struct stream_message *m
     const struct message_get *get = request->parsed;
     struct json_writer *writer;
 
+    if (question->unreadable) {
+        api_refuse(request, 10051, "index unreadable");
+        return;
+    }
     if (message == NULL) {
         api_refuse(request, question->gone ? 10059 : 10037, NULL);
         return;
@@ -51,7 +55,6 @@ static void got(struct stream_question *question, const struct stream_message *m
 static void run_get(struct api_request *request)
 {
     struct message_get *get = ARENA_NEW(&request->arena, struct message_get);
-    struct index_entry entry;
     struct stream *stream;
 
     if (api_is_empty(request)) {
@@ -67,12 +70,8 @@ static void run_get(struct api_request *request)
     stream = api_stream(request, 3);
     if (stream == NULL)
         return;
-    if (!message_get_find(get, stream_applied(stream)->index, &entry)) {
-        api_refuse(request, 10037, NULL);
-        return;
-    }
     request->parsed = get;
-    request->question = (struct stream_question){.sequence = entry.sequence, .done = got};
+    request->question = (struct stream_question){.get = get, .done = got};
     stream_ask(stream, &request->question);
 }
 

@@ -177,6 +177,15 @@ static enum auth_verdict ask_certificate(const struct auth *auth, const struct a
     return AUTH_REFUSED;
 }
 
+static bool is_among(const struct bytes *names, size_t count, struct bytes name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_equal(names[i], name))
+            return true;
+    }
+    return false;
+}
+
 /* The rules of the door that it came by; NULL: it has none. */
 static const struct auth_door *door_of(const struct auth *auth, enum connection_type type)
 {
@@ -198,6 +207,14 @@ static enum auth_verdict ask_single(const struct auth_door *door, const struct a
     return AUTH_REFUSED;
 }
 
+/* Its account has somebody who says who its users are, and it is none of those who do. */
+static bool delegates_signed(const struct auth_user *user)
+{
+    const struct callout_options *callout = user->options->account->claims->callout;
+
+    return callout != NULL && !is_among(callout->users, callout->users_count, auth_user_name(user));
+}
+
 static enum auth_verdict ask_configured(const struct auth *auth, const struct auth_claim *claim,
                                         const struct auth_user **user, struct auth_proof *proof)
 {
@@ -212,7 +229,9 @@ static enum auth_verdict ask_configured(const struct auth *auth, const struct au
         return AUTH_ALLOWED;
     if (auth->options.operators != NULL) {
         *user = auth_ask_signed(auth, claim);
-        return *user != NULL ? AUTH_ALLOWED : AUTH_REFUSED;
+        if (*user == NULL)
+            return AUTH_REFUSED;
+        return delegates_signed(*user) ? AUTH_DELEGATED : AUTH_ALLOWED;
     }
     if (auth->names.count > 0 && claim->names != NULL)
         return ask_certificate(auth, claim, user);
@@ -231,15 +250,6 @@ static enum auth_verdict ask_configured(const struct auth *auth, const struct au
 
 /* ---- asking others ----------------------------------------------------------------------------
  */
-
-static bool is_among(const struct bytes *names, size_t count, struct bytes name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (bytes_equal(names[i], name))
-            return true;
-    }
-    return false;
-}
 
 /* What it calls itself, or is called where it says nothing. */
 static struct bytes called(const struct auth_claim *claim, const struct auth_user *user)

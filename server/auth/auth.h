@@ -33,6 +33,8 @@ struct auth_signed {
     bool account_expires; /* then it is the account that does */
     bool delegated;       /* somebody else has let it in (callout.h) */
     bool by_account;      /* what it may its account says, and not what it has shown */
+    struct bytes
+        home; /* of one that was delegated: by that account's claims; empty: as configured */
 };
 
 struct auth {
@@ -81,8 +83,16 @@ struct auth_proof {
 void auth_init(struct auth *auth, const struct auth_options *options, uint64_t seed);
 void auth_deinit(struct auth *auth);
 
+/* A user that was signed for is the caller's to end, also when somebody else is to say who it is.
+ */
 enum auth_verdict auth_ask(const struct auth *auth, const struct auth_claim *claim,
                            const struct auth_user **user, struct auth_proof *proof);
+
+/* NULL: there is none of that name. */
+const struct account_options *auth_account(const struct auth *auth, struct bytes name);
+/* Whom to ask about users of the account of that name, whose claims say so; empty: what is
+ * configured. NULL: nobody. */
+const struct callout_options *auth_callout(const struct auth *auth, struct bytes account);
 
 /* Is somebody else to say who that is, which would be `user` here (NULL: nobody in particular)? */
 bool auth_delegates(const struct auth *auth, const struct auth_claim *claim,

@@ -93,11 +93,12 @@ struct signing_key {
 
 /* What was signed of an account beside its options. */
 struct account_claims {
-    struct bytes token;  /* as it was signed */
-    struct bytes text;   /* what it says, as JSON */
-    struct bytes issuer; /* a key as text */
-    struct bytes name;   /* that people know it by; empty: none */
-    int64_t expires_s;   /* 0: never */
+    const struct callout_options *callout; /* who says who its users are; NULL: they do */
+    struct bytes token;                    /* as it was signed */
+    struct bytes text;                     /* what it says, as JSON */
+    struct bytes issuer;                   /* a key as text */
+    struct bytes name;                     /* that people know it by; empty: none */
+    int64_t expires_s;                     /* 0: never */
     bool bearer_refused;
     bool own_refused; /* users are signed for by its other keys only */
     struct signing_key *keys;

@@ -2,6 +2,7 @@
 #include "base/heap.h"
 #include "server/auth/auth.h"
 #include "server/auth/base64.h"
+#include "server/auth/callout.h"
 #include "server/auth/jwt_members.h"
 #include "server/auth/nkey.h"
 #include "server/tls/ed25519.h"
@@ -16,7 +17,7 @@ static struct bytes issuer_account(const struct jwt *jwt)
                                                                                : jwt->issuer;
 }
 
-static const struct account_options *find_account(const struct auth *auth, struct bytes name)
+const struct account_options *auth_account(const struct auth *auth, struct bytes name)
 {
     const struct account_finder *finder = &auth->options.finder;
 
@@ -27,6 +28,16 @@ static const struct account_options *find_account(const struct auth *auth, struc
             return auth->options.accounts[i];
     }
     return NULL;
+}
+
+const struct callout_options *auth_callout(const struct auth *auth, struct bytes account)
+{
+    const struct account_options *options;
+
+    if (account.size == 0)
+        return auth->options.callout;
+    options = auth_account(auth, account);
+    return options != NULL && options->claims != NULL ? options->claims->callout : NULL;
 }
 
 /* It has the key that the claims are about. */
@@ -70,7 +81,7 @@ static bool make(const struct auth *auth, const struct auth_claim *claim, struct
     if (made->token.size != claim->jwt.size || !jwt_read(&made->arena, made->token, &jwt) ||
         jwt.kind != JWT_USER || !jwt_valid_at(&jwt, claim->wall_s))
         return false;
-    account = find_account(auth, issuer_account(&jwt));
+    account = auth_account(auth, issuer_account(&jwt));
     if (account == NULL || !account_allows(account, &jwt, &template, claim->wall_s))
         return false;
     if (template != NULL && !jwt_grant_empty(jwt.claims))
@@ -86,6 +97,8 @@ static bool make(const struct auth *auth, const struct auth_claim *claim, struct
         .connection_types = made->grant.connection_types,
     };
     set_end(made, &jwt);
+    if (account->claims->callout != NULL)
+        callout_deny_asking(made, account->default_permissions);
     return made->grant.bearer || claim->proven || proves_itself(claim, jwt.subject);
 }
 
@@ -135,7 +148,7 @@ const char *auth_signed_words(const struct auth *auth, struct bytes token, int64
 
     arena_init(&arena, token.size * 2 + SIGNED_MEMORY_MAX);
     if (jwt_read(&arena, token, &jwt) && jwt.kind == JWT_USER) {
-        account = find_account(auth, issuer_account(&jwt));
+        account = auth_account(auth, issuer_account(&jwt));
         if (account == NULL ||
             (account->claims->expires_s != 0 && wall_s >= account->claims->expires_s))
             words = "Account Authentication Expired";

@@ -177,6 +177,21 @@ static bool is_for_us(const struct reading *reading, const struct jwt *answer)
     return true;
 }
 
+/* By the claims of an account it is that account which answers. */
+static bool answered_right(const struct reading *reading, const struct jwt *answer)
+{
+    const struct account_options *home = auth_account(reading->auth, reading->wanted->home);
+    struct bytes named = member_text(answer->claims, BYTES("issuer_account"));
+    const struct json *template;
+
+    if (reading->wanted->home.size == 0 || reading->wanted->sealed)
+        return true;
+    if (home != NULL && jwt_account_signs(home, answer->issuer, &template) &&
+        (named.size == 0 || bytes_equal(named, home->name)))
+        return true;
+    return refuse(reading, "Auth callout signing key is unknown");
+}
+
 /* *token: what the answer says of the user. */
 static bool read_answer(const struct reading *reading, struct bytes said, struct arena *arena,
                         struct bytes *token)
@@ -191,7 +206,7 @@ static bool read_answer(const struct reading *reading, struct bytes said, struct
         return refuse(reading, "Not an authorization response that is signed by an account");
     if (!jwt_valid_at(&answer, reading->wanted->wall_s))
         return refuse(reading, "Authorization response had validation errors: it is out of date");
-    if (!is_for_us(reading, &answer))
+    if (!is_for_us(reading, &answer) || !answered_right(reading, &answer))
         return false;
     error = member_text(answer.claims, BYTES("error"));
     *token = member_text(answer.claims, BYTES("jwt"));
@@ -231,6 +246,16 @@ static bool find_account(const struct reading *reading, struct bytes name,
                                       BYTES_ARG(name), BYTES_ARG(reading->options->account));
 }
 
+static bool is_allowed(const struct callout_options *options, struct bytes name)
+{
+    for (size_t i = 0; i < options->accounts_count; i++) {
+        if (bytes_equal(options->accounts[i], name) ||
+            bytes_equal(options->accounts[i], BYTES("*")))
+            return true;
+    }
+    return false;
+}
+
 static bool issued_right(const struct reading *reading, const struct jwt *user)
 {
     const struct callout_options *options = reading->options;
@@ -246,9 +271,7 @@ static bool issued_right(const struct reading *reading, const struct jwt *user)
                   BYTES_ARG(options->account), BYTES_ARG(options->issuer), BYTES_ARG(user->issuer));
 }
 
-/* Nobody in the account where it is answered may ask in a server's place. Who is granted nothing of
- * its own keeps what that account grants. */
-static void deny_asking(struct auth_signed *made, const struct permission_options *usual)
+void callout_deny_asking(struct auth_signed *made, const struct permission_options *usual)
 {
     struct permission_options *may = &made->grant.permissions;
     struct permission_list *deny = &may->publish_deny;
@@ -265,6 +288,56 @@ static void deny_asking(struct auth_signed *made, const struct permission_option
     made->grant.restricted = true;
 }
 
+/* An account that signs for it is where it goes, if it is this one or one that this one names. */
+static bool place_signed(const struct reading *reading, const struct jwt *user,
+                         const struct account_options **account)
+{
+    const struct callout_options *options = reading->options;
+    struct bytes name = member_text(user->claims, BYTES("issuer_account"));
+    const struct json *template;
+
+    if (name.size == 0)
+        name = user->issuer;
+    if (!bytes_equal(name, options->account) && !is_allowed(options, name))
+        return refuse(reading,
+                      "Account \"%.*s\" not permitted as valid account option for auth callout for "
+                      "account \"%.*s\"",
+                      BYTES_ARG(user->issuer), BYTES_ARG(options->account));
+    *account = auth_account(reading->auth, name);
+    if (*account == NULL)
+        return refuse(reading,
+                      "No valid account \"%.*s\" for auth callout response on account \"%.*s\"",
+                      BYTES_ARG(name), BYTES_ARG(options->account));
+    if (!jwt_account_signs(*account, user->issuer, &template))
+        return refuse(reading, "User JWT issuer \"%.*s\" is not known", BYTES_ARG(user->issuer));
+    if (template != NULL && !jwt_grant_empty(user->claims))
+        return refuse(reading, "User JWT is not valid: it has permissions of its own");
+    if (jwt_account_revokes(*account, user) ||
+        ((*account)->claims->expires_s != 0 &&
+         reading->wanted->wall_s >= (*account)->claims->expires_s))
+        return refuse(reading, "User JWT is revoked, or its account has ended");
+    return true;
+}
+
+static bool place(const struct reading *reading, const struct jwt *user,
+                  const struct account_options **account)
+{
+    if (reading->wanted->home.size > 0)
+        return place_signed(reading, user, account);
+    return issued_right(reading, user) && find_account(reading, user->audience, account);
+}
+
+/* What says what it may: its own claims, or a template of its account. */
+static const struct json *template_of(const struct reading *reading, const struct jwt *user,
+                                      const struct account_options *account)
+{
+    const struct json *template = NULL;
+
+    if (reading->wanted->home.size > 0)
+        (void)jwt_account_signs(account, user->issuer, &template); /* it does */
+    return template != NULL ? template : user->claims;
+}
+
 static bool is_home(const struct reading *reading, const struct account_options *account)
 {
     return account != NULL ? bytes_equal(account->name, reading->options->account)
@@ -274,7 +347,7 @@ static bool is_home(const struct reading *reading, const struct account_options 
 static bool make(const struct reading *reading, struct auth_signed *made)
 {
     const struct callout_wanted *wanted = reading->wanted;
-    const struct account_options *account;
+    const struct account_options *account = NULL;
     struct jwt user;
 
     if (!jwt_read(&made->arena, made->token, &user) || user.kind != JWT_USER)
@@ -286,9 +359,9 @@ static bool make(const struct reading *reading, struct auth_signed *made)
     if (!jwt_valid_at(&user, wanted->wall_s))
         return refuse(reading, "Authorized user on account \"%.*s\" outside of valid connect times",
                       BYTES_ARG(reading->options->account));
-    if (!issued_right(reading, &user) || !find_account(reading, user.audience, &account))
+    if (!place(reading, &user, &account))
         return false;
-    if (!jwt_grant_read(&made->arena, user.claims, &made->grant))
+    if (!jwt_grant_read(&made->arena, template_of(reading, &user, account), &made->grant))
         return refuse(reading, "Error validating user JWT: what it grants is not supported");
     made->options = (struct user_options){
         .name = user.name.size > 0 ? user.name : arena_copy(&made->arena, wanted->said),
@@ -297,8 +370,9 @@ static bool make(const struct reading *reading, struct auth_signed *made)
     };
     made->expires_s = user.expires_s;
     made->delegated = true;
+    made->home = arena_copy(&made->arena, wanted->home);
     if (is_home(reading, account))
-        deny_asking(made, account != NULL ? account->default_permissions : NULL);
+        callout_deny_asking(made, account != NULL ? account->default_permissions : NULL);
     return made->grant.connection_types == 0 ||
            (made->grant.connection_types & wanted->type) != 0 ||
            refuse(reading, "Could not register auth callout user: connection type not allowed");
@@ -338,7 +412,7 @@ const struct auth_user *callout_read(const struct auth *auth, struct bytes answe
                                      const struct callout_wanted *wanted,
                                      char why[static CALLOUT_WHY_SIZE])
 {
-    const struct reading reading = {auth, auth->options.callout, wanted, why};
+    const struct reading reading = {auth, auth_callout(auth, wanted->home), wanted, why};
     const struct auth_user *user = NULL;
     struct bytes token;
     struct arena arena;
@@ -359,8 +433,8 @@ const struct auth_user *callout_again(const struct auth *auth, const struct auth
 {
     char why[CALLOUT_WHY_SIZE];
     const struct callout_wanted wanted = {
-        .said = before->options.name, .type = ~0u, .wall_s = wall_s};
-    const struct reading reading = {auth, auth->options.callout, &wanted, why};
+        .home = before->home, .said = before->options.name, .type = ~0u, .wall_s = wall_s};
+    const struct reading reading = {auth, auth_callout(auth, before->home), &wanted, why};
 
     return reading.options != NULL ? made_of(&reading, before->token) : NULL;
 }

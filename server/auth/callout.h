@@ -42,12 +42,17 @@ bool callout_open(struct buf *out, struct bytes answer, struct bytes xkey,
 
 /* What the answer to that question has to fit. */
 struct callout_wanted {
+    struct bytes home; /* the account whose claims say that it is asked; empty: as configured */
+    bool sealed; /* the answer came so: whoever could do that may have signed it with any key */
     struct bytes user, server_id;
     struct bytes said; /* what the client calls itself: its name unless the answer has another */
     enum connection_type type;
     int64_t wall_s;
 };
 
+/* Nobody in the account where it is answered may ask in a server's place. Who is granted nothing of
+ * its own keeps what that account grants. */
+void callout_deny_asking(struct auth_signed *made, const struct permission_options *usual);
 /* Who it is by that answer; who gets one ends it (auth_user_end). NULL: `why` is a sentence. */
 const struct auth_user *callout_read(const struct auth *auth, struct bytes answer,
                                      const struct callout_wanted *wanted,

@@ -261,11 +261,46 @@ static void read_trace(const struct json *trace, struct account_options *account
     account->trace_percent = member_number(trace, BYTES("sampling"), 0);
 }
 
-static const char *not_built(const struct json *claims)
+/* Keys of that kind, or, where anybody is, "*" alone. */
+static bool read_names(struct arena *arena, const struct json *list, enum nkey_kind kind,
+                       struct bytes **names, size_t *count)
 {
-    if (member_given(json_get(json_get(claims, BYTES("authorization")), BYTES("auth_users"))))
-        return "authorization is";
-    return NULL;
+    size_t most = member_children(list);
+    uint8_t raw[NKEY_SIZE];
+
+    *names = ARENA_ARRAY(arena, struct bytes, most + 1);
+    if (!member_is_list(list, JSON_ARRAY) || *names == NULL)
+        return false;
+    for (const struct json *e = list != NULL ? list->child : NULL; e != NULL; e = e->next) {
+        bool any = kind == NKEY_ACCOUNT && most == 1 && e->type == JSON_STRING &&
+                   bytes_equal(e->text, BYTES("*"));
+
+        if (e->type != JSON_STRING || (!any && !nkey_read(e->text, kind, raw)))
+            return false;
+        (*names)[(*count)++] = e->text;
+    }
+    return true;
+}
+
+static bool read_callout(struct arena *arena, const struct json *authorization, struct bytes name,
+                         struct account_claims *claims)
+{
+    struct callout_options *callout = ARENA_NEW(arena, struct callout_options);
+    uint8_t raw[NKEY_SIZE];
+
+    if (callout == NULL || !member_is_list(authorization, JSON_OBJECT))
+        return false;
+    *callout = (struct callout_options){
+        .issuer = name, .account = name, .xkey = member_text(authorization, BYTES("xkey"))};
+    if (!read_names(arena, json_get(authorization, BYTES("auth_users")), NKEY_USER, &callout->users,
+                    &callout->users_count) ||
+        !read_names(arena, json_get(authorization, BYTES("allowed_accounts")), NKEY_ACCOUNT,
+                    &callout->accounts, &callout->accounts_count) ||
+        (callout->xkey.size > 0 && !nkey_read(callout->xkey, NKEY_CURVE, raw)))
+        return false;
+    if (callout->users_count > 0)
+        claims->callout = callout;
+    return true;
 }
 
 struct account_options *jwt_account_read(struct arena *arena,
@@ -278,9 +313,6 @@ struct account_options *jwt_account_read(struct arena *arena,
     struct account_claims *claims = ARENA_NEW(arena, struct account_claims);
     struct permission_options *may = ARENA_NEW(arena, struct permission_options);
 
-    *why = not_built(jwt->claims);
-    if (*why != NULL)
-        return NULL;
     *claims = (struct account_claims){
         .token = jwt->token,
         .text = jwt->text,
@@ -302,7 +334,8 @@ struct account_options *jwt_account_read(struct arena *arena,
     if (jwt->kind != JWT_ACCOUNT || !jwt_limits_read(arena, limits, &account->jetstream) ||
         !read_keys(arena, json_get(jwt->claims, BYTES("signing_keys")), claims) ||
         !read_revocations(arena, json_get(jwt->claims, BYTES("revocations")), claims) ||
-        !read_permissions(arena, defaults, may)) {
+        !read_permissions(arena, defaults, may) ||
+        !read_callout(arena, json_get(jwt->claims, BYTES("authorization")), jwt->subject, claims)) {
         *why = "what it claims is";
         return NULL;
     }

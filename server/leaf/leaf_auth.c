@@ -251,6 +251,7 @@ static void ask(struct leaf *leaf, const struct leaf_connect *said, struct bytes
                      "%s - auth_callout is not asked about leaf nodes: give them users in "
                      "leafnodes { authorization }",
                      leaf->label);
+        auth_user_end(user);
         violation(leaf, said->user);
         break;
     case AUTH_PROVE:

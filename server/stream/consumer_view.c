@@ -2,6 +2,7 @@
 
 #include "base/subject.h"
 #include "storage/index_count.h"
+#include "storage/index_here.h"
 
 /* What a message of one byte adds to the sizes that the API counts. */
 static uint32_t overhead(const struct consumer_view *view)
@@ -122,6 +123,21 @@ static bool view_next(void *owner, const struct consumer_filter *filter, uint64_
     return true;
 }
 
+static int64_t view_ready(void *owner, const struct consumer_filter *filter, uint64_t from,
+                          int64_t now_ns, uint64_t *to)
+{
+    const struct consumer_view *view = owner;
+    struct index_filter index_filter = to_filter(filter);
+    struct index_here here;
+
+    *to = UINT64_MAX;
+    if (view->bring == NULL || view->state->scratch == NULL)
+        return 0;
+    index_here_begin(&here, view->state->scratch, now_ns);
+    *to = index_here_next(view->state->index, &index_filter, from, &here);
+    return index_all_here(&here) ? 0 : view->bring(view->owner, &here);
+}
+
 static bool view_previous(void *owner, const struct consumer_filter *filter, uint64_t up_to,
                           struct consumer_message *out)
 {
@@ -209,6 +225,7 @@ struct consumer_stream consumer_view_stream(struct consumer_view *view, struct b
         .last = view_last,
         .get = view_get,
         .next = view_next,
+        .ready = view_ready,
         .ahead = view_ahead,
         .previous = view_previous,
         .first_at = view_first_at,

@@ -10,8 +10,14 @@
 #include "server/stream/overlay.h"
 #include "server/stream/stream_state.h"
 
+struct index_here;
+
 struct consumer_view {
     const struct stream_state *state;
+    /* Brings into memory what is away: 0 when nothing is, else when to ask again. NULL: nobody
+     * does. */
+    int64_t (*bring)(void *owner, const struct index_here *here);
+    void *owner;
     const struct overlay *overlay;
     uint64_t count_part; /* subjects or messages that are counted at a time; 0: all */
     /* `next` and `get` go on behind the applied state. To be set only when everything in the

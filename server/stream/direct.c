@@ -191,14 +191,25 @@ static bool answer_now(struct stream *stream, struct bytes reply, const struct m
     return true;
 }
 
-static void answer_one(struct stream *stream, struct bytes reply, const struct message_get *get)
+/* False: it has to wait until what the index has of it has come. */
+static bool answer_one(struct stream *stream, struct bytes reply, const struct message_get *get)
 {
+    struct index_here here;
     struct index_entry entry;
+    enum scratch_place place;
 
-    if (!message_get_find(get, stream->state.index, &entry))
+    stream_here(stream, &here);
+    message_get_here(get, stream->state.index, &here);
+    place = stream_bring(stream, &here);
+    if (place == SCRATCH_AWAY)
+        return false;
+    if (place == SCRATCH_BROKEN)
+        direct_answer_status(stream, reply, DIRECT_UNREADABLE);
+    else if (!message_get_find(get, stream->state.index, &entry))
         direct_answer_status(stream, reply, DIRECT_NOT_FOUND);
     else if (!answer_now(stream, reply, get, &entry))
         start_read(stream, reply, entry.sequence, get->no_hdr);
+    return true;
 }
 
 /* False: it has to wait until another one has ended. */
@@ -211,10 +222,8 @@ static bool answer(struct stream *stream, const struct outbox_item *item)
         direct_answer_status(stream, item->to, status);
         return true;
     }
-    if (get.batch == 0 && get.multi_last.count == 0) {
-        answer_one(stream, item->to, &get);
-        return true;
-    }
+    if (get.batch == 0 && get.multi_last.count == 0)
+        return answer_one(stream, item->to, &get);
     if (!direct_many_room(stream))
         return false;
     direct_many_begin(stream, item->to, &get);

@@ -31,6 +31,7 @@ struct direct_many {
     uint64_t up_to;      /* multi */
     uint64_t *sequences; /* multi: owned */
     size_t sequence_count, sequence_at;
+    struct bring_known known; /* to be in memory */
 };
 
 bool direct_many_room(const struct stream *stream)
@@ -159,6 +160,22 @@ void direct_many_begin(struct stream *stream, struct bytes reply, const struct m
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+/* Of the next message, what the index has. */
+static enum scratch_place place_of_next(struct direct_many *many)
+{
+    struct stream *stream = many->stream;
+    struct index_filter filter = filter_of(many);
+    struct index_here here;
+
+    if (!many->multi)
+        return stream_bring_next(stream, &filter, many->from, &many->known);
+    if (many->sequence_at == many->sequence_count)
+        return SCRATCH_HERE;
+    stream_here(stream, &here);
+    index_here_get(stream->state.index, many->sequences[many->sequence_at], &here);
+    return stream_bring(stream, &here);
+}
+
 /* The next message; false: there is none. */
 static bool next(struct direct_many *many, struct index_entry *entry)
 {
@@ -241,6 +258,16 @@ static bool send_next(struct direct_many *many, const struct index_entry *entry)
     return false;
 }
 
+/* False: it is not, or cannot be had. */
+static bool next_is_here(struct direct_many *many)
+{
+    enum scratch_place place = place_of_next(many);
+
+    if (place == SCRATCH_BROKEN)
+        end_with(many, DIRECT_UNREADABLE);
+    return place == SCRATCH_HERE;
+}
+
 /* False: it waits for its receiver. */
 static bool pump(struct direct_many *many)
 {
@@ -253,7 +280,11 @@ static bool pump(struct direct_many *many)
         return true;
     }
     router_congestion_reset(stream_router(stream));
-    while (next(many, &entry)) {
+    for (;;) {
+        if (!next_is_here(many))
+            return true; /* the stream has a turn when it is */
+        if (!next(many, &entry))
+            break;
         if (!send_next(many, &entry))
             return true;
         if (router_congested(stream_router(stream)))

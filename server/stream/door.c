@@ -143,6 +143,21 @@ static void listen_consumers(struct door *door, struct bytes name)
     }
 }
 
+void door_listen(struct door *door)
+{
+    const struct stream_config *config = door->config;
+
+    if (door->sink_count > 0)
+        return;
+    door->sinks = heap_resize(door->sinks, (config->subjects.count + 2 + CONSUMER_INBOX_SINKS) *
+                                               sizeof *door->sinks);
+    for (size_t i = 0; i < config->subjects.count; i++)
+        listen(door, config->subjects.at[i], bytes_of(NULL, 0), stream_ingest);
+    if (config->allow_direct)
+        listen_direct(door, config->name);
+    listen_consumers(door, config->name);
+}
+
 struct door *door_open(struct jetstream *jetstream, struct account *account,
                        const struct stream_config *config, struct door_room *room,
                        void (*knocked)(void *owner), void *owner)
@@ -156,13 +171,7 @@ struct door *door_open(struct jetstream *jetstream, struct account *account,
     outbox_init(&door->refused, REFUSED_BYTES_MAX);
     door->knocked = knocked;
     door->owner = owner;
-    door->sinks =
-        heap_take((config->subjects.count + 2 + CONSUMER_INBOX_SINKS) * sizeof *door->sinks);
-    for (size_t i = 0; i < config->subjects.count; i++)
-        listen(door, config->subjects.at[i], bytes_of(NULL, 0), stream_ingest);
-    if (config->allow_direct)
-        listen_direct(door, config->name);
-    listen_consumers(door, config->name);
+    door_listen(door);
     return door;
 }
 

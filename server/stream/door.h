@@ -22,6 +22,8 @@ struct door_room {
 struct door *door_open(struct jetstream *jetstream, struct account *account,
                        const struct stream_config *config, struct door_room *room,
                        void (*knocked)(void *owner), void *owner);
+/* Again, after it was shut. */
+void door_listen(struct door *door);
 /* Nothing comes any more: the stream listens from here on. Not from inside a publish. */
 void door_shut(struct door *door);
 bool door_waits(const struct door *door);

@@ -37,6 +37,7 @@ void stream_lane_init(struct stream_lane *lane, const struct stream_lane_setup *
     buf_init(&lane->read_buffer, RECORD_SIZE_MAX + 4096);
     read_cache_init(&lane->read_cache);
     told_init(&lane->told);
+    bring_init(&lane->bring, lane);
 }
 
 void stream_lane_deinit(struct stream_lane *lane)

@@ -13,6 +13,7 @@
 #include "base/timers.h"
 #include "raft/groups.h"
 #include "server/log_clock.h"
+#include "server/stream/bring.h"
 #include "server/stream/fast_batches.h"
 #include "server/stream/read_cache.h"
 #include "server/stream/staging.h"
@@ -67,6 +68,7 @@ struct stream_lane {
     struct timer awake;
     bool turning;
     struct stream_latencies latencies;
+    struct bring bring;
 };
 
 /* What a lane stands on. */

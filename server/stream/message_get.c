@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/subject.h"
 #include "base/text.h"
 
 #define AT(field) offsetof(struct message_get, field)
@@ -65,6 +66,26 @@ bool message_get_find(const struct message_get *get, const struct index *index,
         return index_next(index, &filter, from, entry);
     }
     return index_get(index, from, entry);
+}
+
+static void subject_here(const struct index *index, struct bytes subject, uint64_t from,
+                         struct index_here *here)
+{
+    if (subject_literal(subject))
+        index_here_subject(index, subject, from, here);
+}
+
+void message_get_here(const struct message_get *get, const struct index *index,
+                      struct index_here *here)
+{
+    if (get->last_by_subj.size > 0)
+        subject_here(index, get->last_by_subj, UINT64_MAX, here);
+    else if (get->start_time_ns != TIME_UNSET)
+        return;
+    else if (get->next_by_subj.size > 0)
+        subject_here(index, get->next_by_subj, get->seq, here);
+    else
+        index_here_get(index, get->seq, here);
 }
 
 /* ---- last of many subjects

@@ -7,6 +7,7 @@
 
 #include "base/schema.h"
 #include "storage/index.h"
+#include "storage/index_here.h"
 
 struct message_get {
     uint64_t seq;
@@ -29,6 +30,10 @@ bool message_get_from(const struct message_get *get, const struct index *index, 
 /* The one message that is wanted; batch and multi_last are not looked at. */
 bool message_get_find(const struct message_get *get, const struct index *index,
                       struct index_entry *entry);
+
+/* Is what that reads in memory? Not asked of times and of subjects with wildcards. */
+void message_get_here(const struct message_get *get, const struct index *index,
+                      struct index_here *here);
 
 /*
  * The sequences of the last message at or below `up_to` of every subject that matches one of

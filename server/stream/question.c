@@ -4,6 +4,7 @@
  */
 #include "base/heap.h"
 #include "base/owner.h"
+#include "server/stream/message_get.h"
 #include "server/stream/stream_priv.h"
 
 static void tell(struct stream_question *question)
@@ -31,7 +32,7 @@ void stream_ask(struct stream *stream, struct stream_question *question)
     question->stream = stream->id;
     question->life = stream->life;
     question->memory = bytes_of(NULL, 0);
-    question->found = question->gone = false;
+    question->found = question->gone = question->unreadable = false;
     question->next = NULL;
     if (stream->questions.last != NULL)
         stream->questions.last->next = question;
@@ -51,13 +52,35 @@ static struct stream_question *pop(struct stream *stream)
     return question;
 }
 
+static void answer(struct stream *stream, struct stream_question *question)
+{
+    struct index_entry entry;
+
+    if (question->unreadable || !message_get_find(question->get, stream->state.index, &entry)) {
+        tell(question);
+        return;
+    }
+    question->read = (struct stream_read){.sequence = entry.sequence, .done = read_done};
+    stream_read(stream, &question->read);
+}
+
+/* What the index has of the first may have to come first: then there is another turn. */
 void stream_questions_turn(struct stream *stream)
 {
-    while (stream->questions.first != NULL) {
-        struct stream_question *question = pop(stream);
+    struct stream_question *question;
+    struct index_here here;
 
-        question->read = (struct stream_read){.sequence = question->sequence, .done = read_done};
-        stream_read(stream, &question->read);
+    while ((question = stream->questions.first) != NULL) {
+        enum scratch_place place;
+
+        stream_here(stream, &here);
+        message_get_here(question->get, stream->state.index, &here);
+        place = stream_bring(stream, &here);
+        if (place == SCRATCH_AWAY)
+            return;
+        question->unreadable = place == SCRATCH_BROKEN;
+        (void)pop(stream);
+        answer(stream, question);
     }
 }
 

@@ -424,8 +424,8 @@ static void use_scratch(struct stream *stream)
                          bits == 0 ? INDEX_BITS : bits);
 }
 
-struct stream *stream_open(struct stream_lane *lane, struct account *account, uint64_t id,
-                           struct bytes name, enum err *err)
+struct stream *stream_opening(struct stream_lane *lane, struct account *account, uint64_t id,
+                              struct bytes name, const struct log_pace *pace)
 {
     struct stream *stream = HEAP_NEW(struct stream);
     struct jetstream *jetstream = lane->jetstream;
@@ -454,6 +454,8 @@ struct stream *stream_open(struct stream_lane *lane, struct account *account, ui
     decider_init(&stream->decider, &stream->state, prng_next(prng));
     stream->view =
         (struct consumer_view){.state = &stream->state, .overlay = &stream->decider.overlay};
+    stream->view.bring = stream_bring_view;
+    stream->view.owner = stream;
     stream_count_init(stream);
     stream->decider.interested = stream_interested;
     stream->decider.owner = stream;
@@ -483,20 +485,51 @@ struct stream *stream_open(struct stream_lane *lane, struct account *account, ui
     stream->decider.zones.find = find_zone;
     stream->direct_retry.fire = stream_direct_retry;
 
-    *err = replica_open(lane->groups, id, &replica_events_of_stream, stream, &stream->replica);
-    if (*err != OK) {
-        stream_close(stream, false);
-        return NULL;
-    }
+    stream->opening = replica_opening(lane->groups, id, &replica_events_of_stream, stream, pace);
+    return stream;
+}
+
+static void opened(struct stream *stream)
+{
     stream_block_recovered(stream);
     stream_erase_remains(stream);
     if (stream->erasing.count > 0)
         stream_mark(stream);
     if (stream->state.configured)
         stream_subscribe(stream); /* what is published before it leads waits */
-    if (!jetstream_clustered(jetstream))
+    if (!jetstream_clustered(stream->jetstream))
         stream_consumers_listen(stream); /* and so does what consumers are asked */
-    return stream;
+}
+
+enum err stream_opening_step(struct stream *stream)
+{
+    enum err err = replica_opening_step(stream->opening, &stream->replica);
+
+    if (err == ERR_AGAIN)
+        return err;
+    stream->opening = NULL;
+    if (err == OK)
+        opened(stream);
+    else
+        stream_close(stream, false);
+    return err;
+}
+
+bool stream_opening_waits(const struct stream *stream)
+{
+    return replica_opening_waits(stream->opening);
+}
+
+struct stream *stream_open(struct stream_lane *lane, struct account *account, uint64_t id,
+                           struct bytes name, enum err *err)
+{
+    const struct log_pace at_once = {.work = UINT64_MAX};
+    struct stream *stream = stream_opening(lane, account, id, name, &at_once);
+
+    do {
+        *err = stream_opening_step(stream);
+    } while (*err == ERR_AGAIN);
+    return *err == OK ? stream : NULL;
 }
 
 static void drop_reads(struct stream *stream)
@@ -508,6 +541,7 @@ static void drop_reads(struct stream *stream)
     }
     stream->reads = NULL;
     stream_held_drop(stream);
+    stream_bring_drop(stream);
     if (stream->scrub != NULL)
         scrub_leave(stream->scrub);
     stream->scrub = NULL;
@@ -539,6 +573,8 @@ void stream_close(struct stream *stream, bool deleted)
     timers_cancel(timers, &stream->expiry);
     stream_await_end(stream);
     drop_reads(stream);
+    if (stream->opening != NULL)
+        replica_opening_drop(stream->opening);
     stream_block_close(stream, deleted);
     if (stream->replica != NULL && deleted)
         replica_close(stream->replica);

@@ -126,10 +126,11 @@ struct stream_read {
 };
 void stream_read(struct stream *stream, struct stream_read *read);
 
-/* Asks for a message from home: the stream reads it in its turn and says so (TOLD_ANSWERED), then
- * `done` runs at home, once: with NULL when it is gone or damaged. */
+/* Asks for a message from home: the stream finds and reads it in its turn and says so
+ * (TOLD_ANSWERED), then `done` runs at home, once: with NULL when there is none, or it is damaged.
+ */
 struct stream_question {
-    uint64_t sequence;
+    const struct message_get *get; /* good until then */
     void (*done)(struct stream_question *question, const struct stream_message *message);
     /* private to question.c */
     struct stream_read read;
@@ -138,7 +139,8 @@ struct stream_question {
     struct stream_message message;
     struct bytes memory; /* of that */
     bool found;
-    bool gone; /* the stream was closed */
+    bool gone;       /* the stream was closed */
+    bool unreadable; /* what its index has cannot be read from the disk */
     struct stream_question *next;
 };
 void stream_ask(struct stream *stream, struct stream_question *question);
@@ -150,6 +152,15 @@ void stream_answered(struct stream_question *question);
  * replica_open. */
 struct stream *stream_open(struct stream_lane *lane, struct account *account, uint64_t id,
                            struct bytes name, enum err *err);
+/*
+ * The same in steps, as log_opening_begin has them. Between them the stream is nobody's: it listens
+ * to nothing, and all that may be done with it is stream_close. ERR_AGAIN: there are more; OK: it
+ * is open; else it is gone.
+ */
+struct stream *stream_opening(struct stream_lane *lane, struct account *account, uint64_t id,
+                              struct bytes name, const struct log_pace *pace);
+enum err stream_opening_step(struct stream *stream);
+bool stream_opening_waits(const struct stream *stream);
 /* Subscriptions of the account have changed: push consumers look again. */
 void stream_interest_changed(struct stream *stream);
 /* What it kept back for jetstream_admits_now goes on. */

@@ -8,25 +8,15 @@
 #include "base/codec.h"
 #include "base/heap.h"
 #include "base/owner.h"
+#include "server/stream/block_form.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
 #include "storage/block.h"
 #include "storage/index_capture.h"
 
-#define SECTION_STATE    (BLOCK_SECTION_FREE + 0)
-#define SECTION_SHELL    (BLOCK_SECTION_FREE + 1)
-#define SECTION_MESSAGES (BLOCK_SECTION_FREE + 2)
-#define SECTION_CONSUMER (BLOCK_SECTION_FREE + 3)
-
-#define ERASE_NS      INT64_C(2000000) /* looks again whether it is done */
-#define LATE_NS       INT64_C(100000000)
-#define PIECES_STEP   16u /* of the messages, in one go: about a millisecond */
-#define CONSUMER_HEAD 32u
-#define FILE_SIZE     12u        /* of one in the local part: ordinal, id */
-#define ERASING_FLAG  (1u << 31) /* of their count: behind them stands what is to be erased */
-#define LOST_FLAG     (1u << 30) /* and behind that what is lost */
-#define NAMED_FLAG    (1u << 29) /* the places say numbers of subjects, too */
-#define LOST_HEAD     12u        /* bytes that are of no message that is known, count */
+#define ERASE_NS    INT64_C(2000000) /* looks again whether it is done */
+#define LATE_NS     INT64_C(100000000)
+#define PIECES_STEP 16u /* of the messages, in one go: about a millisecond */
 
 /* ---- how many messages live in each file ------------------------------------------------------
  */
@@ -300,38 +290,6 @@ static void encode_lost(const struct stream *stream, struct buf *out)
     buf_commit(out, LOST_HEAD + lost->count * 8);
 }
 
-static void take_lost(struct decoder *in, struct bytes *lost)
-{
-    struct decoder head = *in;
-    uint32_t count;
-
-    (void)decode_u64(&head);
-    count = decode_u32(&head);
-    *lost = decode_bytes(in, LOST_HEAD + (size_t)count * 8);
-}
-
-/* One that took a block while it runs has got all that it lacked. */
-static void restore_lost(struct stream *stream, struct bytes bytes)
-{
-    struct index_entry entry;
-    struct decoder in;
-    uint64_t more;
-    uint32_t count;
-
-    decoder_init(&in, bytes);
-    more = decode_u64(&in);
-    count = decode_u32(&in);
-    if (in.failed || stream->replica != NULL)
-        return;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t sequence = decode_u64(&in);
-
-        if (index_get(stream->state.index, sequence, &entry))
-            (void)lost_add(&stream->state.lost, sequence, entry.stored_size);
-    }
-    stream->state.lost.bytes += more;
-}
-
 static uint32_t write_names(const struct log *log, const struct stream_files *files, uint32_t first,
                             struct buf *out)
 {
@@ -486,7 +444,7 @@ void stream_block_written(void *owner, enum err err)
     }
 }
 
-static void filled_drop(struct stream_filled *filled)
+void stream_filled_drop(struct stream_filled *filled)
 {
     if (filled->index != NULL)
         index_destroy(filled->index);
@@ -503,6 +461,7 @@ void stream_block_close(struct stream *stream, bool deleted)
     if (blocks->capture != NULL)
         index_capture_end(blocks->capture);
     blocks->capture = NULL;
+    stream_reading_drop(stream);
     spools_drop(blocks);
     buf_deinit(&blocks->body);
     buf_deinit(&blocks->erasing);
@@ -511,7 +470,7 @@ void stream_block_close(struct stream *stream, bool deleted)
     stream_fill_close(stream, deleted);
     stream_repair_close(stream, deleted);
     stream_serve_close(stream, deleted);
-    filled_drop(&blocks->filled);
+    stream_filled_drop(&blocks->filled);
     lost_deinit(&blocks->found);
     lost_deinit(&blocks->lacking);
     stream_places_deinit(&blocks->places);
@@ -519,192 +478,8 @@ void stream_block_close(struct stream *stream, bool deleted)
     *blocks = (struct stream_blocks){0};
 }
 
-/* ---- back -------------------------------------------------------------------------------------
+/* ---- life -------------------------------------------------------------------------------------
  */
-
-/* Sections that a newer version adds may not be left out: nothing is known of what they say. */
-struct block_sections stream_block_sections(struct bytes body)
-{
-    struct block_sections found = {0};
-    struct bytes section;
-    uint32_t type;
-
-    found.whole = true;
-    found.consumers = body;
-    while (found.whole && body.size > 0) {
-        found.whole = replica_section_take(&body, &type, &section);
-        if (!found.whole)
-            break;
-        switch (type) {
-        case SECTION_STATE: found.state = section; break;
-        case SECTION_SHELL: found.shell = section; break;
-        case SECTION_MESSAGES: found.messages = section; break;
-        case SECTION_CONSUMER: break;
-        default: found.whole = false; break;
-        }
-    }
-    return found;
-}
-
-/* Places as they were called when the block was written, and as they are now. */
-struct placing {
-    struct stream *stream;
-    struct bytes files;
-    const struct log_block *block;
-    uint32_t ordinal, ordinal_now; /* of the last one looked up */
-    bool known;
-};
-
-static bool look_up(struct placing *placing, uint32_t ordinal)
-{
-    struct decoder in;
-
-    decoder_init(&in, placing->files);
-    while (in.rest.size > 0) {
-        uint32_t then = decode_u32(&in);
-        uint64_t id = decode_u64(&in);
-
-        if (then != ordinal)
-            continue;
-        placing->known = true;
-        placing->ordinal = ordinal;
-        placing->ordinal_now = log_block_ordinal(placing->block, id);
-        return true;
-    }
-    return false;
-}
-
-static bool place(void *context, struct index_entry *entry)
-{
-    struct placing *placing = context;
-    uint32_t ordinal = (uint32_t)(entry->place >> 32);
-
-    if (ordinal != LOG_FILE_NONE) {
-        if ((!placing->known || placing->ordinal != ordinal) && !look_up(placing, ordinal))
-            return false;
-        entry->place = (uint64_t)placing->ordinal_now << 32 | (entry->place & UINT32_MAX);
-    }
-    stream_block_stored(placing->stream, entry);
-    return true;
-}
-
-/* Are the files called as they were when the list was made? False: or one is not in the list. */
-static bool are_called_so(struct placing *placing, const struct stream_files *files, uint32_t first)
-{
-    for (uint32_t i = 0; i < files->count; i++) {
-        if (files->at[i].messages > 0 &&
-            (!look_up(placing, first + i) || placing->ordinal_now != first + i))
-            return false;
-    }
-    return true;
-}
-
-/* What was filled is what the bytes say: to decode them again is one long turn. False: files are
- * called otherwise than when it was counted what lives in them. */
-static bool adopt_filled(struct stream *stream, struct placing *placing)
-{
-    struct stream_filled *filled = &stream->blocks.filled;
-
-    if (filled->index == NULL || !are_called_so(placing, &filled->places.segments, 0) ||
-        !are_called_so(placing, &filled->places.keeps, LOG_KEEP_FIRST))
-        return false;
-    stream_state_index(&stream->state, filled->index);
-    stream_places_deinit(&stream->blocks.places);
-    stream->blocks.places = filled->places;
-    *filled = (struct stream_filled){0};
-    return true;
-}
-
-static enum err restore_messages(struct stream *stream, const struct replica_block *block,
-                                 struct bytes messages, struct bytes *erasing, struct bytes *lost)
-{
-    struct placing placing = {.stream = stream, .block = block->block};
-    struct decoder in;
-    uint32_t count;
-
-    decoder_init(&in, block->local);
-    count = decode_u32(&in);
-    placing.files =
-        decode_bytes(&in, (size_t)(count & ~(ERASING_FLAG | LOST_FLAG | NAMED_FLAG)) * FILE_SIZE);
-    if ((count & ERASING_FLAG) != 0)
-        *erasing = decode_bytes(&in, (size_t)decode_u32(&in) * STREAM_ERASE_SIZE);
-    if ((count & LOST_FLAG) != 0)
-        take_lost(&in, lost);
-    if (in.failed || (messages.size > 0 && in.rest.size == 0))
-        return ERR_CORRUPT;
-    if (adopt_filled(stream, &placing))
-        return OK;
-    filled_drop(&stream->blocks.filled);
-    return index_restore(stream->state.index, messages, in.rest, (count & NAMED_FLAG) != 0, place,
-                         &placing);
-}
-
-static bool restore_consumer(struct stream *stream, struct bytes section)
-{
-    uint64_t number, name_size, json_size;
-    struct bytes name, json;
-    struct decoder in;
-    int64_t created_ns;
-
-    decoder_init(&in, section);
-    number = decode_u64(&in);
-    created_ns = (int64_t)decode_u64(&in);
-    name_size = decode_u64(&in);
-    json_size = decode_u64(&in);
-    name = decode_bytes(&in, name_size);
-    json = decode_bytes(&in, json_size);
-    return !in.failed && stream_consumer_restore(stream, number, created_ns, name, json, in.rest);
-}
-
-static bool restore_consumers(struct stream *stream, struct bytes rest)
-{
-    struct bytes section;
-    bool sound = true;
-    uint32_t type;
-
-    while (sound && replica_section_take(&rest, &type, &section)) {
-        if (type == SECTION_CONSUMER)
-            sound = restore_consumer(stream, section);
-    }
-    return sound;
-}
-
-static enum err restore(struct stream *stream, const struct replica_block *block)
-{
-    struct block_sections sections = stream_block_sections(block->body);
-    struct bytes erasing = {0}, lost = {0};
-    struct decoder shell;
-    enum err err;
-
-    if (!sections.whole)
-        return ERR_CORRUPT;
-    err = restore_messages(stream, block, sections.messages, &erasing, &lost);
-    if (err == OK)
-        err = stream_state_decode(&stream->state, sections.state);
-    if (err != OK)
-        return err;
-    stream->until_acked = stream->state.config.retention != RETENTION_LIMITS;
-    stream->restoring = stream->state.restoring;
-    decoder_init(&shell, sections.shell);
-    stream->number_logged = decode_u64(&shell);
-    stream->number_next = stream->number_logged + 1;
-    if (shell.failed || !restore_consumers(stream, sections.consumers))
-        return ERR_CORRUPT;
-    stream_erase_restore(stream, erasing, block->block);
-    if (lost.size > 0)
-        restore_lost(stream, lost);
-    return OK;
-}
-
-enum err stream_block_restore(void *owner, const struct replica_block *block)
-{
-    struct stream *stream = owner;
-    enum err err = restore(stream, block);
-
-    if (err != OK)
-        stream_block_forget(stream);
-    return err;
-}
 
 void stream_block_forget(struct stream *stream)
 {

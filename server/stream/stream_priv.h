@@ -112,7 +112,8 @@ struct stream_blocks {
     bool named;                    /* those rows say numbers of subjects, too */
     struct buf erasing;            /* what was to be erased then (stream_erase_encode) */
     struct timer timer;
-    struct stream_move *move; /* stream_move.c; NULL: none */
+    struct stream_reading *reading; /* stream_block_read.c; NULL: none */
+    struct stream_move *move;       /* stream_move.c; NULL: none */
     struct timer move_timer;
     struct stream_fill *fill; /* stream_fill.c; NULL: none */
     struct timer fill_timer;
@@ -235,6 +236,7 @@ struct stream {
     uint64_t id, life;
     struct bytes name; /* owned */
     struct replica *replica;
+    struct replica *opening; /* that is to be; NULL: none */
     struct stream_state state;
     struct stream_events events;
     struct decider decider;
@@ -362,6 +364,8 @@ struct stream {
         struct stream_question *first, *last; /* not begun */
     } questions;
     struct stream_held held;
+    bool bringing; /* as the next: bring.c's */
+    struct stream *bringing_next;
     struct scrub *scrub;  /* reads it now, or NULL */
     int64_t taken_ns;     /* when another replica's state was taken; 0: never, in this life */
     uint64_t repaired;    /* messages that were damaged and are whole again, in this life */
@@ -642,7 +646,11 @@ void stream_move_close(struct stream *stream, bool deleted);
 /* Events of the replica. */
 void stream_block_capture(void *owner, struct bytes head);
 void stream_block_written(void *owner, enum err err);
+
+/* stream_block_read.c */
 enum err stream_block_restore(void *owner, const struct replica_block *block);
+void stream_reading_drop(struct stream *stream); /* what is half done; before its index goes */
+void stream_filled_drop(struct stream_filled *filled);
 
 /* consumer_turn.c */
 /* A message of that subject was gathered: it may be handed out with the batch that stores it. */

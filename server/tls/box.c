@@ -130,7 +130,8 @@ static bool share(const uint8_t key[static BOX_KEY_SIZE], const uint8_t peer[sta
 }
 
 /* The key of this nonce. */
-static bool make_key(const uint8_t key[static BOX_KEY_SIZE], const uint8_t peer[static BOX_KEY_SIZE],
+static bool make_key(const uint8_t key[static BOX_KEY_SIZE],
+                     const uint8_t peer[static BOX_KEY_SIZE],
                      const uint8_t nonce[static BOX_NONCE_SIZE], uint8_t made[static BOX_KEY_SIZE])
 {
     static const uint8_t zeros[16];

@@ -58,6 +58,7 @@ static void draw_sizes(struct node *node)
     node->options.sim.block_bytes = blocks[prng_below(prng, 5)];
     if (node->nodes->count == 1)
         node->options.sim.late_pause_ns = pauses[prng_below(prng, 4)];
+    node->options.sim.late_heavy = node->options.sim.late_work = 1;
     node->options.sim.segment_size = segments[prng_below(prng, 3)];
     node->options.sim.journal_file_size = journals[prng_below(prng, 3)];
     node->options.sim.journal_batch_max = batches[prng_below(prng, 4)];

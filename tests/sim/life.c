@@ -381,6 +381,10 @@ void life_begin(struct life *life, uint64_t seed, uint64_t operation, uint64_t f
     life->options.sim.block_bytes = 8 << 10;
     life->options.sim.space_look_ns = 100 * MILLI;
     life->options.sim.store_flaws = flaws;
+    if (seed % 3 != 0) { /* what has a state block is opened over several turns */
+        life->options.sim.late_heavy = 1;
+        life->options.sim.late_work = seed % 3 == 1 ? 1 : 16 << 10;
+    }
     if (seed % 2 == 0) /* far away, but publishes wait after a start until it is known how far */
         life->options.jetstream_options.store_max = INT64_C(1) << 40;
     logger_init(&life->logger);

@@ -88,6 +88,7 @@ struct run {
      * then look damaged, and be reported as lost. */
     bool short_counts;
     bool half_open; /* the server runs, and a stream could not be opened */
+    bool scarce;    /* it finds no descriptor */
     bool ending;    /* faults have ended */
     bool excused;   /* that has happened: nothing can be said any more */
     bool timely;    /* the network is: when something comes says when it left */
@@ -256,11 +257,13 @@ static bool start(struct run *run)
         if (attempt < 6 && strikes(run, LIMIT_CRASH_START, 1, 3))
             sim_crash_after(run->sim, run->node, crash_mode(run), 1 + prng_below(&run->prng, 120));
         run->half_open = false;
+        sim_deny_files(run->sim, run->node, false); /* clients come later */
         err = sim_shards_start(&run->shards, sim_node_io(run->sim, run->node), &run->options,
                                &run->logger, &run->server);
         if (err == OK && !run->half_open && !sim_crashed(run->sim, run->node)) {
             if (run->ending || prng_chance(&run->prng, 1, 2)) /* else while it opens streams */
                 sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
+            sim_deny_files(run->sim, run->node, run->scarce);
             return true;
         }
         if (!sim_crashed(run->sim, run->node)) {
@@ -398,6 +401,10 @@ static void draw_options(struct run *run)
     run->options.sim.block_bytes = blocks[prng_below(&run->prng, 5)];
     run->options.sim.space_look_ns = SPACE_LOOK_NS;
     run->options.sim.late_pause_ns = pauses[prng_below(&run->prng, 4)];
+    if (run->seed % 3 != 0) { /* what has a state block is opened over several turns */
+        run->options.sim.late_heavy = 1;
+        run->options.sim.late_work = run->seed % 3 == 1 ? 1 : 16 << 10;
+    }
     if (run->seed % 2 == 0) /* publishes wait after a start until all streams are counted */
         run->options.jetstream_options.store_max = INT64_C(1) << 40;
     run->options.sim.index_bits = 1 + (unsigned)prng_below(&run->prng, INDEX_BITS);
@@ -564,11 +571,23 @@ static bool come_to_rest(struct run *run)
            wait_for(run, all_drained, "a consumer's rest");
 }
 
+/* The server finds no descriptor for a while, in one run in five. */
+static void maybe_scarce(struct run *run)
+{
+    if (run->seed % 5 != 2 || !prng_chance(&run->prng, 1, 8))
+        return;
+    run->scarce = !run->scarce;
+    say(run, run->scarce ? "no descriptors" : "descriptors");
+    sim_deny_files(run->sim, run->node, run->scarce);
+}
+
 /* Faults end, everything comes to rest, and the whole is compared. */
 static void conclude(struct run *run)
 {
     sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
     sim_heal(run->sim, run->node);
+    run->scarce = false;
+    sim_deny_files(run->sim, run->node, false);
     run->ending = true;
     if (run->half_open && !sim_crashed(run->sim, run->node))
         sim_crash(run->sim, run->node, SIM_CRASH_KILL);
@@ -634,6 +653,7 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
              i++) {
             sim_run(run.sim, (int64_t)prng_below(&run.prng, 15 * MILLISECOND));
             maybe_jump(&run);
+            maybe_scarce(&run);
             if (i % 16 == 0 && !sim_crashed(run.sim, run.node))
                 (void)copies_right(&run);
             if (!maybe_crash(&run))

@@ -425,6 +425,7 @@ void user_look(struct user *user)
     user->state = USER_LOOKING;
     user->disk_failed = user->disk_failed && now(user) - user->disk_failed_ns < 1000000000;
     user->looked = 2;
+    user->look_again = false;
     user->newest_subject = (uint8_t)below(user, SPEC_SUBJECTS);
     content_subject(&user->oracle.content, user->newest_subject, name);
     ask(user, "STREAM.INFO", "i", "%s", "");
@@ -629,7 +630,9 @@ static void heard_look(struct user *user, bool newest, const struct client_messa
     if (user->looked == 0)
         return;
     user->looked--;
-    if (newest) {
+    if (contains(message->payload, "\"err_code\":10194")) { /* it wants for a descriptor */
+        user->look_again = true;
+    } else if (newest) {
         (void)find_number(message->payload, "\"seq\":", &sequence);
         if (!user->worlds.given_up)
             worlds_seen_newest(&user->worlds, user->newest_subject, sequence);
@@ -646,6 +649,10 @@ static void heard_look(struct user *user, bool newest, const struct client_messa
     }
     if (user->looked > 0)
         return;
+    if (user->look_again) {
+        user_look(user);
+        return;
+    }
     remember_gone(user);
     guess_again(user);
     user->state = USER_BUSY;

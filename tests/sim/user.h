@@ -43,6 +43,7 @@ struct user {
     enum user_state state;
     bool op_open, op_again; /* AGAIN: a crash has swallowed the answer */
     uint64_t looked;        /* answers that are still to come */
+    bool look_again;        /* when they have: the stream could not be looked at */
     struct worlds_info info;
     uint8_t newest_subject;
 

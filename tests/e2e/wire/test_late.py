@@ -3,7 +3,10 @@
 
 import json
 import signal
+import socket
 import tempfile
+import threading
+import time
 import unittest
 import urllib.request
 
@@ -34,6 +37,39 @@ def states(client):
         for info in answer["streams"]:
             found[info["config"]["name"]] = info["state"]["messages"], info["state"]["last_seq"]
     return found
+
+
+class Limited(Server):
+    """One that may have few files."""
+
+    files = 0
+
+    def command(self):
+        command = super().command()
+        return ["sh", "-c", f'ulimit -n {self.files} && exec "$@"', "sh", *command] if self.files else command
+
+
+def besiege(port, count, crowd):
+    """Connects so often as soon as somebody listens; they stay."""
+    end = time.monotonic() + 60
+    while len(crowd) < count and time.monotonic() < end:
+        try:
+            crowd.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+        except OSError:
+            time.sleep(0.001)
+
+
+def is_refused(connection):
+    """It is told so; who is let in is answered."""
+    said = b""
+    connection.settimeout(60)
+    try:
+        connection.sendall(b"PING\r\n")
+        while b"PONG" not in said and (more := connection.recv(4096)):
+            said += more
+    except ConnectionError:
+        pass
+    return b"maximum connections exceeded" in said or b"PONG" not in said
 
 
 class Late(unittest.TestCase):
@@ -108,6 +144,46 @@ class Late(unittest.TestCase):
                         refused = [answer["error"]["err_code"] for answer in answers if "error" in answer]
                         self.assertEqual(refused, [10023] * (STREAMS - 2))
                         stored = other.api("INFO")["storage"]
+
+    def test_clients_that_come_at_once_do_not_take_the_files_of_streams(self):
+        streams, files, count = 150, 280, 500
+        for io in ("uring", "epoll"):
+            with Limited(["--io", io]) as server:
+                with Requester(server.port) as client:
+                    for i in range(streams):
+                        client.api(f"STREAM.CREATE.S{i}", {"name": f"S{i}", "subjects": [f"s{i}.>"]})
+                        client.publish(b"s%d.0" % i, b"old")
+                server.files = files
+                crowd = []
+                with Requester(server.port) as client:
+                    client.send(b"PING\r\n")
+                siege = threading.Thread(target=besiege, args=(server.port, count, crowd))
+                server.end(signal.SIGKILL)
+                siege.start()
+                server.start()
+                siege.join()
+                self.assertEqual(len(crowd), count)
+                refused = sum(is_refused(one) for one in crowd)
+                self.assertGreater(refused, count - files)
+                self.assertLess(refused, count)
+                self.assertIn("Open files are limited to 280: no more than", server.log())
+                for one in crowd:
+                    one.close()
+                with self.admitted(server) as client:
+                    self.assertEqual(set(states(client).values()), {(1, 1)})
+                    self.assertEqual(client.publish(b"s149.0", b"new")["seq"], 2)
+                self.assertNotIn("could not be opened", server.log())
+
+    def admitted(self, server):
+        """Those of before have to be gone."""
+        end = time.monotonic() + 30
+        while True:
+            try:
+                return Requester(server.port)
+            except (AssertionError, OSError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
 
     def test_monitoring_shows_all_streams_from_its_first_answer_on(self):
         port = free_port()

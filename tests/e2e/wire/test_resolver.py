@@ -52,13 +52,13 @@ class ResolverCase(unittest.TestCase):
         return (by or self.operator).token("account", (account or self.account).text, **claims)
 
 
-    def connect(self, user, account, port=None, kind=Connection, **claims):
+    def connect(self, user, account, port=None, signs=None, says=None, **claims):
         """A client that has said who it is."""
         client = Connection(port or self.server.port)
         self.addCleanup(client.__exit__)
         nonce = client.info()["nonce"].encode()
         token = account.token("user", user.text, **{**ANY, **claims})
-        client.connect(pedantic=False, headers=True, no_responders=True, jwt=token, sig=url(user.sign(nonce)).decode())
+        client.connect(pedantic=False, headers=True, no_responders=True, jwt=token, sig=url((signs or user).sign(nonce)).decode(), **(says or {}))
         return client
 
     def let_in(self, user=None, account=None, **more):

@@ -1,5 +1,6 @@
 #include "base/scratch.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -154,12 +155,43 @@ START_TEST(a_full_disk_is_a_refusal)
 }
 END_TEST
 
+#define SECOND INT64_C(1000000000)
+
+/* Whether the system has it in memory is the system's affair: both are answers. */
+START_TEST(what_may_be_away_can_be_brought_and_is_known_to_be_here_for_a_moment)
+{
+    char directory[64];
+    struct scratch *scratch = create(directory);
+    static const uint8_t large[SCRATCH_PIECE_MAX] = {1, 2, 3};
+    const void *piece = scratch_put(scratch, bytes_of(large, sizeof large));
+    uint64_t slice, end;
+
+    ck_assert_int_ne(scratch_here(scratch, piece, 0, sizeof large, 9 * SECOND, &slice),
+                     SCRATCH_BROKEN);
+    ck_assert_int_ne(scratch_here(scratch, piece, sizeof large - 1, 1, 9 * SECOND, &end),
+                     SCRATCH_BROKEN);
+    ck_assert_uint_eq(slice, end); /* the largest lie as slices do */
+    ck_assert_int_eq(scratch_bring(scratch, slice), 0);
+    scratch_brought(scratch, slice, 0, 9 * SECOND);
+    ck_assert_int_eq(scratch_here(scratch, piece, 0, sizeof large, 9 * SECOND, &slice),
+                     SCRATCH_HERE);
+    scratch_brought(scratch, slice, -EIO, 9 * SECOND);
+    ck_assert_int_eq(scratch_here(scratch, piece, 0, sizeof large, 10 * SECOND, &slice),
+                     SCRATCH_BROKEN);
+    ck_assert_int_ne(scratch_here(scratch, piece, 0, sizeof large, 12 * SECOND, &slice),
+                     SCRATCH_BROKEN);
+    ck_assert_int_eq(memcmp(piece, large, sizeof large), 0);
+    destroy(scratch, directory);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
         pieces_keep_their_content_and_give_their_space_back,
         the_twin_refuses_as_often_as_it_was_told,
         a_full_disk_is_a_refusal,
+        what_may_be_away_can_be_brought_and_is_known_to_be_here_for_a_moment,
     };
 
     return UNIT_RUN_PLAIN("scratch", tests);

@@ -641,6 +641,155 @@ START_TEST(what_all_doors_together_have_no_room_for_is_refused_with_an_answer)
 }
 END_TEST
 
+static void no_more_files(struct world *world)
+{
+    sim_deny_files(world->sim, world->server_node, true);
+}
+
+static void files_again(struct world *world)
+{
+    sim_deny_files(world->sim, world->server_node, false);
+    sim_run(world->sim, SECOND / 5);
+}
+
+START_TEST(one_that_wants_for_descriptors_is_opened_when_there_are_some)
+{
+    struct jetstream_trouble trouble;
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, NULL);
+    peer = come_in(&world);
+    no_more_files(&world);
+    ask(&world, peer, "B.x", "new");
+    ck_assert(logged(&world, "Stream 'B' can not be opened yet: full (too many open files)"));
+    ck_assert(jetstream_trouble(world.server->jetstream, false, &trouble));
+    ask(&world, peer, "$JS.API.STREAM.INFO.B", "");
+    if (!peer_has(peer, "stream is offline"))
+        ck_abort_msg("%.*s", BYTES_ARG(buf_bytes(&peer->in)));
+    ask(&world, peer, "B.x", "more");
+    sim_run(world.sim, 5 * SECOND);
+    ck_assert_uint_eq(told(peer, "MSG "), 0); /* they wait */
+    ck_assert(!is_open(&world, "B"));
+    files_again(&world);
+    ck_assert(is_open(&world, "B"));
+    ck_assert(logged(&world, "Stream 'B' is open now"));
+    ck_assert(peer_has(peer, "\"seq\":6}"));
+    ck_assert(peer_has(peer, "\"seq\":7}"));
+    ck_assert(!jetstream_trouble(world.server->jetstream, false, &trouble));
+    ask(&world, peer, "$JS.API.STREAM.INFO.B", "");
+    ck_assert(peer_has(peer, "\"messages\":7"));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(whoever_asks_for_all_waits_for_one_that_wants_for_descriptors)
+{
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, NULL);
+    peer = come_in(&world);
+    ask(&world, peer, "$JS.API.STREAM.INFO.A", "");
+    no_more_files(&world);
+    ask(&world, peer, "$JS.API.STREAM.LIST", "");
+    jetstream_complete(world.server->jetstream); /* that ends, and knows of one */
+    ck_assert_uint_eq(open_count(&world), 1);
+    sim_run(world.sim, 5 * SECOND);
+    ck_assert_uint_eq(told(peer, "MSG "), 0);
+    files_again(&world);
+    ck_assert_uint_eq(told(peer, "\"messages\":5"), STREAMS);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(one_that_wants_for_them_for_long_is_given_up)
+{
+    struct jetstream_trouble trouble;
+    struct world world;
+    struct peer *peer;
+
+    start_late(&world, NULL);
+    peer = come_in(&world);
+    no_more_files(&world);
+    ask(&world, peer, "B.x", "new");
+    sim_run(world.sim, 21 * SECOND);
+    ck_assert(logged(&world, "Stream 'B' could not be opened: full"));
+    ck_assert(peer_has(peer, "NATS/1.0 503"));
+    files_again(&world);
+    ck_assert(jetstream_trouble(world.server->jetstream, false, &trouble));
+    ask(&world, peer, "A.x", "new");
+    ck_assert(peer_has(peer, "\"seq\":6}"));
+    world.options.sim.late_pause_ns = 0;
+    world_kill(&world);
+    settle(&world);
+    ck_assert_uint_eq(open_count(&world), STREAMS);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_limit_is_kept_while_one_that_counts_wants_for_descriptors)
+{
+    struct world world;
+    struct peer *peer;
+
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        start_late(&world, limits[i]);
+        peer = come_in(&world);
+        ask(&world, peer, "$JS.API.STREAM.INFO.A", "");
+        ask(&world, peer, "$JS.API.STREAM.INFO.C", "");
+        no_more_files(&world);
+        ask(&world, peer, "A.x", "new");
+        sim_run(world.sim, 5 * SECOND);
+        ck_assert_uint_eq(told(peer, "MSG "), 0);
+        say_publish(&world, peer, "C.x", "in.r", "new");
+        files_again(&world);
+        ck_assert_uint_eq(told(peer, "\"seq\":6}"), 1);
+        ck_assert_uint_eq(told(peer, "\"error\""), 1);
+        world_deinit(&world);
+    }
+}
+END_TEST
+
+#define CROWD        60
+#define CROWD_OF_ALL 90
+
+/* Where there are few descriptors those of streams that are still closed are kept for them. */
+START_TEST(clients_do_not_take_the_files_of_streams)
+{
+    static struct peer crowd[CROWD];
+    unsigned refused = 0;
+    struct peer *first;
+    struct world world;
+
+    start_late(&world, NULL);
+    sim_set_descriptors(world.sim, world.server_node, CROWD_OF_ALL);
+    first = come_in(&world);
+    for (unsigned i = 0; i < CROWD; i++) {
+        crowd[i] = (struct peer){.io = sim_node_io(world.sim, world.peers_node)};
+        buf_init(&crowd[i].in, 1 << 20);
+        crowd[i].sock =
+            sim_connect(world.sim, crowd[i].io, world.server_node, 4222, &peer_events, &crowd[i]);
+    }
+    settle(&world);
+    for (unsigned i = 0; i < CROWD; i++)
+        refused += peer_has(&crowd[i], "-ERR 'maximum connections exceeded'");
+    ck_assert_uint_gt(refused, 10);
+    ck_assert_uint_lt(refused, CROWD - 10);
+    ck_assert(logged(&world, "Open files are limited to 90: no more than "));
+    ask(&world, first, "$JS.API.STREAM.LIST", "");
+    ck_assert_uint_eq(told(first, "\"messages\":5"), STREAMS);
+    ck_assert(!logged(&world, "can not be opened yet"));
+    ask(&world, first, "$JS.API.STREAM.CREATE.D", "{\"name\":\"D\",\"subjects\":[\"D.>\"]}");
+    ck_assert(peer_has(first, "did_create")); /* and there is room for more */
+    ask(&world, first, "D.x", "new");
+    ck_assert(peer_has(first, "\"seq\":1}"));
+    world_deinit(&world);
+    for (unsigned i = 0; i < CROWD; i++)
+        buf_deinit(&crowd[i].in);
+}
+END_TEST
+
 START_TEST(log_time_does_not_fall_when_one_is_opened)
 {
     int64_t before_ns, now_ns;
@@ -679,6 +828,11 @@ int main(void)
         a_stream_that_reserves_waits_for_all_that_is_counted,
         a_schedule_that_is_due_fires_when_what_is_counted_is_known,
         what_all_doors_together_have_no_room_for_is_refused_with_an_answer,
+        one_that_wants_for_descriptors_is_opened_when_there_are_some,
+        whoever_asks_for_all_waits_for_one_that_wants_for_descriptors,
+        one_that_wants_for_them_for_long_is_given_up,
+        a_limit_is_kept_while_one_that_counts_wants_for_descriptors,
+        clients_do_not_take_the_files_of_streams,
         log_time_does_not_fall_when_one_is_opened,
     };
 

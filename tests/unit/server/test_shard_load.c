@@ -24,9 +24,30 @@ START_TEST(a_shard_is_as_busy_as_the_share_of_a_moment_that_it_worked)
 }
 END_TEST
 
+START_TEST(one_moment_that_is_idle_counts_for_all_of_the_last)
+{
+    struct shard_meter meter = {0};
+    int64_t now_ns = SECOND_NS, worked_ns = 0;
+
+    shard_meter_read(&meter, now_ns, worked_ns);
+    for (unsigned i = 0; i < 3 * SHARD_MOMENTS; i++) {
+        bool idle = i == SHARD_MOMENTS + 2;
+
+        ck_assert_uint_eq(shard_meter_lasting(&meter),
+                          i < SHARD_MOMENTS                                    ? 0
+                          : i > SHARD_MOMENTS + 2 && i < 2 * SHARD_MOMENTS + 3 ? 100
+                                                                               : 800);
+        now_ns += SECOND_NS;
+        worked_ns += idle ? SECOND_NS / 10 : SECOND_NS / 10 * 8;
+        shard_meter_read(&meter, now_ns, worked_ns);
+    }
+}
+END_TEST
+
 START_TEST(home_takes_all_while_it_is_not_busy)
 {
-    struct shard_loads loads = {.count = 1, .most = 4, .busy = {499}, .connections = {9999}};
+    struct shard_loads loads = {
+        .count = 1, .most = 4, .home = 499, .busy = {900}, .connections = {9999}};
 
     ck_assert_uint_eq(shard_for_connection(&loads), 0);
     loads.count = 3;
@@ -36,7 +57,7 @@ END_TEST
 
 START_TEST(another_is_begun_when_all_are_busy_and_there_may_be_more)
 {
-    struct shard_loads loads = {.count = 1, .most = 2, .busy = {500}};
+    struct shard_loads loads = {.count = 1, .most = 2, .home = 500, .busy = {500}};
 
     ck_assert_uint_eq(shard_for_connection(&loads), 1);
     loads.count = 2;
@@ -52,7 +73,7 @@ END_TEST
 START_TEST(of_those_that_are_about_as_busy_the_one_with_fewer_connections_takes_it)
 {
     struct shard_loads loads = {
-        .count = 4, .most = 4, .busy = {800, 90, 0, 300}, .connections = {5, 6, 7, 1}};
+        .count = 4, .most = 4, .home = 800, .busy = {800, 90, 0, 300}, .connections = {5, 6, 7, 1}};
 
     ck_assert_uint_eq(shard_for_connection(&loads), 1);
     loads.connections[1] = 8;
@@ -122,6 +143,7 @@ int main(void)
 {
     const TTest *tests[] = {
         a_shard_is_as_busy_as_the_share_of_a_moment_that_it_worked,
+        one_moment_that_is_idle_counts_for_all_of_the_last,
         home_takes_all_while_it_is_not_busy,
         another_is_begun_when_all_are_busy_and_there_may_be_more,
         of_those_that_are_about_as_busy_the_one_with_fewer_connections_takes_it,

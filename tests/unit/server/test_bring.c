@@ -1,0 +1,154 @@
+/* What a whole server does with what its index has on the disk alone: it is brought by a worker,
+ * and who asked waits for it and gets the same; what cannot be read is an answer. */
+#include "base/scratch.h"
+#include "tests/unit/server/stream_world.h"
+
+#define MESSAGES 3000
+#define GET      "$JS.API.DIRECT.GET.S"
+#define API_GET  "$JS.API.STREAM.MSG.GET.S"
+
+static struct peer *start_full(struct world *world, uint64_t seed)
+{
+    struct peer *peer = start_with_stream(world, seed, ",\"allow_direct\":true");
+    struct lines lines = {.size = 0};
+
+    for (int i = 1; i <= MESSAGES; i++) {
+        lines_publish(&lines, i % 3 == 0 ? "s.third" : "s.other", "in.ack", "x");
+        if (i % 500 == 0)
+            lines_say(&lines, world, peer);
+    }
+    settle(world);
+    sim_run(world->sim, 5 * SECOND);
+    ck_assert_uint_eq(stream_of(world)->state.last_seq, MESSAGES);
+    buf_clear(&peer->in);
+    return peer;
+}
+
+/* From here on what was not asked for within two seconds is away, or broken. */
+static void forget(struct world *world, unsigned away, unsigned broken)
+{
+    scratch_twin_forgets(stream_of(world)->state.scratch, away, broken);
+    sim_run(world->sim, 3 * SECOND);
+}
+
+static void ask(struct world *world, struct peer *peer, const char *subject, const char *body)
+{
+    say_publish(world, peer, subject, "in.got", body);
+}
+
+START_TEST(who_asks_for_an_old_message_waits_until_it_is_brought)
+{
+    struct world world;
+    struct peer *peer = start_full(&world, 1);
+
+    forget(&world, 1, 0);
+    ask(&world, peer, GET, "{\"seq\":7}");
+    ask(&world, peer, GET, "{\"last_by_subj\":\"s.third\"}");
+    ask(&world, peer, GET, "{\"next_by_subj\":\"s.third\",\"seq\":1}");
+    ask(&world, peer, GET, "{\"seq\":2999}");
+    sim_run(world.sim, 2 * SECOND);
+    ck_assert(peer_has(peer, "Nats-Sequence: 7\r\n"));
+    ck_assert(peer_has(peer, "Nats-Sequence: 3000\r\n"));
+    ck_assert(peer_has(peer, "Nats-Sequence: 3\r\n"));
+    ck_assert(peer_has(peer, "Nats-Sequence: 2999\r\n"));
+    buf_clear(&peer->in);
+    sim_run(world.sim, 3 * SECOND);
+    ask(&world, peer, API_GET, "{\"seq\":8}");
+    ask(&world, peer, API_GET, "{\"seq\":9}");
+    sim_run(world.sim, 2 * SECOND);
+    ck_assert(peer_has(peer, "\"seq\":8"));
+    ck_assert(peer_has(peer, "\"seq\":9"));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(so_do_batches_and_consumers_which_get_all_in_order)
+{
+    static const char *const makes[] = {
+        "{\"stream_name\":\"S\",\"config\":{\"deliver_subject\":\"in.all\",\"ack_policy\":\"none\"}"
+        "}",
+        "{\"stream_name\":\"S\",\"config\":{\"deliver_subject\":\"in.all\",\"ack_policy\":\"all\","
+        "\"durable_name\":\"D\",\"max_ack_pending\":-1}}",
+    };
+    struct world world;
+    struct peer *peer = start_full(&world, 2);
+
+    forget(&world, 1, 0);
+    ask(&world, peer, GET, "{\"batch\":5000,\"seq\":1}");
+    sim_run(world.sim, 30 * SECOND);
+    ck_assert_uint_eq(told(peer, "Nats-Sequence: "), MESSAGES);
+    ck_assert_uint_eq(told(peer, "NATS/1.0 204 EOB"), 1);
+    for (int i = 0; i < 2; i++) {
+        buf_clear(&peer->in);
+        sim_run(world.sim, 3 * SECOND);
+        say_publish(&world, peer,
+                    i == 0 ? "$JS.API.CONSUMER.CREATE.S" : "$JS.API.CONSUMER.DURABLE.CREATE.S.D",
+                    "in.api", makes[i]);
+        sim_run(world.sim, 60 * SECOND);
+        ck_assert_uint_ge(told(peer, "MSG s."), MESSAGES);
+        ck_assert_uint_ge(told(peer, " $JS.ACK.S."), MESSAGES);
+    }
+    world_deinit(&world);
+}
+END_TEST
+
+/* And the server goes on, as does everything that needs nothing of it. */
+START_TEST(what_cannot_be_read_is_an_answer_and_is_tried_again)
+{
+    struct world world;
+    struct peer *peer = start_full(&world, 3);
+
+    forget(&world, 1, 1);
+    ask(&world, peer, GET, "{\"seq\":7}");
+    ask(&world, peer, GET, "{\"batch\":5,\"seq\":7}");
+    ask(&world, peer, API_GET, "{\"seq\":8}");
+    say_publish(&world, peer, "$JS.API.CONSUMER.CREATE.S", "in.api",
+                "{\"stream_name\":\"S\",\"config\":{\"deliver_subject\":\"in.all\","
+                "\"ack_policy\":\"none\",\"idle_heartbeat\":1000000000}}");
+    say_publish(&world, peer, "s.new", "in.ack", "x");
+    sim_run(world.sim, SECOND);
+    ck_assert_uint_eq(told(peer, "NATS/1.0 500 Index Unreadable"), 2);
+    ck_assert(peer_has(peer, "\"err_code\":10051"));
+    ck_assert_uint_eq(told(peer, "MSG s."), 0);
+    ck_assert(peer_has(peer, "\"seq\":3001"));
+    ck_assert(logged(&world, "index cannot be read"));
+
+    buf_clear(&peer->in);
+    forget(&world, 1, 0);
+    ask(&world, peer, GET, "{\"seq\":7}");
+    sim_run(world.sim, 60 * SECOND);
+    ck_assert_uint_eq(told(peer, "Nats-Sequence: 7\r\n"), 1);
+    ck_assert_uint_eq(told(peer, " $JS.ACK.S."), MESSAGES + 1);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_stream_that_goes_says_so_to_who_waits)
+{
+    struct world world;
+    struct peer *peer = start_full(&world, 4);
+    struct lines lines = {.size = 0};
+
+    forget(&world, 1, 0);
+    lines_publish(&lines, API_GET, "in.got", "{\"seq\":8}");
+    lines_publish(&lines, GET, "in.got", "{\"seq\":8}");
+    lines_publish(&lines, "$JS.API.STREAM.DELETE.S", "in.gone", "");
+    lines_say(&lines, &world, peer);
+    sim_run(world.sim, 5 * SECOND);
+    ck_assert(peer_has(peer, "stream_delete_response"));
+    ck_assert(peer_has(peer, "stream_msg_get_response"));
+    world_deinit(&world);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        who_asks_for_an_old_message_waits_until_it_is_brought,
+        so_do_batches_and_consumers_which_get_all_in_order,
+        what_cannot_be_read_is_an_answer_and_is_tried_again,
+        a_stream_that_goes_says_so_to_who_waits,
+    };
+
+    return UNIT_RUN_PLAIN("bring", tests);
+}
