@@ -618,16 +618,17 @@ static void look_at_meta(struct jetstream *jetstream)
  * for the next turn. */
 static void turn_lanes(struct jetstream *jetstream)
 {
-    jetstream_lanes_turn(jetstream);
+    jetstream_lanes_turn(jetstream, 0);
     for (unsigned i = 0; i < TOLD_ROUNDS_MAX && jetstream_told_take(jetstream); i++)
-        jetstream_lanes_turn(jetstream);
+        jetstream_lanes_turn(jetstream, 0);
 }
 
 void jetstream_turn(struct jetstream *jetstream)
 {
+    jetstream_halt(jetstream);
     if (!jetstream_clustered(jetstream))
         look_at_meta(jetstream);
-    jetstream_lanes_begin(jetstream);
+    jetstream_lanes_begin(jetstream, 0);
     (void)jetstream_told_take(jetstream); /* by what has come since the last turn */
     jetstream_spaces_look(jetstream);
     jetstream_cluster_turn(jetstream->cluster);
@@ -637,14 +638,15 @@ void jetstream_turn(struct jetstream *jetstream)
     jetstream_catalogue_turn(jetstream);
     turn_lanes(jetstream);
     jetstream_catalogue_turn(jetstream); /* what the streams finished */
-    jetstream_lanes_end(jetstream);
+    jetstream_lanes_end(jetstream, 0);
+    jetstream_go_on(jetstream);
     if (jetstream_catalogue_waits(jetstream) || api_waits(jetstream->api))
         jetstream_awake(jetstream);
 }
 
 void jetstream_flush(struct jetstream *jetstream)
 {
-    jetstream_lanes_flush(jetstream);
+    jetstream_lanes_flush(jetstream, 0);
 }
 
 void jetstream_say_shutdown(struct jetstream *jetstream)

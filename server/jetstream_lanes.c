@@ -17,12 +17,15 @@ static uint64_t index_limit(const struct jetstream *jetstream)
     return limit < 0 ? INDEX_CACHE_DEFAULT : (uint64_t)limit;
 }
 
-/* Which shard turns the lane of that number. */
+/* Which shard turns the lane of that number. Of a member of a cluster home does: links are home's.
+ * On threads, too, until home halts the others wherever it has to (docs/shards.md, step 13, e). */
 static unsigned shard_of(const struct jetstream *jetstream, unsigned number)
 {
-    (void)jetstream;
-    (void)number;
-    return 0;
+    struct server *server = jetstream->server;
+
+    if (!server_options(server)->sim.lanes_away || server_cluster(server) != NULL)
+        return 0;
+    return number % server_shards_count(server);
 }
 
 static struct stream_lane *add_lane(struct jetstream *jetstream)
@@ -34,13 +37,30 @@ static struct stream_lane *add_lane(struct jetstream *jetstream)
     stream_lane_init(lane, &(struct stream_lane_setup){
                                .jetstream = jetstream,
                                .number = number,
+                               .shard = shard,
                                .io = server_shard_io(server, shard),
                                .router = server_shard_router(server, shard),
                                .prng = server_prng(server),
                                .log_time = &jetstream->log_time,
                            });
     jetstream->lanes[jetstream->lane_count++] = lane;
+    jetstream->away = jetstream->away || shard > 0;
     return lane;
+}
+
+void jetstream_halt(struct jetstream *jetstream)
+{
+    if (jetstream->away)
+        server_shards_halt(jetstream->server);
+}
+
+void jetstream_go_on(struct jetstream *jetstream)
+{
+    if (!jetstream->away)
+        return;
+    if (!jetstream_quotas_current(jetstream)) /* others' messages must not have to */
+        jetstream_quotas_count(jetstream);
+    server_shards_go_on(jetstream->server);
 }
 
 void jetstream_lanes_init(struct jetstream *jetstream)
@@ -202,28 +222,48 @@ struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue
 /* ---- the turn ---------------------------------------------------------------------------------
  */
 
-void jetstream_lanes_begin(struct jetstream *jetstream)
+void jetstream_lanes_begin(struct jetstream *jetstream, unsigned shard)
 {
-    for (unsigned i = 0; i < jetstream->lane_count; i++)
-        stream_lane_begin(jetstream->lanes[i]);
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->shard == shard)
+            stream_lane_begin(jetstream->lanes[i]);
+    }
 }
 
-void jetstream_lanes_turn(struct jetstream *jetstream)
+void jetstream_lanes_turn(struct jetstream *jetstream, unsigned shard)
 {
-    for (unsigned i = 0; i < jetstream->lane_count; i++)
-        stream_lane_turn(jetstream->lanes[i]);
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->shard == shard)
+            stream_lane_turn(jetstream->lanes[i]);
+    }
 }
 
-void jetstream_lanes_end(struct jetstream *jetstream)
+void jetstream_lanes_end(struct jetstream *jetstream, unsigned shard)
 {
-    for (unsigned i = 0; i < jetstream->lane_count; i++)
-        stream_lane_end(jetstream->lanes[i]);
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->shard == shard)
+            stream_lane_end(jetstream->lanes[i]);
+    }
 }
 
-void jetstream_lanes_flush(struct jetstream *jetstream)
+void jetstream_lanes_flush(struct jetstream *jetstream, unsigned shard)
 {
-    for (unsigned i = 0; i < jetstream->lane_count; i++)
-        stream_lane_flush(jetstream->lanes[i]);
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->shard == shard)
+            stream_lane_flush(jetstream->lanes[i]);
+    }
+}
+
+void jetstream_shard_turn(struct jetstream *jetstream, unsigned shard)
+{
+    jetstream_lanes_begin(jetstream, shard);
+    jetstream_lanes_turn(jetstream, shard);
+    jetstream_lanes_end(jetstream, shard);
+}
+
+void jetstream_shard_flush(struct jetstream *jetstream, unsigned shard)
+{
+    jetstream_lanes_flush(jetstream, shard);
 }
 
 void jetstream_lanes_rest(struct jetstream *jetstream)

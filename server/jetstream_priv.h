@@ -79,6 +79,7 @@ struct jetstream {
     struct server *server;
     struct stream_lane *lanes[STORE_LANES_MAX + 1];
     unsigned lane_count;
+    bool away;                         /* some are turned by other shards */
     struct map64 found;                /* the lanes of logs that no entry is known of, yet */
     struct stream_lane *home;          /* the first: it has the metadata group, too */
     struct log_time log_time;          /* of all of them */
@@ -146,14 +147,18 @@ void jetstream_lanes_join(struct jetstream *jetstream, struct groups_options opt
 /* What their logs have to sync is put off, and done. */
 void jetstream_lanes_settle_later(struct jetstream *jetstream);
 void jetstream_lanes_settle(struct jetstream *jetstream);
+/* While streams of other shards' lanes are used; nested. Nothing when home turns all. */
+void jetstream_halt(struct jetstream *jetstream);
+void jetstream_go_on(struct jetstream *jetstream);
 /* Where the log of that stream is, or is to be made. */
 struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue_entry *entry);
 
+/* Each that the shard has; home is 0. */
+void jetstream_lanes_begin(struct jetstream *jetstream, unsigned shard);
+void jetstream_lanes_turn(struct jetstream *jetstream, unsigned shard);
+void jetstream_lanes_end(struct jetstream *jetstream, unsigned shard);
+void jetstream_lanes_flush(struct jetstream *jetstream, unsigned shard);
 /* Each of them. */
-void jetstream_lanes_begin(struct jetstream *jetstream);
-void jetstream_lanes_turn(struct jetstream *jetstream);
-void jetstream_lanes_end(struct jetstream *jetstream);
-void jetstream_lanes_flush(struct jetstream *jetstream);
 void jetstream_lanes_rest(struct jetstream *jetstream);
 bool jetstream_lanes_idle(const struct jetstream *jetstream);
 void jetstream_lanes_node(struct jetstream *jetstream, uint64_t node, bool up);
