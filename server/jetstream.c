@@ -580,8 +580,10 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
 void jetstream_close(struct jetstream *jetstream)
 {
     jetstream_lanes_rest(jetstream);
+    (void)jetstream_told_take(jetstream); /* streams that have been opened are to be closed */
     jetstream_catalogue_free(jetstream);
     jetstream_entries_close(jetstream);
+    jetstream_lanes_drop(jetstream);
     (void)jetstream_told_take(jetstream); /* who waits is told so */
     if (jetstream->cluster != NULL)
         jetstream_cluster_destroy(jetstream->cluster);

@@ -232,6 +232,12 @@ void jetstream_lanes_rest(struct jetstream *jetstream)
         stream_lane_rest(jetstream->lanes[i]);
 }
 
+void jetstream_lanes_drop(struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        stream_lane_errands(jetstream->lanes[i], true);
+}
+
 bool jetstream_lanes_idle(const struct jetstream *jetstream)
 {
     for (unsigned i = 0; i < jetstream->lane_count; i++) {

@@ -36,6 +36,10 @@ struct jetstream_scrub {
     struct scrub *step; /* NULL: not begun, or ended */
     uint64_t rate;
     uint64_t id; /* of the stream that is looked at */
+    struct stream *stream;
+    struct lane_errand errand; /* a step */
+    uint64_t looked;           /* at so many bytes, in the last one */
+    bool at_end;               /* of the stream, after it */
     int64_t began_ns;
     uint64_t bytes, passes;
 };
@@ -66,6 +70,7 @@ struct jetstream_directory {
     struct jetstream *jetstream;
     struct timer timer;
     struct store_look look;
+    struct lane_errand errand;
     unsigned lane; /* that is looked at: one after the other */
     bool gone;     /* something was, in this round */
     enum err err;  /* of the first that could not be made anew */
@@ -155,6 +160,7 @@ void jetstream_lanes_turn(struct jetstream *jetstream);
 void jetstream_lanes_end(struct jetstream *jetstream);
 void jetstream_lanes_flush(struct jetstream *jetstream);
 void jetstream_lanes_rest(struct jetstream *jetstream);
+void jetstream_lanes_drop(struct jetstream *jetstream); /* errands: the server ends */
 bool jetstream_lanes_idle(const struct jetstream *jetstream);
 void jetstream_lanes_node(struct jetstream *jetstream, uint64_t node, bool up);
 void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct bytes frame);
@@ -179,6 +185,18 @@ void jetstream_stream_removed(struct jetstream *jetstream, struct catalogue_entr
 /* The restore of a stream that is led here is over; with an error the stream is to be removed. */
 void jetstream_stream_restored(struct jetstream *jetstream, struct catalogue_entry *entry,
                                struct bytes error);
+
+/* jetstream_lives.c: the lane opens the stream, whose log is there; jetstream_stream_opened follows.
+ * Until then the entry is `preparing`. */
+void jetstream_stream_open(struct jetstream *jetstream, struct catalogue_entry *entry,
+                           struct account *account);
+/* jetstream_streams.c: it is open, or could not be. */
+void jetstream_stream_opened(struct jetstream *jetstream, struct catalogue_entry *entry,
+                             enum err err);
+/* The lane closes it, whose entry has none any more; the same when it is removed, with its files,
+ * if it has any. */
+void jetstream_stream_close(struct jetstream *jetstream, struct catalogue_entry *entry);
+void jetstream_stream_remove(struct jetstream *jetstream, struct catalogue_entry *entry);
 
 /* jetstream_scrub.c */
 void jetstream_scrub_begin(struct jetstream *jetstream);
