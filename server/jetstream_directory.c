@@ -104,11 +104,13 @@ static void looked_at_all(struct jetstream_directory *directory)
     bool gone = directory->gone;
 
     directory->looking = false;
+    jetstream_halt(jetstream); /* what streams have is looked at */
     if (gone)
         report_gone(jetstream, directory->err);
     directory->failed = gone && directory->err != OK;
     if (gone && directory->err == OK)
         write_blocks(jetstream);
+    jetstream_go_on(jetstream);
     try_again(jetstream);
     arm(directory);
 }
@@ -144,8 +146,7 @@ static void look_done(struct store_look *look)
 
 static void look(struct lane_errand *errand, bool drop)
 {
-    struct jetstream_directory *directory =
-        owner_of(errand, struct jetstream_directory, errand);
+    struct jetstream_directory *directory = owner_of(errand, struct jetstream_directory, errand);
 
     if (!drop)
         store_look(errand->lane->store, &directory->look);
@@ -153,8 +154,12 @@ static void look(struct lane_errand *errand, bool drop)
 
 static void look_at(struct jetstream_directory *directory)
 {
+    struct jetstream *jetstream = directory->jetstream;
+
     directory->errand.run = look;
-    stream_lane_send(directory->jetstream->lanes[directory->lane], &directory->errand);
+    jetstream_halt(jetstream);
+    stream_lane_send(jetstream->lanes[directory->lane], &directory->errand);
+    jetstream_go_on(jetstream);
 }
 
 static void begin(struct jetstream_directory *directory)

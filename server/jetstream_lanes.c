@@ -34,13 +34,35 @@ static struct stream_lane *add_lane(struct jetstream *jetstream)
     stream_lane_init(lane, &(struct stream_lane_setup){
                                .jetstream = jetstream,
                                .number = number,
+                               .shard = shard,
                                .io = server_shard_io(server, shard),
                                .router = server_shard_router(server, shard),
                                .prng = server_prng(server),
                                .log_time = &jetstream->log_time,
                            });
     jetstream->lanes[jetstream->lane_count++] = lane;
+    jetstream->away = jetstream->away || shard > 0;
     return lane;
+}
+
+void jetstream_halt(struct jetstream *jetstream)
+{
+    if (jetstream->away)
+        server_shards_halt(jetstream->server);
+}
+
+void jetstream_go_on(struct jetstream *jetstream)
+{
+    if (!jetstream->away)
+        return;
+    if (!jetstream_quotas_current(jetstream)) /* others' messages must not have to */
+        jetstream_quotas_count(jetstream);
+    server_shards_go_on(jetstream->server);
+}
+
+void jetstream_lane_is_still(const struct jetstream *jetstream, const struct stream_lane *lane)
+{
+    assert(lane->shard == 0 || server_shards_still(jetstream->server));
 }
 
 void jetstream_lanes_init(struct jetstream *jetstream)

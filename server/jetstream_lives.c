@@ -31,6 +31,12 @@ struct closing {
     enum err err;
 };
 
+static void send(struct jetstream *jetstream, struct stream_lane *lane, struct lane_errand *errand)
+{
+    jetstream_lane_is_still(jetstream, lane);
+    stream_lane_send(lane, errand);
+}
+
 /* ---- closing ----------------------------------------------------------------------------------
  */
 
@@ -96,7 +102,7 @@ static void send_closing(struct jetstream *jetstream, struct catalogue_entry *en
         stream_leave(entry->stream); /* whoever hears that it is gone reaches it no more */
     entry->stream = NULL;
     jetstream->removals += files;
-    stream_lane_send(closing->lane, &closing->errand);
+    send(jetstream, closing->lane, &closing->errand);
 }
 
 void jetstream_stream_close(struct jetstream *jetstream, struct catalogue_entry *entry)
@@ -123,7 +129,7 @@ static void close_unwanted(struct jetstream *jetstream, const struct opening *op
                                 .stream = opening->stream,
                                 .id = opening->id,
                                 .deleted = true};
-    stream_lane_send(lane, &closing->errand);
+    send(jetstream, lane, &closing->errand);
 }
 
 static void opened(void *of, struct stream *stream, const struct told *told)
@@ -171,5 +177,5 @@ void jetstream_stream_open(struct jetstream *jetstream, struct catalogue_entry *
                                 .account = account,
                                 .id = entry->assigned.id,
                                 .name = heap_copy(entry->config.name)};
-    stream_lane_send(jetstream_lane(jetstream, entry), &opening->errand);
+    send(jetstream, jetstream_lane(jetstream, entry), &opening->errand);
 }

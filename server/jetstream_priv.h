@@ -84,6 +84,8 @@ struct jetstream {
     struct server *server;
     struct stream_lane *lanes[STORE_LANES_MAX + 1];
     unsigned lane_count;
+    bool away;                         /* some are turned by other shards */
+    bool still;                        /* those stand still to the end of this turn */
     struct map64 found;                /* the lanes of logs that no entry is known of, yet */
     struct stream_lane *home;          /* the first: it has the metadata group, too */
     struct log_time log_time;          /* of all of them */
@@ -151,6 +153,11 @@ void jetstream_lanes_join(struct jetstream *jetstream, struct groups_options opt
 /* What their logs have to sync is put off, and done. */
 void jetstream_lanes_settle_later(struct jetstream *jetstream);
 void jetstream_lanes_settle(struct jetstream *jetstream);
+/* While streams of other shards' lanes are used; nested. Nothing when home turns all. */
+void jetstream_halt(struct jetstream *jetstream);
+void jetstream_go_on(struct jetstream *jetstream);
+/* In home's turn: they stand still up to its end. */
+void jetstream_hold_still(struct jetstream *jetstream);
 /* Where the log of that stream is, or is to be made. */
 struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue_entry *entry);
 
@@ -168,7 +175,9 @@ void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct
 /* Opens the metadata group's replica, whose log is there, and what its catalogue says. */
 enum err jetstream_meta_open(struct jetstream *jetstream);
 
-/* jetstream_told.c: what lanes have told is done; false: none has told anything. */
+/* jetstream_told.c: has one told anything? */
+bool jetstream_told_any(const struct jetstream *jetstream);
+/* What lanes have told is done, while they stand still; false: none has told anything. */
 bool jetstream_told_take(struct jetstream *jetstream);
 
 /* jetstream_streams.c: what they tell of a stream, which is open. */
@@ -186,8 +195,8 @@ void jetstream_stream_removed(struct jetstream *jetstream, struct catalogue_entr
 void jetstream_stream_restored(struct jetstream *jetstream, struct catalogue_entry *entry,
                                struct bytes error);
 
-/* jetstream_lives.c: the lane opens the stream, whose log is there; jetstream_stream_opened follows.
- * Until then the entry is `preparing`. */
+/* jetstream_lives.c: the lane opens the stream, whose log is there; jetstream_stream_opened
+ * follows. Until then the entry is `preparing`. */
 void jetstream_stream_open(struct jetstream *jetstream, struct catalogue_entry *entry,
                            struct account *account);
 /* jetstream_streams.c: it is open, or could not be. */
@@ -345,6 +354,8 @@ void jetstream_catalogue_turn(struct jetstream *jetstream);
 /* Nothing is under way, and something may be proposed: only where it leads. */
 bool jetstream_catalogue_quiet(const struct jetstream *jetstream);
 bool jetstream_catalogue_waits(const struct jetstream *jetstream);
+/* Is anything under way, or to be proposed? */
+bool jetstream_catalogue_busy(const struct jetstream *jetstream);
 void jetstream_catalogue_applied(struct jetstream *jetstream, uint64_t index);
 void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err);
 /* Leadership of the metadata group is gone, or the server ends: what waits is told so. */

@@ -93,7 +93,9 @@ static void fired(struct timer *timer)
     }
     scrub->stream = entry->stream; /* if it is closed, then behind this errand */
     scrub->errand.run = step;
+    jetstream_halt(scrub->jetstream);
     stream_lane_send(stream_lane_of(entry->stream), &scrub->errand);
+    jetstream_go_on(scrub->jetstream);
 }
 
 void jetstream_scrub_begin(struct jetstream *jetstream)

@@ -304,6 +304,7 @@ void jetstream_entries_again(struct timer *timer)
 {
     struct jetstream *jetstream = owner_of(timer, struct jetstream, again);
 
+    jetstream_halt(jetstream);
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
         if (!entry->again)
@@ -311,6 +312,7 @@ void jetstream_entries_again(struct timer *timer)
         entry->again = false;
         jetstream_entry_changed(jetstream, entry);
     }
+    jetstream_go_on(jetstream);
 }
 
 static void write_bootstrap(const struct catalogue_entry *entry, struct buf *out)

@@ -1,6 +1,8 @@
 #include "server/stream/lane.h"
 
+#include "server/jetstream_core.h"
 #include "server/router.h"
+#include "server/server.h"
 #include "server/stream/stream.h"
 #include "storage/record.h"
 
@@ -19,6 +21,7 @@ void stream_lane_init(struct stream_lane *lane, const struct stream_lane_setup *
     *lane = (struct stream_lane){
         .jetstream = setup->jetstream,
         .number = setup->number,
+        .shard = setup->shard,
         .io = setup->io,
         .router = setup->router,
         .prng = setup->prng,
@@ -87,7 +90,8 @@ void stream_lane_end(struct stream_lane *lane)
         buf_release(&lane->read_buffer);
     arena_reset(&lane->arena);
     lane->turning = false;
-    if (lane->dirty != NULL || lane->errands.first != NULL || told_any(&lane->told))
+    if (lane->dirty != NULL || lane->errands.first != NULL ||
+        (lane->shard == 0 && told_any(&lane->told)))
         stream_lane_awake(lane);
 }
 
@@ -150,7 +154,11 @@ void stream_lane_end_errand(struct stream_lane *lane, uint64_t stream, told_fn *
 void stream_lane_tell(struct stream_lane *lane, const struct told *told)
 {
     told_add(&lane->told, told);
-    stream_lane_awake(lane);
+    if (lane->shard == 0) {
+        stream_lane_awake(lane);
+    } else if (!atomic_exchange(&lane->telling, true)) {
+        io_wake(server_io(jetstream_server(lane->jetstream)));
+    }
 }
 
 void stream_lane_awake(struct stream_lane *lane)

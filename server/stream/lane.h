@@ -48,7 +48,7 @@ struct lane_errand {
  * stands still. */
 struct stream_lane {
     struct jetstream *jetstream;
-    unsigned number;
+    unsigned number, shard;
     struct io *io;         /* of its shard */
     struct router *router; /* the same */
     struct prng *prng;     /* home's is the server's, another's its own */
@@ -75,6 +75,7 @@ struct stream_lane {
         struct lane_errand *first, *last;
     } errands;
     struct told_list told; /* to home */
+    _Atomic bool telling;  /* something, and not home's own: what home sees before it halts */
     uint64_t lives;        /* how often a stream of it was opened */
     struct timer awake;
     bool turning;
@@ -86,6 +87,7 @@ struct stream_lane {
 struct stream_lane_setup {
     struct jetstream *jetstream;
     unsigned number;
+    unsigned shard; /* that turns it */
     struct io *io;
     struct router *router;
     struct prng *prng; /* the server's: home's lane draws from it, another is seeded by it */
