@@ -231,9 +231,8 @@ void jetstream_awake(struct jetstream *jetstream)
 /* ---- opening
  * ----------------------------------------------------------------------------------------- */
 
-static void meta_apply(void *owner, const struct log_batch *batch)
+static void apply_all(struct jetstream *jetstream, const struct log_batch *batch)
 {
-    struct jetstream *jetstream = owner;
     struct bytes rest = batch->records;
 
     if (batch->index == 1)
@@ -264,6 +263,19 @@ static void meta_apply(void *owner, const struct log_batch *batch)
         rest = bytes_skip(rest, record.size);
     }
     jetstream_catalogue_applied(jetstream, batch->index);
+}
+
+/* Lanes read the catalogue plainly: it changes while they stand still. */
+static void meta_apply(void *owner, const struct log_batch *batch)
+{
+    struct jetstream *jetstream = owner;
+    bool runs = !jetstream->recovering;
+
+    if (runs)
+        jetstream_halt(jetstream);
+    apply_all(jetstream, batch);
+    if (runs)
+        jetstream_go_on(jetstream);
 }
 
 static void meta_lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
@@ -580,8 +592,10 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
 void jetstream_close(struct jetstream *jetstream)
 {
     jetstream_lanes_rest(jetstream);
+    (void)jetstream_told_take(jetstream); /* streams that have been opened are to be closed */
     jetstream_catalogue_free(jetstream);
     jetstream_entries_close(jetstream);
+    jetstream_lanes_drop(jetstream);
     (void)jetstream_told_take(jetstream); /* who waits is told so */
     if (jetstream->cluster != NULL)
         jetstream_cluster_destroy(jetstream->cluster);
@@ -614,22 +628,53 @@ static void look_at_meta(struct jetstream *jetstream)
         atomic_store(&jetstream->meta_current, current);
 }
 
+/* Is there anything in this turn that may have to do with streams of other shards' lanes? */
+static bool has_business(const struct jetstream *jetstream)
+{
+    return !jetstream->checked || jetstream_told_any(jetstream) || api_waits(jetstream->api) ||
+           jetstream_catalogue_busy(jetstream);
+}
+
+void jetstream_hold_still(struct jetstream *jetstream)
+{
+    if (jetstream->still || !jetstream->away)
+        return;
+    jetstream->still = true;
+    jetstream_halt(jetstream);
+}
+
+static void let_go(struct jetstream *jetstream)
+{
+    if (jetstream->still)
+        jetstream_go_on(jetstream);
+    jetstream->still = false;
+}
+
+static bool take_told(struct jetstream *jetstream)
+{
+    if (!jetstream_told_any(jetstream))
+        return false;
+    jetstream_hold_still(jetstream);
+    return jetstream_told_take(jetstream);
+}
+
 /* What one tells may be for another, or an operation that is to begin now. What is told last waits
  * for the next turn. */
 static void turn_lanes(struct jetstream *jetstream)
 {
     jetstream_lanes_turn(jetstream, 0);
-    for (unsigned i = 0; i < TOLD_ROUNDS_MAX && jetstream_told_take(jetstream); i++)
+    for (unsigned i = 0; i < TOLD_ROUNDS_MAX && take_told(jetstream); i++)
         jetstream_lanes_turn(jetstream, 0);
 }
 
 void jetstream_turn(struct jetstream *jetstream)
 {
-    jetstream_halt(jetstream);
+    if (jetstream->away && has_business(jetstream))
+        jetstream_hold_still(jetstream);
     if (!jetstream_clustered(jetstream))
         look_at_meta(jetstream);
     jetstream_lanes_begin(jetstream, 0);
-    (void)jetstream_told_take(jetstream); /* by what has come since the last turn */
+    (void)take_told(jetstream); /* by what has come since the last turn */
     jetstream_spaces_look(jetstream);
     jetstream_cluster_turn(jetstream->cluster);
     check_logs(jetstream);
@@ -639,7 +684,7 @@ void jetstream_turn(struct jetstream *jetstream)
     turn_lanes(jetstream);
     jetstream_catalogue_turn(jetstream); /* what the streams finished */
     jetstream_lanes_end(jetstream, 0);
-    jetstream_go_on(jetstream);
+    let_go(jetstream);
     if (jetstream_catalogue_waits(jetstream) || api_waits(jetstream->api))
         jetstream_awake(jetstream);
 }

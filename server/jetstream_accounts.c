@@ -155,10 +155,12 @@ static void interest_changed(struct jetstream *jetstream, const struct account *
     unsigned count;
     bool known = account_changes(account, since, hashes, &count);
 
+    jetstream_hold_still(jetstream);
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
         if (entry->stream == NULL || !bytes_equal(entry->assigned.account, account_name(account)))
             continue;
+        jetstream_lane_is_still(jetstream, stream_lane_of(entry->stream));
         if (known)
             stream_interest_changed_of(entry->stream, hashes, count);
         else

@@ -494,6 +494,13 @@ bool jetstream_catalogue_quiet(const struct jetstream *jetstream)
     return jetstream->op_current == NULL && quiet(jetstream);
 }
 
+bool jetstream_catalogue_busy(const struct jetstream *jetstream)
+{
+    return jetstream->op_first != NULL || jetstream->op_current != NULL ||
+           jetstream->op_waiting != NULL || jetstream->op_spreading != NULL ||
+           jetstream->gone_count > 0 || jetstream->lost;
+}
+
 bool jetstream_catalogue_waits(const struct jetstream *jetstream)
 {
     return jetstream->op_current == NULL && jetstream->op_first != NULL && quiet(jetstream);

@@ -44,6 +44,11 @@ struct store_space jetstream_disk(const struct jetstream *jetstream);
 /* Home's, which others know this node by. */
 struct groups *jetstream_groups(struct jetstream *jetstream);
 
+/* Asserted where home is about to use what is the lane's: its shard stands still, if that is
+ * another.
+ */
+void jetstream_lane_is_still(const struct jetstream *jetstream, const struct stream_lane *lane);
+
 /* ---- for the shells of streams
  * ----------------------------------------------------------------------- */
 

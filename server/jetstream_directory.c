@@ -104,19 +104,27 @@ static void looked_at_all(struct jetstream_directory *directory)
     bool gone = directory->gone;
 
     directory->looking = false;
+    jetstream_halt(jetstream); /* what streams have is looked at */
     if (gone)
         report_gone(jetstream, directory->err);
     directory->failed = gone && directory->err != OK;
     if (gone && directory->err == OK)
         write_blocks(jetstream);
+    jetstream_go_on(jetstream);
     try_again(jetstream);
     arm(directory);
 }
 
-static void looked(struct store_look *look)
+static void look_at(struct jetstream_directory *directory);
+
+static void looked(void *of, struct stream *stream, const struct told *told)
 {
-    struct jetstream_directory *directory = owner_of(look, struct jetstream_directory, look);
+    struct jetstream_directory *directory = of;
     struct jetstream *jetstream = directory->jetstream;
+    const struct store_look *look = &directory->look;
+
+    (void)stream;
+    (void)told;
 
     if (look->gone || look->err == ERR_BUSY) {
         directory->gone = true;
@@ -124,9 +132,34 @@ static void looked(struct store_look *look)
     }
     directory->lane++;
     if (directory->err == OK && directory->lane < jetstream->lane_count)
-        store_look(jetstream->lanes[directory->lane]->store, look);
+        look_at(directory);
     else
         looked_at_all(directory);
+}
+
+static void look_done(struct store_look *look)
+{
+    struct jetstream_directory *directory = owner_of(look, struct jetstream_directory, look);
+
+    stream_lane_end_errand(directory->errand.lane, 0, looked, directory);
+}
+
+static void look(struct lane_errand *errand, bool drop)
+{
+    struct jetstream_directory *directory = owner_of(errand, struct jetstream_directory, errand);
+
+    if (!drop)
+        store_look(errand->lane->store, &directory->look);
+}
+
+static void look_at(struct jetstream_directory *directory)
+{
+    struct jetstream *jetstream = directory->jetstream;
+
+    directory->errand.run = look;
+    jetstream_halt(jetstream);
+    stream_lane_send(jetstream->lanes[directory->lane], &directory->errand);
+    jetstream_go_on(jetstream);
 }
 
 static void begin(struct jetstream_directory *directory)
@@ -138,9 +171,9 @@ static void begin(struct jetstream_directory *directory)
     directory->lane = 0;
     directory->gone = false;
     directory->err = OK;
-    directory->look.done = looked;
+    directory->look.done = look_done;
     directory->look.only = jetstream->cluster != NULL;
-    store_look(jetstream->home->store, &directory->look);
+    look_at(directory);
 }
 
 static void fired(struct timer *timer)

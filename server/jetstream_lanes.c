@@ -63,6 +63,11 @@ void jetstream_go_on(struct jetstream *jetstream)
     server_shards_go_on(jetstream->server);
 }
 
+void jetstream_lane_is_still(const struct jetstream *jetstream, const struct stream_lane *lane)
+{
+    assert(lane->shard == 0 || server_shards_still(jetstream->server));
+}
+
 void jetstream_lanes_init(struct jetstream *jetstream)
 {
     map64_init(&jetstream->found, FOUND_SEED);
@@ -270,6 +275,12 @@ void jetstream_lanes_rest(struct jetstream *jetstream)
 {
     for (unsigned i = 0; i < jetstream->lane_count; i++)
         stream_lane_rest(jetstream->lanes[i]);
+}
+
+void jetstream_lanes_drop(struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        stream_lane_errands(jetstream->lanes[i], true);
 }
 
 bool jetstream_lanes_idle(const struct jetstream *jetstream)

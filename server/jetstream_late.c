@@ -108,10 +108,11 @@ static void knocked(void *owner)
 /* ---- at the start -----------------------------------------------------------------------------
  */
 
-/* Members of a cluster vote and lead by what they have. */
+/* Members of a cluster vote and lead by what they have; and other shards are not to stand still
+ * while home reads a log. */
 bool jetstream_late_may(const struct jetstream *jetstream)
 {
-    return jetstream->cluster == NULL;
+    return jetstream->cluster == NULL && !jetstream->away;
 }
 
 void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *entry)

@@ -80,9 +80,13 @@ static void done(struct io_work *work)
         *at = job->next;
     }
     heap_give(job);
-    end_all(jetstream, list);
     if (jetstream != NULL)
-        begin_jobs(jetstream);
+        jetstream_halt(jetstream);
+    end_all(jetstream, list);
+    if (jetstream == NULL)
+        return;
+    jetstream_go_on(jetstream);
+    begin_jobs(jetstream);
 }
 
 static unsigned jobs(const struct jetstream *jetstream)

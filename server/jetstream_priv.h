@@ -36,6 +36,10 @@ struct jetstream_scrub {
     struct scrub *step; /* NULL: not begun, or ended */
     uint64_t rate;
     uint64_t id; /* of the stream that is looked at */
+    struct stream *stream;
+    struct lane_errand errand; /* a step */
+    uint64_t looked;           /* at so many bytes, in the last one */
+    bool at_end;               /* of the stream, after it */
     int64_t began_ns;
     uint64_t bytes, passes;
 };
@@ -66,6 +70,7 @@ struct jetstream_directory {
     struct jetstream *jetstream;
     struct timer timer;
     struct store_look look;
+    struct lane_errand errand;
     unsigned lane; /* that is looked at: one after the other */
     bool gone;     /* something was, in this round */
     enum err err;  /* of the first that could not be made anew */
@@ -80,6 +85,7 @@ struct jetstream {
     struct stream_lane *lanes[STORE_LANES_MAX + 1];
     unsigned lane_count;
     bool away;                         /* some are turned by other shards */
+    bool still;                        /* those stand still to the end of this turn */
     struct map64 found;                /* the lanes of logs that no entry is known of, yet */
     struct stream_lane *home;          /* the first: it has the metadata group, too */
     struct log_time log_time;          /* of all of them */
@@ -150,6 +156,8 @@ void jetstream_lanes_settle(struct jetstream *jetstream);
 /* While streams of other shards' lanes are used; nested. Nothing when home turns all. */
 void jetstream_halt(struct jetstream *jetstream);
 void jetstream_go_on(struct jetstream *jetstream);
+/* In home's turn: they stand still up to its end. */
+void jetstream_hold_still(struct jetstream *jetstream);
 /* Where the log of that stream is, or is to be made. */
 struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue_entry *entry);
 
@@ -160,6 +168,7 @@ void jetstream_lanes_end(struct jetstream *jetstream, unsigned shard);
 void jetstream_lanes_flush(struct jetstream *jetstream, unsigned shard);
 /* Each of them. */
 void jetstream_lanes_rest(struct jetstream *jetstream);
+void jetstream_lanes_drop(struct jetstream *jetstream); /* errands: the server ends */
 bool jetstream_lanes_idle(const struct jetstream *jetstream);
 void jetstream_lanes_node(struct jetstream *jetstream, uint64_t node, bool up);
 void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct bytes frame);
@@ -167,7 +176,9 @@ void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct
 /* Opens the metadata group's replica, whose log is there, and what its catalogue says. */
 enum err jetstream_meta_open(struct jetstream *jetstream);
 
-/* jetstream_told.c: what lanes have told is done; false: none has told anything. */
+/* jetstream_told.c: has one told anything? */
+bool jetstream_told_any(const struct jetstream *jetstream);
+/* What lanes have told is done, while they stand still; false: none has told anything. */
 bool jetstream_told_take(struct jetstream *jetstream);
 
 /* jetstream_streams.c: what they tell of a stream, which is open. */
@@ -184,6 +195,18 @@ void jetstream_stream_removed(struct jetstream *jetstream, struct catalogue_entr
 /* The restore of a stream that is led here is over; with an error the stream is to be removed. */
 void jetstream_stream_restored(struct jetstream *jetstream, struct catalogue_entry *entry,
                                struct bytes error);
+
+/* jetstream_lives.c: the lane opens the stream, whose log is there; jetstream_stream_opened
+ * follows. Until then the entry is `preparing`. */
+void jetstream_stream_open(struct jetstream *jetstream, struct catalogue_entry *entry,
+                           struct account *account);
+/* jetstream_streams.c: it is open, or could not be. */
+void jetstream_stream_opened(struct jetstream *jetstream, struct catalogue_entry *entry,
+                             enum err err);
+/* The lane closes it, whose entry has none any more; the same when it is removed, with its files,
+ * if it has any. */
+void jetstream_stream_close(struct jetstream *jetstream, struct catalogue_entry *entry);
+void jetstream_stream_remove(struct jetstream *jetstream, struct catalogue_entry *entry);
 
 /* jetstream_scrub.c */
 void jetstream_scrub_begin(struct jetstream *jetstream);
@@ -332,6 +355,8 @@ void jetstream_catalogue_turn(struct jetstream *jetstream);
 /* Nothing is under way, and something may be proposed: only where it leads. */
 bool jetstream_catalogue_quiet(const struct jetstream *jetstream);
 bool jetstream_catalogue_waits(const struct jetstream *jetstream);
+/* Is anything under way, or to be proposed? */
+bool jetstream_catalogue_busy(const struct jetstream *jetstream);
 void jetstream_catalogue_applied(struct jetstream *jetstream, uint64_t index);
 void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err);
 /* Leadership of the metadata group is gone, or the server ends: what waits is told so. */

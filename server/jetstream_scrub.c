@@ -32,17 +32,39 @@ static struct catalogue_entry *next_entry(const struct jetstream_scrub *scrub, u
 }
 
 /* What was looked at is paid for with time. */
-static void step_done(void *owner, uint64_t bytes, bool end)
+static void stepped(void *of, struct stream *stream, const struct told *told)
 {
-    struct jetstream_scrub *scrub = owner;
+    struct jetstream_scrub *scrub = of;
+    uint64_t bytes = scrub->looked;
+    bool end = scrub->at_end;
     int64_t pause_ns = (int64_t)((double)bytes / (double)scrub->rate * 1e9);
 
+    (void)stream;
+    (void)told;
     scrub->bytes += bytes;
     if (end) {
         scrub->id++;
         scrub->step->sequence = 1;
     }
     arm(scrub, pause_ns > TICK_NS / 100 ? pause_ns : TICK_NS / 100);
+}
+
+/* On the lane of the stream. */
+static void step_done(void *owner, uint64_t bytes, bool end)
+{
+    struct jetstream_scrub *scrub = owner;
+
+    scrub->looked = bytes;
+    scrub->at_end = end;
+    stream_lane_end_errand(scrub->errand.lane, scrub->id, stepped, scrub);
+}
+
+static void step(struct lane_errand *errand, bool drop)
+{
+    struct jetstream_scrub *scrub = owner_of(errand, struct jetstream_scrub, errand);
+
+    if (!drop)
+        scrub_step(scrub->step, scrub->stream);
 }
 
 static void fired(struct timer *timer)
@@ -69,7 +91,11 @@ static void fired(struct timer *timer)
         scrub->id = entry->assigned.id;
         scrub->step->sequence = 1;
     }
-    scrub_step(scrub->step, entry->stream);
+    scrub->stream = entry->stream; /* if it is closed, then behind this errand */
+    scrub->errand.run = step;
+    jetstream_halt(scrub->jetstream);
+    stream_lane_send(stream_lane_of(entry->stream), &scrub->errand);
+    jetstream_go_on(scrub->jetstream);
 }
 
 void jetstream_scrub_begin(struct jetstream *jetstream)

@@ -16,12 +16,6 @@
 #define AGAIN_NS         INT64_C(1000000000)
 #define RESTORE_AWAIT_NS INT64_C(30000000000) /* for whoever is to send the backup */
 
-/* Files being removed. */
-struct removal {
-    struct jetstream *jetstream;
-    uint64_t id;
-};
-
 /* The config on its way into the stream's log. */
 struct completion {
     struct stream_op op;
@@ -63,8 +57,6 @@ static bool has_config(const struct jetstream *jetstream, const struct catalogue
 static void completed(struct stream_op *op, struct stream *stream);
 static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry);
 static bool may_make(const struct jetstream *jetstream);
-static void close_stream(struct catalogue_entry *entry, bool deleted);
-static void remove_files(struct jetstream *jetstream, struct catalogue_entry *entry);
 
 /* ---- a stream that is filled from a backup
  * ---------------------------------------------------------- */
@@ -221,8 +213,7 @@ void jetstream_entries_leave(struct jetstream *jetstream)
         entry->given_up = true;
         logger_info(logger_of(jetstream), "Stream '%.*s': its replica here is no longer needed",
                     BYTES_ARG(entry->config.name));
-        close_stream(entry, true);
-        remove_files(jetstream, entry);
+        jetstream_stream_remove(jetstream, entry);
         remote_look(jetstream, entry);
     }
 }
@@ -240,7 +231,9 @@ void jetstream_stream_leader(struct jetstream *jetstream, struct catalogue_entry
 /* ---- a replica here
  * ------------------------------------------------------------------------------------ */
 
-static struct account *account_of(struct jetstream *jetstream, const struct catalogue_entry *entry)
+/* NULL: its streams are to stay closed. */
+static struct account *account_of(const struct jetstream *jetstream,
+                                  const struct catalogue_entry *entry)
 {
     struct account *account =
         router_account(server_router(jetstream->server), entry->assigned.account);
@@ -265,16 +258,18 @@ static enum err take_replica(struct jetstream *jetstream, struct catalogue_entry
     return OK;
 }
 
+/* At once: at start, and in a cluster, where home may do so. */
 static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
+    struct stream_lane *lane = jetstream_lane(jetstream, entry);
     struct account *account = account_of(jetstream, entry);
     struct stream *stream;
     enum err err;
 
     if (account == NULL)
         return ERR_ACCESS;
-    stream = stream_open(jetstream_lane(jetstream, entry), account, entry->assigned.id,
-                         entry->config.name, &err);
+    stream_lane_errands(lane, false); /* it may be closed first */
+    stream = stream_open(lane, account, entry->assigned.id, entry->config.name, &err);
     return take_replica(jetstream, entry, stream, err);
 }
 
@@ -309,6 +304,7 @@ void jetstream_entries_again(struct timer *timer)
 {
     struct jetstream *jetstream = owner_of(timer, struct jetstream, again);
 
+    jetstream_halt(jetstream);
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
         if (!entry->again)
@@ -316,6 +312,7 @@ void jetstream_entries_again(struct timer *timer)
         entry->again = false;
         jetstream_entry_changed(jetstream, entry);
     }
+    jetstream_go_on(jetstream);
 }
 
 static void write_bootstrap(const struct catalogue_entry *entry, struct buf *out)
@@ -334,18 +331,30 @@ void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err)
 {
     struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, id);
 
+    struct account *account;
+
     if (entry == NULL)
         return;
-    entry->preparing = false;
-    if (entry->removed) {
-        remove_files(jetstream, entry);
-        return;
-    }
-    if (err == OK && !in_memory(entry))
+    account = account_of(jetstream, entry);
+    if (err == OK && !entry->removed && !in_memory(entry))
         log_prepared(jetstream_lane(jetstream, entry)->store, id);
     entry->never_made = entry->never_made && err != OK && err != ERR_EXISTS;
-    if (err == OK || err == ERR_EXISTS)
-        err = open_replica(jetstream, entry);
+    if ((err == OK || err == ERR_EXISTS) && !entry->removed && account != NULL)
+        jetstream_stream_open(jetstream, entry, account);
+    else
+        jetstream_stream_opened(jetstream, entry,
+                                err == OK || err == ERR_EXISTS ? ERR_ACCESS : err);
+}
+
+void jetstream_stream_opened(struct jetstream *jetstream, struct catalogue_entry *entry,
+                             enum err err)
+{
+    entry->preparing = false;
+    if (entry->removed) {
+        jetstream_stream_remove(jetstream, entry);
+        return;
+    }
+    err = take_replica(jetstream, entry, entry->stream, err);
     if (err == OK)
         return;
     if (err == ERR_NOT_FOUND && jetstream_directory_missing(jetstream)) {
@@ -420,45 +429,6 @@ void jetstream_begin_log(struct jetstream *jetstream, struct catalogue_entry *en
                       &bootstrap);
 }
 
-/* ---- removal
- * --------------------------------------------------------------------------------------------- */
-
-static void removed(void *context, enum err err)
-{
-    struct removal *removal = context;
-    struct jetstream *jetstream = removal->jetstream;
-
-    jetstream->removals--;
-    if (err == OK || err == ERR_NOT_FOUND)
-        jetstream_files_gone(jetstream, removal->id);
-    else /* the committed removal is tried again at the next start */
-        logger_warn(logger_of(jetstream), "Files of removed stream %llu are still there: %s",
-                    (unsigned long long)removal->id, err_text(err));
-    heap_give(removal);
-}
-
-static void remove_files(struct jetstream *jetstream, struct catalogue_entry *entry)
-{
-    uint64_t id = entry->assigned.id;
-    struct removal *removal = HEAP_NEW(struct removal);
-
-    removal->jetstream = jetstream;
-    removal->id = id;
-    jetstream->removals++;
-    store_remove(jetstream_lane(jetstream, entry)->store, id, removed, removal);
-}
-
-static void close_stream(struct catalogue_entry *entry, bool deleted)
-{
-    struct stream *stream = entry->stream;
-
-    jetstream_quotas_stale(stream_lane_of(stream)->jetstream);
-
-    entry->stream = NULL;
-    stream_unlink_dirty(stream);
-    stream_close(stream, deleted);
-}
-
 /* A log that is not here was perhaps given up in an earlier life of this node: made anew before the
  * catalogue says so, it would begin its group a second time, and if that had one member then, lead
  * it. Until all that this disk knows of the catalogue is applied, no log is made. */
@@ -488,10 +458,8 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
 
         jetstream_configured(jetstream, entry, entry->version, entry->undo ? 10049 : 10059,
                              entry->undo ? err_text(entry->refusal) : NULL);
-        if (entry->stream != NULL)
-            close_stream(entry, true);
         if (has_files && !entry->preparing)
-            remove_files(jetstream, entry);
+            jetstream_stream_remove(jetstream, entry);
     } else if (entry->stream != NULL) {
         jetstream_cluster_look(jetstream->cluster);
         reconcile(jetstream, entry);
@@ -506,7 +474,7 @@ void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *e
     jetstream_late_forget(jetstream, entry);
     jetstream_configured(jetstream, entry, entry->version, 10059, NULL);
     if (entry->stream != NULL)
-        close_stream(entry, true);
+        jetstream_stream_close(jetstream, entry);
     remote_close(jetstream, entry);
     catalogue_drop(&jetstream->catalogue, entry);
 }
@@ -589,7 +557,9 @@ void jetstream_entry_unsettled(void *context, uint64_t id, enum err err)
 
     if (entry == NULL || entry->stream == NULL)
         return;
-    close_stream(entry, true); /* its log, too: the server goes on */
+    stream_unlink_dirty(entry->stream);
+    stream_close(entry->stream, true); /* its log, too: the server goes on */
+    entry->stream = NULL;
     if (entry->leader == groups_self(jetstream->home->groups).node)
         entry->leader = 0;
     remote_look(jetstream, entry);
@@ -641,7 +611,7 @@ void jetstream_entries_open(struct jetstream *jetstream)
         if (!is_here(jetstream, entry) && !may_still_hold(jetstream, entry))
             continue;
         if (entry->removed)
-            remove_files(jetstream, entry);
+            jetstream_stream_remove(jetstream, entry);
         else if (in_memory(entry) && jetstream->cluster == NULL)
             lose(jetstream, entry);
         else if (late)
@@ -659,8 +629,11 @@ void jetstream_entries_close(struct jetstream *jetstream)
     jetstream_late_drop(jetstream);
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
-        if (entry->stream != NULL)
-            close_stream(entry, false);
+        if (entry->stream != NULL) {
+            stream_unlink_dirty(entry->stream);
+            stream_close(entry->stream, false);
+        }
+        entry->stream = NULL;
         remote_close(jetstream, entry);
     }
 }

@@ -39,7 +39,7 @@ static void do_one(struct jetstream *jetstream, const struct told *told)
     case TOLD_OPERATION: stream_op_over(told->of, stream); break;
     case TOLD_GLANCE: glance->done(glance, stream); break;
     case TOLD_ANSWERED: stream_answered(told->of); break;
-    case TOLD_BACKUP: told->call(told->of, stream, told); break;
+    case TOLD_CALL: told->call(told->of, stream, told); break;
     default:
         if (stream != NULL)
             hear(jetstream, entry, told);
@@ -52,12 +52,25 @@ static bool take_of(struct jetstream *jetstream, struct stream_lane *lane)
     struct told told;
     bool any = false;
 
+    jetstream_lane_is_still(jetstream, lane);
+    atomic_store(&lane->telling, false);
     while (told_take(&lane->told, &told)) {
         do_one(jetstream, &told);
         told_drop(&told);
         any = true;
     }
     return any;
+}
+
+bool jetstream_told_any(const struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        const struct stream_lane *lane = jetstream->lanes[i];
+
+        if (lane->shard == 0 ? told_any(&lane->told) : atomic_load(&lane->telling))
+            return true;
+    }
+    return false;
 }
 
 bool jetstream_told_take(struct jetstream *jetstream)

@@ -130,6 +130,13 @@ void server_shards_go_on(struct server *server)
         go_on(server->shards);
 }
 
+bool server_shards_still(const struct server *server)
+{
+    const struct server_shards *shards = server->shards;
+
+    return shards == NULL || shards->halts > 0 || shards->halt || shards->end;
+}
+
 /* Home's, while they are halted: that shard does it, on its thread; I/O is fine. */
 static bool let_do(struct server_shard *shard, bool (*errand)(struct server_shard *shard))
 {

@@ -119,6 +119,8 @@ struct router *server_shard_router(struct server *server, unsigned shard);
 /* Fine when there are none, and nested: the outermost counts. */
 void server_shards_halt(struct server *server);
 void server_shards_go_on(struct server *server);
+/* Do they stand still, so that home may use what is theirs? */
+bool server_shards_still(const struct server *server);
 
 /* Home's part of its turn. */
 void server_shards_read(struct server *server);

@@ -140,8 +140,10 @@ struct stream *api_stream(struct api_request *request, size_t token)
     struct stream *stream = jetstream_stream(jetstream, request->account, name);
     const struct catalogue_entry *entry;
 
-    if (stream != NULL)
+    if (stream != NULL) {
+        jetstream_lane_is_still(jetstream, stream_lane_of(stream));
         return stream;
+    }
     entry = jetstream_entry(jetstream, request->account, name);
     if (entry != NULL && entry->offline)
         api_refuse(request, 10194, JETSTREAM_OFFLINE);

@@ -2,6 +2,7 @@
 
 #include "server/jetstream_core.h"
 #include "server/router.h"
+#include "server/server.h"
 #include "server/stream/stream.h"
 #include "storage/record.h"
 
@@ -69,6 +70,7 @@ void stream_lane_begin(struct stream_lane *lane)
 
 void stream_lane_turn(struct stream_lane *lane)
 {
+    stream_lane_errands(lane, false);
     for (int round = 0; round < ROUNDS_MAX && lane->dirty != NULL; round++) {
         struct stream *list = lane->dirty;
 
@@ -88,7 +90,8 @@ void stream_lane_end(struct stream_lane *lane)
         buf_release(&lane->read_buffer);
     arena_reset(&lane->arena);
     lane->turning = false;
-    if (lane->dirty != NULL || (lane->shard == 0 && told_any(&lane->told)))
+    if (lane->dirty != NULL || lane->errands.first != NULL ||
+        (lane->shard == 0 && told_any(&lane->told)))
         stream_lane_awake(lane);
 }
 
@@ -100,7 +103,8 @@ void stream_lane_flush(struct stream_lane *lane)
 
 bool stream_lane_idle(const struct stream_lane *lane)
 {
-    return lane->dirty == NULL && !told_any(&lane->told) && store_idle(lane->store);
+    return lane->dirty == NULL && lane->errands.first == NULL && !told_any(&lane->told) &&
+           store_idle(lane->store);
 }
 
 void stream_lane_mark(struct stream_lane *lane, struct stream *stream)
@@ -109,13 +113,52 @@ void stream_lane_mark(struct stream_lane *lane, struct stream *stream)
     stream_lane_awake(lane);
 }
 
+void stream_lane_send(struct stream_lane *lane, struct lane_errand *errand)
+{
+    errand->lane = lane;
+    errand->next = NULL;
+    if (lane->number == 0) {
+        errand->run(errand, false);
+        return;
+    }
+    if (lane->errands.last != NULL)
+        lane->errands.last->next = errand;
+    else
+        lane->errands.first = errand;
+    lane->errands.last = errand;
+    stream_lane_awake(lane);
+}
+
+void stream_lane_errands(struct stream_lane *lane, bool drop)
+{
+    while (lane->errands.first != NULL) {
+        struct lane_errand *errand = lane->errands.first;
+
+        lane->errands.first = errand->next;
+        if (lane->errands.first == NULL)
+            lane->errands.last = NULL;
+        errand->run(errand, drop);
+    }
+}
+
+void stream_lane_end_errand(struct stream_lane *lane, uint64_t stream, told_fn *call, void *of)
+{
+    struct told told = {.kind = TOLD_CALL, .stream = stream, .call = call, .of = of};
+
+    if (lane->number == 0)
+        call(of, NULL, &told);
+    else
+        stream_lane_tell(lane, &told);
+}
+
 void stream_lane_tell(struct stream_lane *lane, const struct told *told)
 {
     told_add(&lane->told, told);
-    if (lane->shard == 0)
+    if (lane->shard == 0) {
         stream_lane_awake(lane);
-    else
+    } else if (!atomic_exchange(&lane->telling, true)) {
         io_wake(server_io(jetstream_server(lane->jetstream)));
+    }
 }
 
 void stream_lane_awake(struct stream_lane *lane)

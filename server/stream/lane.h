@@ -35,6 +35,14 @@ struct stream_latencies {
     struct latency delivered; /* a message to whoever waits for it, from decision to sending */
 };
 
+/* What home has a lane do, which it may not do for it: embedded in what it is about. `drop`: the
+ * server ends, nothing is told any more. */
+struct lane_errand {
+    void (*run)(struct lane_errand *errand, bool drop);
+    struct stream_lane *lane;
+    struct lane_errand *next;
+};
+
 /* Its own struct: others look, by the calls below where there is one. `jetstream`, `log_time` and
  * the server's options are all lanes'; the rest is used by its shard's thread alone, or while that
  * stands still. */
@@ -63,7 +71,11 @@ struct stream_lane {
     int64_t space_next_ns; /* stream_space_slot */
     struct staging_share staging;
     struct fast_share fast;
+    struct {
+        struct lane_errand *first, *last;
+    } errands;
     struct told_list told; /* to home */
+    _Atomic bool telling;  /* something, and not home's own: what home sees before it halts */
     uint64_t lives;        /* how often a stream of it was opened */
     struct timer awake;
     bool turning;
@@ -108,6 +120,15 @@ void stream_lane_mark(struct stream_lane *lane, struct stream *stream);
 
 /* Home takes it in this turn or the next, when no stream has its turn. */
 void stream_lane_tell(struct stream_lane *lane, const struct told *told);
+
+/* From home, while the lane's shard stands still: it runs at the beginning of the lane's next turn,
+ * behind those before it; at once when the lane is home's. */
+void stream_lane_send(struct stream_lane *lane, struct lane_errand *errand);
+/* Those that wait are run now, by whoever may do so; or dropped. */
+void stream_lane_errands(struct stream_lane *lane, bool drop);
+/* What an errand about that stream has led to is for home: `call` runs there, at once for home's
+ * lane, else when it is told. */
+void stream_lane_end_errand(struct stream_lane *lane, uint64_t stream, told_fn *call, void *of);
 
 /* Publishes to `to` inside the account; nothing when `to` is empty. Not from a sink's deliver. */
 void stream_lane_answer(struct stream_lane *lane, struct account *account, struct bytes to,

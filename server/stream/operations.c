@@ -340,26 +340,37 @@ bool stream_operations_purge(const struct stream *stream)
 
 static void start(struct stream *stream, bool home)
 {
-    if (!quiet(stream))
-        return;
     while (stream->ops_waiting.count > 0 && start_first(stream, home))
         continue;
-    if (stream->ops_flying.count > 0)
-        propose(stream);
 }
 
 void stream_operations(struct stream *stream)
 {
     stream->ops_yield = false; /* whoever waited has had its turn */
+    if (!quiet(stream))
+        return;
     start(stream, false);
+    if (stream->ops_flying.count > 0)
+        propose(stream);
 }
 
-/* It has its turn, where what waited for those that were refused or logged nothing goes on. */
+/* Before anything else is decided in its turn. */
+void stream_operations_decided(struct stream *stream)
+{
+    if (stream->ops_decided && stream->ops_flying.count > 0)
+        propose(stream);
+    stream->ops_decided = false;
+}
+
+/* Memory only: they are proposed in its turn, where what waited for those that were refused or
+ * logged nothing goes on, too. */
 void stream_operations_check(struct stream *stream)
 {
     stream->ops_told = false;
-    if (stream->lead)
+    if (stream->lead && quiet(stream)) {
         start(stream, true);
+        stream->ops_decided = stream->ops_flying.count > 0;
+    }
     stream_mark(stream);
 }
 
@@ -453,7 +464,7 @@ static void end_all(struct stream *stream, struct stream_ops *ops)
 /* Leadership is gone: what has begun may still come to pass, what has not will not. */
 void stream_operations_follow(struct stream *stream)
 {
-    stream->ops_yield = false;
+    stream->ops_yield = stream->ops_decided = false;
     stream->consumers_flying = 0;
     stream->counting.op = NULL;
     end_all(stream, &stream->ops_flying);

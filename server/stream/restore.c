@@ -94,7 +94,7 @@ static void end(struct stream_restore *restore, const char *error)
     stream->restore = NULL;
     timers_cancel(io_timers(stream_io(stream)), &restore->idle);
     stream_sink_remove(stream, &restore->sink);
-    stream_tell(stream, (struct told){.kind = TOLD_BACKUP,
+    stream_tell(stream, (struct told){.kind = TOLD_CALL,
                                       .of = restore->owner,
                                       .call = restore->ended,
                                       .quietly = !told,
@@ -385,7 +385,7 @@ static void listen(struct stream_restore *restore)
         router_sink_add(stream_router(stream), stream->account, bytes_of_text(restore->subject),
                         bytes_of(NULL, 0), collect, restore);
     timers_arm(io_timers(io), &restore->idle, io_now(io) + IDLE_NS);
-    stream_tell(stream, (struct told){.kind = TOLD_BACKUP,
+    stream_tell(stream, (struct told){.kind = TOLD_CALL,
                                       .of = restore->owner,
                                       .call = restore->begun,
                                       .text = bytes_of_text(restore->subject)});

@@ -480,7 +480,7 @@ static void close(struct stream_snapshot *snapshot, bool told, const char *error
     stream->snapshot = NULL;
     timers_cancel(io_timers(stream_io(stream)), &snapshot->timer);
     stream_sink_remove(stream, &snapshot->sink);
-    stream_tell(stream, (struct told){.kind = TOLD_BACKUP,
+    stream_tell(stream, (struct told){.kind = TOLD_CALL,
                                       .of = snapshot->owner,
                                       .call = snapshot->ended,
                                       .quietly = !told,

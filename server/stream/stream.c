@@ -548,6 +548,12 @@ static void drop_reads(struct stream *stream)
     stream_questions_drop(stream);
 }
 
+void stream_leave(struct stream *stream)
+{
+    stream_unsubscribe(stream);
+    consumer_inbox_close(stream);
+}
+
 void stream_close(struct stream *stream, bool deleted)
 {
     struct timers *timers = io_timers(stream_io(stream));
@@ -778,6 +784,7 @@ static void turn(struct stream *stream)
     stream_questions_turn(stream);
     if (!stream->lead)
         return;
+    stream_operations_decided(stream);
     stream_ingest_waiting(stream);
     stream_origins_turn(stream);
     stream_restore_turn(stream);

@@ -176,6 +176,8 @@ void stream_say_leader_of(struct stream *stream, const struct consumer *consumer
 /* It does not lead, and home knows: what has come since goes to the next leader, nothing more
  * comes. */
 void stream_let_go(struct stream *stream);
+/* It is to be closed: nothing more comes. Home may say so before its lane closes it. */
+void stream_leave(struct stream *stream);
 /* What can be done now: answers, waiting publishes, consumers, operations, the next batch. */
 void stream_turn(struct stream *stream);
 /* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can

@@ -293,6 +293,7 @@ struct stream {
     struct stream_ops ops_flying; /* proposed, in one batch; in the order of their records */
     bool ops_yield;               /* some were applied: first what has waited for them goes on */
     bool ops_told;                /* home knows that the first that waits is one of its own */
+    bool ops_decided;             /* at home: those that fly are still to be proposed */
     int64_t consumers_flying;     /* how many more consumers there will be when it is applied */
     struct {
         const struct stream_op *op; /* the first that waits; NULL: nothing is counted */
@@ -471,6 +472,8 @@ void stream_questions_drop(struct stream *stream); /* the stream is closed */
 /* It is over: `done` runs, or home is told. */
 void stream_op_end(struct stream *stream, struct stream_op *op);
 void stream_operations(struct stream *stream); /* start what may start */
+/* What home has decided leaves. */
+void stream_operations_decided(struct stream *stream);
 /* Does one wait for the stream to become quiet? Then nothing else is decided. */
 bool stream_operations_wait(const struct stream *stream);
 /* Does one wait, or fly? Then messages wait, too. */
