@@ -162,7 +162,7 @@ static void connection_sent(void *context)
 
     clients_spare_give(&c->owner->clients, &c->flight);
     c->client.flight = c->plain.size - c->plain_at;
-    if (has_out(c) || c->client.state != CLIENT_OPEN)
+    if (has_out(c) || c->moving || c->client.state != CLIENT_OPEN)
         client_mark(&c->client);
 }
 
@@ -281,7 +281,8 @@ static void flush_open(struct connection *c)
     pause_or_resume(c);
     if (client_streams(client) && c->owner->mover != NULL)
         connection_follow(c);
-    if (has_out(c) && c->flight.size == 0)
+    connection_let_go(c);
+    if (has_out(c) && c->flight.size == 0 && (!c->parting || c->paused))
         send_begin(c);
 }
 

@@ -26,8 +26,16 @@ bool connection_part(struct connection *c, unsigned to)
         return false;
     c->moving = true;
     c->move_to = (uint8_t)to;
-    io_sock_part(c->owner->io, c->sock);
+    connection_let_go(c);
     return true;
+}
+
+void connection_let_go(struct connection *c)
+{
+    if (!c->moving || c->parting || c->paused || c->flight.size > 0)
+        return;
+    c->parting = true;
+    io_sock_part(c->owner->io, c->sock);
 }
 
 void connection_parted(void *context, int64_t released)
@@ -180,7 +188,7 @@ void connections_arrive(struct connections *connections)
         connections->arriving = c->parted_next;
         c->sock = io_sock_adopt(connections->io, c->released);
         c->parted = false;
-        c->moving = false;
+        c->moving = c->parting = false;
         connection_start(c);
         client_mark(&c->client); /* it may have ended, or have something to say */
     }

@@ -41,7 +41,8 @@ struct connection {
     bool paused;  /* as the socket knows it */
     bool closing; /* io_sock_close was called */
     bool gone;    /* closed: freed as soon as no list holds it */
-    bool moving;  /* to another shard: it lets go of its socket... */
+    bool moving;  /* to another shard, as soon as no send is in flight... */
+    bool parting; /* ...it lets go of its socket... */
     bool parted;  /* ...and has, so that nothing is done with it until it has arrived */
     uint8_t move_to;
     int64_t released; /* once parted: the socket on its way */
@@ -83,6 +84,8 @@ void connection_start(struct connection *c);
 void connection_parted(void *context, int64_t released);
 /* It goes before it has arrived. */
 void connection_drop(struct connection *c);
+/* Its socket goes now if it may: heard no more, it must not wait for a peer that does not read. */
+void connection_let_go(struct connection *c);
 /* It uses streams of another shard. */
 void connection_follow(struct connection *c);
 

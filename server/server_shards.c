@@ -188,12 +188,28 @@ static void tell_count(struct server_shard *shard)
     shard->count_before = count;
 }
 
-static void meter(const struct shard_host *host, struct shard_meter *of, const struct io *io)
+/* Has it looked? */
+static bool meter(const struct shard_host *host, struct shard_meter *of, const struct io *io)
 {
     int64_t now_ns = io_now(io);
 
-    if (shard_meter_due(of, now_ns) && host->worked_ns != NULL)
-        shard_meter_read(of, now_ns, host->worked_ns(host));
+    if (!shard_meter_due(of, now_ns) || host->worked_ns == NULL)
+        return false;
+    shard_meter_read(of, now_ns, host->worked_ns(host));
+    return true;
+}
+
+static unsigned busy_of(const struct shard_meter *meter)
+{
+    return atomic_load_explicit(&meter->busy, memory_order_relaxed);
+}
+
+/* Home, which evens out, may have nothing to turn for. */
+static void meter_further(struct server_shard *shard)
+{
+    if (meter(shard->shards->host, &shard->meter, shard->io) &&
+        busy_of(&shard->meter) >= SHARD_TIGHT)
+        io_wake(shard->server->io);
 }
 
 static void shard_turn(void *context)
@@ -203,7 +219,7 @@ static void shard_turn(void *context)
 
     clients->now_ns = io_now(shard->io);
     clients->wall_ahead_ns = io_wall(shard->io) - io_now(shard->io);
-    meter(shard->shards->host, &shard->meter, shard->io);
+    meter_further(shard);
     read_post(shard);
     if (shard->server->jetstream != NULL)
         jetstream_shard_turn(shard->server->jetstream, shard->number);
@@ -301,11 +317,6 @@ void server_shards_options(struct server *server)
         if (i > 0)
             take_doors(server, connections);
     }
-}
-
-static unsigned busy_of(const struct shard_meter *meter)
-{
-    return atomic_load_explicit(&meter->busy, memory_order_relaxed);
 }
 
 static void one_parted(void *owner)
@@ -895,6 +906,8 @@ static void even_out(struct server *server)
     if (server->state != SERVER_RUNNING || !look_is_due(server))
         return;
     read_loads(server, &loads);
+    if (server->shards != NULL)
+        wake_all(server->shards); /* who has nothing to do says so until the next look */
     if (!shard_balance_look(balance, &loads, &gift))
         return;
     if (gift.share > 0 && gift.to == loads.count &&
@@ -908,11 +921,11 @@ void server_shards_read(struct server *server)
     struct shards_plan *plan = &server->shards_plan;
 
     if (server->shards != NULL) {
-        meter(server->shards->host, &server->shards->all[0].meter, server->io);
+        (void)meter(server->shards->host, &server->shards->all[0].meter, server->io);
         move_parted(server);
         read_post(&server->shards->all[0]);
     } else if (plan->host != NULL) {
-        meter(plan->host, &plan->meter, server->io);
+        (void)meter(plan->host, &plan->meter, server->io);
     } else {
         return;
     }

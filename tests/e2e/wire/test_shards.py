@@ -261,6 +261,46 @@ class Shards(ShardsCase):
                 self.assertEqual(numbers, list(range(number - 19, number + 1)))
             moves = server.log().count("Goes from shard")
 
+    def test_who_is_to_move_is_heard_while_it_does_not_read(self):
+        server = self.without_options("-D", MILLRACE_SHARDS_TEST="auto")
+        others = self.clients(server, 2)
+        end = time.monotonic() + 20 * READ_S
+        while len(self.shard_threads(server)) < 2:
+            self.assertLess(time.monotonic(), end)
+            self.clients(server, 1)[0].socket.close()
+            time.sleep(0.1)
+        deaf = self.clients(server, 1)[0]
+        deaf.send(b"SUB flood 1\r\n")
+        deaf.flush()
+        for _ in range(512):  # more than both ends' sockets take
+            others[0].send(b"PUB flood 32768\r\n" + bytes(32768) + b"\r\n")
+        before, moves = server.log().count("Goes from shard"), 0
+        while moves < 30:  # it would have been told to, too
+            self.assertLess(time.monotonic(), end)
+            for other in others:
+                other.flush()
+            moves = server.log().count("Goes from shard") - before
+        others[1].send(b"SUB x 1\r\n")
+        others[1].flush()
+        for _ in range(1024):
+            deaf.send(b"PUB x 32768\r\n" + bytes(32768) + b"\r\n")
+        for _ in range(1024):
+            self.assertEqual(others[1].message()[0], b"x")
+        for _ in range(512):
+            self.assertEqual(deaf.message()[0], b"flood")
+
+    def test_home_evens_out_when_it_has_nothing_else_to_do(self):
+        server = self.without_options("-D", MILLRACE_SHARDS_TEST="auto")
+        end = time.monotonic() + 20 * READ_S
+        while len(self.shard_threads(server)) < 2:
+            self.assertLess(time.monotonic(), end)
+            self.clients(server, 1)[0].socket.close()
+            time.sleep(0.1)
+        only = self.clients(server, 1)[0]
+        while server.log().count("Goes from shard") < 20:  # those to home among them, and away again
+            self.assertLess(time.monotonic(), end)
+            only.flush()
+
     def test_a_number_that_cannot_be_is_refused_with_its_place(self):
         for text, line, why in (
             ("port: -1\n\nshards: 33\n", 3, "shards: 33 is not between 1 and 32"),
