@@ -60,7 +60,8 @@ static void clock_refresh(struct io *io)
     struct sim_process *process = sim_process_of(io);
 
     io->now_ns = process->sim->now_ns;
-    io->wall_ns = SIM_WALL_START + process->sim->now_ns + process->node->wall_offset_ns;
+    io->wall_ns =
+        SIM_WALL_START + process->sim->now_ns + sim_machine(process->node)->wall_offset_ns;
 }
 
 static void random_bytes(struct io *io, void *at, size_t size)
@@ -342,20 +343,26 @@ static struct sim_node *node_of(struct sim *sim, size_t node)
     return &sim->nodes[node];
 }
 
+static void stop_by_crash(struct sim_node *node, enum sim_crash_mode mode)
+{
+    sim_trace(node->sim, node, mode == SIM_CRASH_KILL ? "kill" : "power cut", 0, 0, 0);
+    process_stop(node->process, mode == SIM_CRASH_KILL);
+}
+
+/* All that write to the disk stop before it loses anything. */
 void sim_crash(struct sim *sim, size_t index, enum sim_crash_mode mode)
 {
     struct sim_node *node = node_of(sim, index);
 
     assert(node->process != NULL);
     assert(!node->process->dead);
-    sim_trace(sim, node, mode == SIM_CRASH_KILL ? "kill" : "power cut", 0, 0, 0);
-    process_stop(node->process, mode == SIM_CRASH_KILL);
-    if (mode == SIM_CRASH_POWER)
-        sim_disk_power_cut(&node->disk, &sim->prng);
+    stop_by_crash(node, mode);
     for (size_t i = 0; i < sim->nodes_count; i++)
         if (sim->nodes[i].dies_with == node && sim->nodes[i].process != NULL &&
             !sim->nodes[i].process->dead)
-            sim_crash(sim, i, mode);
+            stop_by_crash(&sim->nodes[i], mode);
+    if (mode == SIM_CRASH_POWER)
+        sim_disk_power_cut(&node->disk, &sim->prng);
 }
 
 void sim_die_with(struct sim *sim, size_t node, size_t with)
@@ -568,17 +575,13 @@ struct sim *sim_create(uint64_t seed)
     return sim;
 }
 
-static void node_end(struct sim_node *node)
-{
-    if (node->process != NULL)
-        process_free(node->process);
-    sim_disk_deinit(&node->disk);
-}
-
 void sim_destroy(struct sim *sim)
 {
     for (size_t i = 0; i < sim->nodes_count; i++)
-        node_end(&sim->nodes[i]);
+        if (sim->nodes[i].process != NULL)
+            process_free(sim->nodes[i].process);
+    for (size_t i = 0; i < sim->nodes_count; i++)
+        sim_disk_deinit(&sim->nodes[i].disk);
     sim_net_destroy(sim);
     sim_events_deinit(&sim->events);
     heap_give(sim);

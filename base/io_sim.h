@@ -146,7 +146,8 @@ void sim_crash_after(struct sim *sim, size_t node, enum sim_crash_mode mode, uin
 /* Operations so far: run once to count, then crash at each of them. */
 uint64_t sim_disk_ops(const struct sim *sim, size_t node);
 bool sim_crashed(const struct sim *sim, size_t node);
-/* From now on `node` crashes whenever `with` does: they are one process. */
+/* From now on they are two loops of one process: `node` crashes whenever `with` does, and has its
+ * disk with all that befalls it, and its wall clock. Before the first file is made. */
 void sim_die_with(struct sim *sim, size_t node, size_t with);
 /* A new io; the old one, if it still is, is freed. After io_destroy without a crash: a clean
  * restart. */

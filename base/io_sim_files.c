@@ -16,7 +16,7 @@ static struct sim *sim_of(struct sim_file *file)
 
 static const struct sim_faults *faults_of(struct sim_file *file)
 {
-    return &file->process->node->faults;
+    return &sim_machine(file->process->node)->faults;
 }
 
 static enum err err_of(int64_t result)
@@ -37,7 +37,7 @@ static struct sim_file *file_new(struct sim_process *process, struct sim_inode *
 {
     struct sim_file *file = HEAP_NEW(struct sim_file);
 
-    file->head.direct = (flags & IO_DIRECT) && !process->node->faults.direct_refused;
+    file->head.direct = (flags & IO_DIRECT) && !sim_machine(process->node)->faults.direct_refused;
     file->process = process;
     file->inode = inode;
     file->flags = flags;
@@ -64,7 +64,7 @@ static void file_free(struct sim_file *file)
 static enum err find_or_create(struct sim_process *process, const char *path, unsigned flags,
                                struct sim_inode **inode)
 {
-    struct sim_disk *disk = &process->node->disk;
+    struct sim_disk *disk = &sim_machine(process->node)->disk;
     enum err err;
 
     *inode = sim_tree_find(disk, path);
@@ -291,7 +291,7 @@ int64_t sim_read_now(struct io *io, struct io_file *file, uint64_t offset, void 
     sim_step_end(process, step);
     if (step != SIM_STEP_LIVES)
         return -EIO;
-    if (sim_luck(process->sim, process->node->faults.read_now_again))
+    if (sim_luck(process->sim, sim_machine(process->node)->faults.read_now_again))
         return -EAGAIN;
     return sim_file_read(file_of(file), offset, at, size);
 }

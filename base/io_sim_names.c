@@ -7,11 +7,11 @@
 enum sim_step sim_step_begin(struct sim_process *process, const char *what, uint64_t a, uint64_t b,
                              uint64_t content)
 {
-    struct sim_node *node = process->node;
+    struct sim_node *node = sim_machine(process->node);
 
     if (process->dead)
         return SIM_STEP_DEAD;
-    sim_trace(process->sim, node, what, a, b, content);
+    sim_trace(process->sim, process->node, what, a, b, content);
     node->disk_ops++;
     return node->disk_ops == node->crash_at_op ? SIM_STEP_DIES : SIM_STEP_LIVES;
 }
@@ -26,14 +26,15 @@ bool sim_step_acts(struct sim_process *process, enum sim_step step)
 void sim_step_end(struct sim_process *process, enum sim_step step)
 {
     if (step == SIM_STEP_DIES)
-        sim_crash(process->sim, process->node->index, process->node->crash_mode);
+        sim_crash(process->sim, sim_machine(process->node)->index,
+                  sim_machine(process->node)->crash_mode);
 }
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
 static struct sim_disk *disk_of(struct sim_process *process)
 {
-    return &process->node->disk;
+    return &sim_machine(process->node)->disk;
 }
 
 static enum sim_step begin(struct sim_process *process, const char *what, const char *path)

@@ -62,7 +62,7 @@ static int64_t perform(struct sim_op *o)
     struct io_op *op = o->op;
     uint64_t size = op->size;
 
-    if (sim_luck(sim, o->process->node->faults.short_count))
+    if (sim_luck(sim, sim_machine(o->process->node)->faults.short_count))
         size = part_of(sim, op);
     switch ((enum io_op_kind)op->kind) {
     case IO_OP_WRITE: return sim_file_write(file, op->offset, bytes_of(op->at, size), false);
@@ -117,7 +117,7 @@ static void op_due(struct sim *sim, void *object, uint64_t generation)
 
 static int64_t duration(struct sim_process *process, const struct io_op *op)
 {
-    const struct sim_faults *faults = &process->node->faults;
+    const struct sim_faults *faults = &sim_machine(process->node)->faults;
     int64_t ns = sim_between(process->sim, faults->disk_min_ns, faults->disk_max_ns);
 
     if (sim_luck(process->sim, faults->disk_stall))

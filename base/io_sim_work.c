@@ -16,7 +16,7 @@ struct sim_process *sim_process_alive(struct sim *sim, uint64_t generation)
 static void schedule(struct sim_process *process, struct io_work *work,
                      void (*run)(struct sim *sim, void *object, uint64_t generation))
 {
-    const struct sim_faults *faults = &process->node->faults;
+    const struct sim_faults *faults = &sim_machine(process->node)->faults;
     struct sim *sim = process->sim;
     int64_t at_ns = sim->now_ns + sim_between(sim, faults->work_min_ns, faults->work_max_ns);
 

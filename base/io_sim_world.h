@@ -93,7 +93,7 @@ struct sim_node {
     uint64_t disk_ops;
     uint64_t crash_at_op; /* 0: none is planned */
     enum sim_crash_mode crash_mode;
-    struct sim_node *dies_with; /* NULL: it is a process alone */
+    struct sim_node *dies_with; /* whose disk and wall clock it has; NULL: it is a process alone */
     uint16_t port_next;
     uint64_t descriptors_max; /* 0: any number */
     bool files_denied;
@@ -119,6 +119,12 @@ struct sim {
     struct sim_sock *socks; /* all; never freed before the world: events may still name them */
     struct sim_sock *spare_socks;
 };
+
+/* The node whose disk it is, and what befalls that. */
+static inline struct sim_node *sim_machine(struct sim_node *node)
+{
+    return node->dies_with != NULL ? node->dies_with : node;
+}
 
 static inline struct sim_process *sim_process_of(struct io *io)
 {

@@ -662,9 +662,9 @@ static bool take_told(struct jetstream *jetstream)
  * for the next turn. */
 static void turn_lanes(struct jetstream *jetstream)
 {
-    jetstream_lanes_turn(jetstream);
+    jetstream_lanes_turn(jetstream, 0);
     for (unsigned i = 0; i < TOLD_ROUNDS_MAX && take_told(jetstream); i++)
-        jetstream_lanes_turn(jetstream);
+        jetstream_lanes_turn(jetstream, 0);
 }
 
 void jetstream_turn(struct jetstream *jetstream)
@@ -673,7 +673,7 @@ void jetstream_turn(struct jetstream *jetstream)
         jetstream_hold_still(jetstream);
     if (!jetstream_clustered(jetstream))
         look_at_meta(jetstream);
-    jetstream_lanes_begin(jetstream);
+    jetstream_lanes_begin(jetstream, 0);
     (void)take_told(jetstream); /* by what has come since the last turn */
     jetstream_spaces_look(jetstream);
     jetstream_cluster_turn(jetstream->cluster);
@@ -683,7 +683,7 @@ void jetstream_turn(struct jetstream *jetstream)
     jetstream_catalogue_turn(jetstream);
     turn_lanes(jetstream);
     jetstream_catalogue_turn(jetstream); /* what the streams finished */
-    jetstream_lanes_end(jetstream);
+    jetstream_lanes_end(jetstream, 0);
     let_go(jetstream);
     if (jetstream_catalogue_waits(jetstream) || api_waits(jetstream->api))
         jetstream_awake(jetstream);
@@ -691,7 +691,7 @@ void jetstream_turn(struct jetstream *jetstream)
 
 void jetstream_flush(struct jetstream *jetstream)
 {
-    jetstream_lanes_flush(jetstream);
+    jetstream_lanes_flush(jetstream, 0);
 }
 
 void jetstream_say_shutdown(struct jetstream *jetstream)

@@ -22,6 +22,9 @@ enum err jetstream_open(struct server *server, struct jetstream **jetstream);
 void jetstream_turn(struct jetstream *jetstream);
 /* Once per turn, last. */
 void jetstream_flush(struct jetstream *jetstream);
+/* The same for a further shard, on its thread: the streams that are there. */
+void jetstream_shard_turn(struct jetstream *jetstream, unsigned shard);
+void jetstream_shard_flush(struct jetstream *jetstream, unsigned shard);
 /* Of this node's disk, as its peers know it: the first eight bytes of the store's id. */
 uint64_t jetstream_incarnation(const struct jetstream *jetstream);
 /* How many files streams will take that are not open yet. Blocking, the first time. */

@@ -17,12 +17,15 @@ static uint64_t index_limit(const struct jetstream *jetstream)
     return limit < 0 ? INDEX_CACHE_DEFAULT : (uint64_t)limit;
 }
 
-/* Which shard turns the lane of that number. */
+/* Which shard turns the lane of that number. Of a member of a cluster home does: links are home's.
+ * On threads, too, until home halts the others wherever it has to (docs/shards.md, step 13, e). */
 static unsigned shard_of(const struct jetstream *jetstream, unsigned number)
 {
-    (void)jetstream;
-    (void)number;
-    return 0;
+    struct server *server = jetstream->server;
+
+    if (!server_options(server)->sim.lanes_away || server_cluster(server) != NULL)
+        return 0;
+    return number % server_shards_count(server);
 }
 
 static struct stream_lane *add_lane(struct jetstream *jetstream)
@@ -224,28 +227,48 @@ struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue
 /* ---- the turn ---------------------------------------------------------------------------------
  */
 
-void jetstream_lanes_begin(struct jetstream *jetstream)
+void jetstream_lanes_begin(struct jetstream *jetstream, unsigned shard)
 {
-    for (unsigned i = 0; i < jetstream->lane_count; i++)
-        stream_lane_begin(jetstream->lanes[i]);
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->shard == shard)
+            stream_lane_begin(jetstream->lanes[i]);
+    }
 }
 
-void jetstream_lanes_turn(struct jetstream *jetstream)
+void jetstream_lanes_turn(struct jetstream *jetstream, unsigned shard)
 {
-    for (unsigned i = 0; i < jetstream->lane_count; i++)
-        stream_lane_turn(jetstream->lanes[i]);
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->shard == shard)
+            stream_lane_turn(jetstream->lanes[i]);
+    }
 }
 
-void jetstream_lanes_end(struct jetstream *jetstream)
+void jetstream_lanes_end(struct jetstream *jetstream, unsigned shard)
 {
-    for (unsigned i = 0; i < jetstream->lane_count; i++)
-        stream_lane_end(jetstream->lanes[i]);
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->shard == shard)
+            stream_lane_end(jetstream->lanes[i]);
+    }
 }
 
-void jetstream_lanes_flush(struct jetstream *jetstream)
+void jetstream_lanes_flush(struct jetstream *jetstream, unsigned shard)
 {
-    for (unsigned i = 0; i < jetstream->lane_count; i++)
-        stream_lane_flush(jetstream->lanes[i]);
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->shard == shard)
+            stream_lane_flush(jetstream->lanes[i]);
+    }
+}
+
+void jetstream_shard_turn(struct jetstream *jetstream, unsigned shard)
+{
+    jetstream_lanes_begin(jetstream, shard);
+    jetstream_lanes_turn(jetstream, shard);
+    jetstream_lanes_end(jetstream, shard);
+}
+
+void jetstream_shard_flush(struct jetstream *jetstream, unsigned shard)
+{
+    jetstream_lanes_flush(jetstream, shard);
 }
 
 void jetstream_lanes_rest(struct jetstream *jetstream)

@@ -161,11 +161,12 @@ void jetstream_hold_still(struct jetstream *jetstream);
 /* Where the log of that stream is, or is to be made. */
 struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue_entry *entry);
 
+/* Each that the shard has; home is 0. */
+void jetstream_lanes_begin(struct jetstream *jetstream, unsigned shard);
+void jetstream_lanes_turn(struct jetstream *jetstream, unsigned shard);
+void jetstream_lanes_end(struct jetstream *jetstream, unsigned shard);
+void jetstream_lanes_flush(struct jetstream *jetstream, unsigned shard);
 /* Each of them. */
-void jetstream_lanes_begin(struct jetstream *jetstream);
-void jetstream_lanes_turn(struct jetstream *jetstream);
-void jetstream_lanes_end(struct jetstream *jetstream);
-void jetstream_lanes_flush(struct jetstream *jetstream);
 void jetstream_lanes_rest(struct jetstream *jetstream);
 void jetstream_lanes_drop(struct jetstream *jetstream); /* errands: the server ends */
 bool jetstream_lanes_idle(const struct jetstream *jetstream);

@@ -205,8 +205,12 @@ static void shard_turn(void *context)
     clients->wall_ahead_ns = io_wall(shard->io) - io_now(shard->io);
     meter(shard->shards->host, &shard->meter, shard->io);
     read_post(shard);
+    if (shard->server->jetstream != NULL)
+        jetstream_shard_turn(shard->server->jetstream, shard->number);
     shard_post_flush(&shard->post);
     connections_flush(shard->connections);
+    if (shard->server->jetstream != NULL)
+        jetstream_shard_flush(shard->server->jetstream, shard->number);
     tell_count(shard);
 }
 
@@ -393,8 +397,9 @@ void server_shard_close(struct server_shard *shard)
     lock(shards);
     shards->turning--;
     say_change(shards);
+    while (!shards->gone && !shards->host->one_thread)
+        wait_for_change(shards);
     unlock(shards);
-    wait_for_rest(shards);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------
@@ -652,9 +657,22 @@ void server_shards_end(struct server *server)
     say_change(shards);
     unlock(shards);
     for (unsigned i = 1; i < shards->count; i++)
-        shards->host->end(&shards->all[i]);
+        if (shards->host->stop != NULL)
+            shards->host->stop(&shards->all[i]);
+    wait_for_rest(shards);
     leave_cluster(shards);
     leave_leaves(shards);
+}
+
+/* Nothing stands on their loops any more. */
+static void end_loops(struct server_shards *shards)
+{
+    lock(shards);
+    shards->gone = true;
+    say_change(shards);
+    unlock(shards);
+    for (unsigned i = 1; i < shards->count; i++)
+        shards->host->end(&shards->all[i]);
 }
 
 /* Their routers, when nobody looks into them any more; home's is the last and the server's. */
@@ -673,6 +691,7 @@ void server_shards_destroy(struct server *server)
         if (i > 0)
             router_destroy(shard->router);
     }
+    end_loops(shards);
 }
 
 void server_shards_free(struct server *server)

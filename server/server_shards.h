@@ -56,7 +56,9 @@ struct shard_host {
      * server_shard_rest after each turn until that is false, then server_shard_close, and destroys
      * the io. Returns when it rests or could not be opened. */
     bool (*begin)(struct server_shard *shard);
-    /* Returns when that is over. */
+    /* NULL: it comes to server_shard_close by itself. Else it is to be called. */
+    void (*stop)(struct server_shard *shard);
+    /* Later, when nothing stands on its io any more. Returns when all of it is over. */
     void (*end)(struct server_shard *shard);
     /* How long the calling thread has worked so far, of whatever shard. */
     int64_t (*worked_ns)(const struct shard_host *host);
@@ -77,10 +79,11 @@ struct server_shards {
     struct shard_posts posts;
     unsigned halts; /* nested; home's */
     struct connections_shared shared;
-    pthread_mutex_t lock; /* over the next four */
+    pthread_mutex_t lock; /* over the next five */
     pthread_cond_t changed;
     bool halt;           /* they are to rest */
     bool end;            /* they are to end */
+    bool gone;           /* and their loops may go */
     unsigned turning;    /* that are open and do not rest */
     _Atomic bool look;   /* halt or end changed: what a turn looks at without the lock */
     _Atomic bool parted; /* connections wait to be moved */
@@ -102,8 +105,8 @@ void server_shards_plan(struct server *server, unsigned most, const struct shard
 /* The server is open: they go on. */
 void server_shards_opened(struct server *server);
 /* The three steps of the end, each fine when there are none: nothing turns the further shards any
- * more and their connections are gone; their routers are; all is. Home's connections go after the
- * first, its router after the second. */
+ * more and their connections are gone; their routers and loops are; all is. Home's connections go
+ * after the first, its router after the second. */
 void server_shards_end(struct server *server);
 void server_shards_destroy(struct server *server);
 void server_shards_free(struct server *server);
@@ -146,7 +149,7 @@ void server_shards_accounts(struct server *server);
 void server_shard_open(struct server_shard *shard, struct io *io);
 /* After each turn; rests as long as it is to. False: it is to end. */
 bool server_shard_rest(struct server_shard *shard);
-/* Returns when all of them are closed: only then may the io go, which others wake. */
+/* With threads it returns when the io may go, which others wake, and on which streams stand. */
 void server_shard_close(struct server_shard *shard);
 
 #endif

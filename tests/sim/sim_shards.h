@@ -42,7 +42,6 @@ static inline void sim_shards_close(struct server_shard *shard)
 {
     struct sim_shards *shards = shard->shards->host->owner;
 
-    server_shard_close(shard);
     if (!sim_crashed(shards->sim, shards->nodes[shard->number]))
         io_destroy(shard->io);
 }
@@ -66,6 +65,7 @@ static inline void sim_shards_init(struct sim_shards *shards, struct sim *sim, s
     assert(count >= 1 && count <= SIM_SHARDS_MAX);
     *shards = (struct sim_shards){
         .host = {.begin = sim_shards_open,
+                 .stop = server_shard_close,
                  .end = sim_shards_close,
                  .worked_ns = sim_shards_worked,
                  .one_thread = true,

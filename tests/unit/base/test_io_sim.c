@@ -168,6 +168,35 @@ START_TEST(what_was_not_synced_survives_a_kill_but_not_always_the_power_cut_afte
 }
 END_TEST
 
+/* A crash that is planned for the first strikes in whatever either of them does. */
+START_TEST(two_loops_of_one_process_have_one_disk_and_crash_together)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct one one = one_begin(seed);
+        struct io *other;
+        uint8_t *got;
+
+        (void)sim_node_add(one.sim);
+        sim_die_with(one.sim, 1, 0);
+        other = sim_node_io(one.sim, 1);
+        put_durable(other, "a", 512, 'a');
+        got = get(one.io, "a", 512);
+        ck_assert_int_eq(got[511], 'a');
+        heap_give(got);
+
+        sim_crash_after(one.sim, 0, SIM_CRASH_POWER, 1);
+        ck_assert_int_eq(io_mkdir(other, "d"), ERR_IO);
+        ck_assert(sim_crashed(one.sim, 0));
+        ck_assert(sim_crashed(one.sim, 1));
+        one.io = sim_restart(one.sim, 0);
+        other = sim_restart(one.sim, 1);
+        ck_assert(exists(one.io, "a"));
+        ck_assert(exists(other, "a"));
+        sim_destroy(one.sim);
+    }
+}
+END_TEST
+
 START_TEST(a_power_cut_tears_writes_at_sectors_and_in_any_order)
 {
     int early_lost_late_kept = 0, early_kept_late_lost = 0;
@@ -1378,6 +1407,7 @@ int main(void)
         short_waits_and_refused_direct_io_change_no_promise,
         what_was_synced_survives_any_crash,
         what_was_not_synced_survives_a_kill_but_not_always_the_power_cut_after_it,
+        two_loops_of_one_process_have_one_disk_and_crash_together,
         a_power_cut_tears_writes_at_sectors_and_in_any_order,
         each_sector_may_be_any_of_the_versions_since_the_sync,
         a_size_that_was_not_synced_may_be_lost_and_what_was_cut_off_does_not_return,
