@@ -62,6 +62,7 @@ static void start_late_in(struct world *world, unsigned lanes, uint64_t block_by
     world->options.sim.late_pause_ns = 3600 * SECOND;
     world->options.sim.block_bytes = block_bytes;
     world->options.sim.late_heavy = 1;
+    world->options.sim.late_work = 1;
     world_start(world);
     peer = come_in(world);
     for (unsigned i = 0; i < STREAMS; i++) {
@@ -790,6 +791,140 @@ START_TEST(clients_do_not_take_the_files_of_streams)
 }
 END_TEST
 
+/* ---- over several turns -----------------------------------------------------------------------
+ */
+
+static bool is_under_way(struct world *world)
+{
+    return world->server->jetstream->opening.entry == entry_of(world, "B");
+}
+
+/* Returns `turns` events after B, which was asked for, has begun to be opened; false: it is open.
+ * The text stays the caller's. */
+static bool in_the_middle(struct world *world, struct peer *peer, const char *text, unsigned turns)
+{
+    struct bytes b = bytes_of_text(text);
+
+    buf_clear(&peer->in);
+    io_sock_send(peer->io, peer->sock, &b, 1);
+    while (!is_under_way(world))
+        ck_assert(sim_step(world->sim));
+    for (unsigned i = 0; i < turns && is_under_way(world); i++)
+        ck_assert(sim_step(world->sim));
+    return is_under_way(world);
+}
+
+#define KNOCK "PUB B.x in.r 3\r\nnew\r\n"
+
+static void all_are_there(struct world *world)
+{
+    struct peer *peer = come_in(world);
+
+    ask(world, peer, "$JS.API.STREAM.LIST", "");
+    ck_assert_uint_eq(told(peer, "\"messages\":5") + told(peer, "\"messages\":6"), STREAMS);
+    ask(world, peer, "$JS.API.CONSUMER.NAMES.B", "");
+    ck_assert(peer_has(peer, "\"consumers\":[\"c\"]"));
+}
+
+START_TEST(others_are_served_while_one_is_opened)
+{
+    struct world world;
+    struct peer *peer, *other;
+
+    start_late_of(&world, 1, NULL);
+    peer = come_in(&world);
+    other = peer_connect(&world, 1, 4222);
+    settle(&world);
+    peer_say(&world, other, "CONNECT {\"verbose\":false}\r\nSUB in.* 1\r\n");
+    ask(&world, other, "A.x", "new"); /* it is open from here on */
+    ck_assert(in_the_middle(&world, peer, KNOCK, 3));
+    buf_clear(&other->in);
+    io_sock_send(other->io, other->sock, &BYTES("PING\r\n"), 1);
+    while (!peer_has(other, "PONG"))
+        ck_assert(sim_step(world.sim));
+    ck_assert(is_under_way(&world));
+    settle(&world);
+    ck_assert(peer_has(peer, "\"seq\":6}"));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_crash_in_the_middle_leaves_everything_as_it_was)
+{
+    struct world world;
+    bool middle = true;
+
+    start_late_of(&world, 1, NULL);
+    for (unsigned turns = 0; middle; turns++) {
+        middle = in_the_middle(&world, come_in(&world), KNOCK, turns);
+        world_kill(&world);
+        if (turns % 8 != 0 && middle)
+            continue;
+        all_are_there(&world);
+        world_kill(&world);
+    }
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_stop_in_the_middle_leaves_everything_as_it_was)
+{
+    static const char *const asks[] = {KNOCK, "PUB $JS.API.STREAM.INFO.B in.r 0\r\n\r\n"};
+
+    for (unsigned i = 0; i < 8; i++) {
+        struct world world;
+
+        start_late_of(&world, 1, NULL);
+        (void)in_the_middle(&world, come_in(&world), asks[i % 2], i * 5);
+        server_stop(world.server, 5 * SECOND);
+        sim_run(world.sim, 6 * SECOND);
+        ck_assert(server_stopped(world.server));
+        world_kill(&world);
+        all_are_there(&world);
+        world_deinit(&world);
+    }
+}
+END_TEST
+
+START_TEST(a_stream_that_is_deleted_in_the_middle_is_gone)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        struct world world;
+        struct peer *peer;
+
+        start_late_of(&world, 1, NULL);
+        peer = come_in(&world);
+        (void)in_the_middle(&world, peer, KNOCK "PUB $JS.API.STREAM.DELETE.B in.r 0\r\n\r\n",
+                            i * 5);
+        settle(&world);
+        ck_assert(peer_has(peer, "\"success\":true"));
+        ask(&world, peer, "$JS.API.STREAM.NAMES", "");
+        ck_assert(peer_has(peer, "\"streams\":[\"A\",\"C\"]"));
+        world_deinit(&world);
+    }
+}
+END_TEST
+
+/* What cannot wait has it opened in one go. */
+START_TEST(whoever_cannot_wait_has_it_opened_at_once)
+{
+    struct jetstream_stats stats;
+    struct world world;
+
+    for (unsigned turns = 0; turns < 24; turns += 4) {
+        start_late_of(&world, 1, NULL);
+        (void)in_the_middle(&world, come_in(&world), KNOCK, turns);
+        jetstream_complete(world.server->jetstream);
+        ck_assert_uint_eq(open_count(&world), STREAMS);
+        jetstream_stats(world.server->jetstream, &stats);
+        ck_assert_uint_ge(stats.messages, 15);
+        settle(&world);
+        ck_assert(peer_has(&world.peers[0], "\"seq\":6}"));
+        world_deinit(&world);
+    }
+}
+END_TEST
+
 START_TEST(log_time_does_not_fall_when_one_is_opened)
 {
     int64_t before_ns, now_ns;
@@ -833,6 +968,11 @@ int main(void)
         one_that_wants_for_them_for_long_is_given_up,
         a_limit_is_kept_while_one_that_counts_wants_for_descriptors,
         clients_do_not_take_the_files_of_streams,
+        others_are_served_while_one_is_opened,
+        a_crash_in_the_middle_leaves_everything_as_it_was,
+        a_stop_in_the_middle_leaves_everything_as_it_was,
+        a_stream_that_is_deleted_in_the_middle_is_gone,
+        whoever_cannot_wait_has_it_opened_at_once,
         log_time_does_not_fall_when_one_is_opened,
     };
 
