@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -284,6 +285,29 @@ class Live(ResolverCase):
         home.send(b"PUB feed.a 2\r\nno\r\nPUB feed.a 2\r\nno\r\n")
         home.flush()
         self.assertEqual(away.flush(), b"")
+
+    def test_clients_are_let_in_while_accounts_come_and_go(self):
+        """On several shards they are looked up on each."""
+        self.pushed(self.admins, self.claims())
+        users, refused = [Key("U") for _ in range(40)], []
+
+        def come():
+            for user in users:
+                client = self.connect(user, self.account)
+                if b"-ERR" in client.flush():
+                    refused.append(user)
+                client.socket.close()
+
+        coming = [threading.Thread(target=come) for _ in range(3)]
+        for thread in coming:
+            thread.start()
+        while any(thread.is_alive() for thread in coming):
+            other = Key("A")
+            self.pushed(self.admins, self.claims(account=other), other)
+            self.pushed(self.admins, self.claims(name="again"))
+        for thread in coming:
+            thread.join()
+        self.assertEqual(refused, [])
 
     def test_an_account_that_is_deleted_ends_with_its_clients(self):
         client = self.let_in()
