@@ -323,7 +323,8 @@ START_TEST(a_second_connect_may_be_another_user)
 }
 END_TEST
 
-/* Whose rights have gone is not who gets it any more, nor is what it was denied looked up in them. */
+/* Whose rights have gone is not who gets it any more, nor is what it was denied looked up in them.
+ */
 START_TEST(a_reload_while_a_password_is_proven_ends_what_was_subscribed_before)
 {
     struct guarded g;
