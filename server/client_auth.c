@@ -652,6 +652,8 @@ void client_auth_changed(struct client *client, const struct auth *before)
         client->proof->again = true;
         if (client->proof->leaving)
             proof_forget_user(client->proof);
+        else if (client->user != NULL)
+            client_leave(client); /* nobody is there any more whose rights would bind them */
     } else if (client->unproven) {
         client->unproven = auth_required(client->clients->auth, client->type);
     } else if (client->state == CLIENT_OPEN) {

@@ -533,7 +533,6 @@ void server_destroy(struct server *server)
     listener_close(&server->https_listener, server->io);
     listener_close(&server->leaf_listener, server->io);
     listener_close(&server->websocket_listener, server->io);
-    resolver_destroy(server->resolver);
     system_deinit(&server->system);
     server_shards_end(server);
     connections_deinit(&server->connections);
@@ -546,6 +545,7 @@ void server_destroy(struct server *server)
     leaves_destroy(server->leaves);
     server_cluster_destroy(server);
     server_shares_destroy(server);
+    resolver_destroy(server->resolver); /* whose accounts everybody was in, on all shards */
     server_shards_destroy(server);
     router_destroy(server->router);
     server_shards_free(server);

@@ -63,7 +63,7 @@ e2e_wire = 'wire-1=cd tests/e2e/wire && python3 -m unittest discover -p "test_[a
 
 # The core server's tests once more, its clients on two threads (docs/shards.md).
 e2e_shards = 'shards=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unittest test_transcripts test_auth test_tls \
-             test_websocket test_reload test_process test_operator test_monitoring test_system test_accounts test_tracing \
+             test_websocket test_reload test_process test_operator test_resolver test_monitoring test_system test_accounts test_tracing \
              test_cluster_plain_node test_cluster_tls'
 
 # And some with shards that are begun one after the other, between which clients move all the time.
@@ -79,7 +79,7 @@ tsan-shards:
 	@rm -f $(tsan_report).*
 	@TSAN_OPTIONS="log_path=$(tsan_report)" MILLRACE_BIN=$(abspath $(BUILD)/tsan/millrace) MILLRACE_SHARDS_TEST=3 \
 	    python3 tests/count.py 'tsan-shards=cd tests/e2e/wire && \
-	    python3 -m unittest test_shards test_accounts test_operator test_tracing test_system && \
+	    python3 -m unittest test_shards test_accounts test_operator test_resolver test_tracing test_system && \
 	    MILLRACE_SHARDS_TEST=auto python3 -m unittest test_accounts test_tls test_websocket && \
 	    ! cat $(tsan_report).* 2>/dev/null'
 

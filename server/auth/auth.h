@@ -100,6 +100,8 @@ bool auth_delegates(const struct auth *auth, const struct auth_claim *claim,
 
 /* The same where users are signed for: NULL: refused. Who gets one ends it. */
 const struct auth_user *auth_ask_signed(const struct auth *auth, const struct auth_claim *claim);
+/* When what the user has shown counts no more, or its account. */
+void auth_signed_set_end(struct auth_signed *made, const struct jwt *jwt);
 /* What one that was let in and is refused now is told; NULL: nothing. */
 const char *auth_signed_words(const struct auth *auth, struct bytes token, int64_t wall_s);
 /* Nothing for a configured one, or NULL. */

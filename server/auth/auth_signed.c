@@ -60,7 +60,7 @@ static bool account_allows(const struct account_options *account, const struct j
            !jwt_account_revokes(account, jwt);
 }
 
-static void set_end(struct auth_signed *made, const struct jwt *jwt)
+void auth_signed_set_end(struct auth_signed *made, const struct jwt *jwt)
 {
     int64_t account_s = made->options.account->claims->expires_s;
 
@@ -96,7 +96,7 @@ static bool make(const struct auth *auth, const struct auth_claim *claim, struct
         .account = account,
         .connection_types = made->grant.connection_types,
     };
-    set_end(made, &jwt);
+    auth_signed_set_end(made, &jwt);
     if (account->claims->callout != NULL)
         callout_deny_asking(made, account->default_permissions);
     return made->grant.bearer || claim->proven || proves_itself(claim, jwt.subject);

@@ -369,6 +369,8 @@ static bool make(const struct reading *reading, struct auth_signed *made)
         .connection_types = made->grant.connection_types,
     };
     made->expires_s = user.expires_s;
+    if (wanted->home.size > 0)
+        auth_signed_set_end(made, &user);
     made->delegated = true;
     made->home = arena_copy(&made->arena, wanted->home);
     if (is_home(reading, account))

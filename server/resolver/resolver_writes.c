@@ -21,7 +21,11 @@ static void change_free(struct change *change)
 
 static size_t size_of(const struct change *change)
 {
-    return change->account != NULL ? signed_account_token(change->account).size : 0;
+    size_t size = change->account != NULL ? signed_account_token(change->account).size : 0;
+
+    for (size_t i = 0; i < change->names_count; i++)
+        size += change->names[i].size + sizeof(change->names[i]);
+    return size;
 }
 
 static void free_all(struct change *change)
@@ -152,9 +156,11 @@ static void done(struct io_work *work)
     struct resolver *resolver = writes->resolver;
     struct change *all = writes->running;
 
+    server_shards_halt(resolver->server); /* who is let in anywhere is looked up in all of this */
     for (struct change *change = all; change != NULL; change = change->next)
         put_in_force(resolver, change);
     resolver_settle(resolver);
+    server_shards_go_on(resolver->server);
     for (const struct change *change = all; change != NULL; change = change->next)
         answer(resolver, change);
     writes->running = NULL;

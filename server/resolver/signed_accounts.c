@@ -229,6 +229,7 @@ static struct signed_account *bare(struct bytes name)
         .max_connections = -1,
         .max_subscriptions = -1,
         .max_payload = -1,
+        .max_leaves = -1,
     };
     return account;
 }

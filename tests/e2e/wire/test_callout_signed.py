@@ -3,6 +3,7 @@ What is no own promise holds for the reference, too."""
 
 import json
 import sys
+import time
 import unittest
 
 from claims import Key
@@ -147,6 +148,15 @@ class SignedCallout(ResolverCase):
         self.assertEqual(client.flush(), b"")
         self.pushed(self.admins, self.claims(account=self.other, revocations={"*": 2**33}), self.other)
         self.assertIn(b"-ERR 'User Authentication Revoked'", client.until_end())
+
+    def test_who_was_let_in_goes_when_the_account_ends(self):
+        self.start_callout()
+        end = int(time.time()) + 5
+        self.pushed(self.admins, self.operator.token("account", self.other.text, 2, end, limits=FREE), self.other)
+        client = self.arrives()
+        self.is_in(client)
+        self.assertIn(b"Authentication Expired", client.until_end())
+        self.assertGreaterEqual(time.time(), end - 1)
 
     @own_promise
     def test_claims_that_name_nobody_are_refused(self):

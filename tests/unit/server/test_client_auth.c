@@ -323,6 +323,43 @@ START_TEST(a_second_connect_may_be_another_user)
 }
 END_TEST
 
+/* Whose rights have gone is not who gets it any more, nor is what it was denied looked up in them.
+ */
+START_TEST(a_reload_while_a_password_is_proven_ends_what_was_subscribed_before)
+{
+    struct guarded g;
+    struct client client, other;
+    struct client_proof *proof;
+
+    guarded_init(&g, BYTES("limited"));
+    shard_join(&g.shard, &client);
+    shard_join(&g.shard, &other);
+    shard_say(&g.shard, &other, AS("u", "p"));
+    shard_say(&g.shard, &client, "SUB a.> 1\r\n");
+    shard_forget(&client);
+    shard_say(&g.shard, &client, AS("hashed", "secret"));
+    proof = client.proof;
+    ck_assert_ptr_nonnull(proof);
+    shard_say(&g.shard, &other, "PUB a.x 1\r\nx\r\nPUB a.y 1\r\ny\r\n");
+    CK_OUT(&client, "MSG a.y 1 1\r\ny\r\n");
+    client_auth_changed(&client, &g.auth);
+    shard_say(&g.shard, &other, "PUB a.x 1\r\nx\r\nPUB a.y 1\r\ny\r\n");
+    CK_OUT(&client, "");
+
+    client_proof_run(proof);
+    client_proof_done(proof, g.shard.now_ns); /* asks anew */
+    proof = client.proof;
+    ck_assert_ptr_nonnull(proof);
+    client_proof_run(proof);
+    client_proof_done(proof, g.shard.now_ns);
+    shard_say(&g.shard, &client, "PING\r\n");
+    CK_OUT(&client, "PONG\r\n");
+    shard_leave(&g.shard, &client);
+    shard_leave(&g.shard, &other);
+    guarded_deinit(&g);
+}
+END_TEST
+
 #define MANY (3 * CLIENT_LEAVE_PART)
 
 static void subscribe_many(struct guarded *g, struct client *client)
@@ -621,6 +658,7 @@ int main(void)
         what_a_client_was_asked_it_may_answer_so_often_and_so_long,
         accounts_are_worlds_of_their_own_with_their_limits,
         a_second_connect_may_be_another_user,
+        a_reload_while_a_password_is_proven_ends_what_was_subscribed_before,
         a_second_connect_lets_many_subscriptions_go_in_parts,
         so_does_a_connect_that_makes_somebody_else_of_who_said_none,
         a_reload_while_subscriptions_leave_and_an_end_while_they_do,

@@ -201,6 +201,7 @@ START_TEST(one_that_stands_in_counts_for_nothing_until_it_is_signed_for)
     ck_assert(hash_is_zero());
     ck_assert_uint_eq(accounts.count, 0);
     ck_assert(options_of(&home) != NULL);
+    ck_assert_int_eq(options_of(&home)->max_leaves, -1);
     take(&home, 1, "");
     signed_accounts_stand_in(&accounts, bytes_of_text(home.text));
     ck_assert(!hash_is_zero());
