@@ -14,7 +14,8 @@
 #include "server/stream/stream.h"
 #include "server/stream/stream_state.h"
 
-#define LOOK_NS INT64_C(2000000000)
+#define LOOK_NS      INT64_C(2000000000)
+#define FAILURES_MAX 8u
 
 static void arm(struct jetstream_directory *directory)
 {
@@ -108,6 +109,7 @@ static void looked_at_all(struct jetstream_directory *directory)
     if (gone)
         report_gone(jetstream, directory->err);
     directory->failed = gone && directory->err != OK;
+    directory->failures = directory->failed ? directory->failures + 1 : 0;
     if (gone && directory->err == OK)
         write_blocks(jetstream);
     jetstream_go_on(jetstream);
@@ -181,14 +183,23 @@ static void fired(struct timer *timer)
     begin(owner_of(timer, struct jetstream_directory, timer));
 }
 
+/* Who removes it may not have been through when it was made anew. */
+static bool removed_meanwhile(const struct jetstream_directory *directory)
+{
+    return directory->err == ERR_NOT_FOUND && directory->failures < FAILURES_MAX;
+}
+
 bool jetstream_directory_missing(struct jetstream *jetstream)
 {
     struct jetstream_directory *directory = &jetstream->directory;
 
-    if (directory->jetstream == NULL || directory->failed)
+    if (directory->jetstream == NULL)
         return false;
-    if (!directory->looking)
-        begin(directory);
+    if (directory->looking)
+        return true;
+    if (directory->failed && !removed_meanwhile(directory))
+        return false;
+    begin(directory);
     return true;
 }
 

@@ -75,7 +75,8 @@ struct jetstream_directory {
     bool gone;     /* something was, in this round */
     enum err err;  /* of the first that could not be made anew */
     bool looking;
-    bool failed; /* it is gone and cannot be made anew */
+    bool failed;       /* it is gone and cannot be made anew */
+    unsigned failures; /* in a row */
 };
 
 /* One per server, on home's thread: what streams do not share on the path of their data, which is

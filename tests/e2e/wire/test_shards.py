@@ -262,7 +262,10 @@ class Shards(ShardsCase):
             moves = server.log().count("Goes from shard")
 
     def test_who_is_to_move_is_heard_while_it_does_not_read(self):
-        server = self.without_options("-D", MILLRACE_SHARDS_TEST="auto")
+        config = os.path.join(self.directory(), "c.conf")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write('write_deadline: "120s"\n')  # who does not read for a while is none too slow
+        server = self.without_options("-D", "-c", config, MILLRACE_SHARDS_TEST="auto")
         others = self.clients(server, 2)
         end = time.monotonic() + 20 * READ_S
         while len(self.shard_threads(server)) < 2:
