@@ -25,6 +25,7 @@ static void make_key(struct key *key, enum nkey_kind kind, uint8_t number)
 {
     uint8_t public[NKEY_SIZE];
 
+    *key = (struct key){0};
     memset(key->seed, number, sizeof(key->seed));
     ck_assert(ed25519_public(key->seed, public));
     nkey_write(key->text, kind, public);
