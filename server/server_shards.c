@@ -3,157 +3,8 @@
 #include "base/heap.h"
 #include "server/exchange.h"
 #include "server/server_priv.h"
+#include "server/server_shards_priv.h"
 #include "server/tls/tls.h"
-
-/* A connection on its way to another shard. */
-struct passing {
-    struct server_shard *to;
-    int64_t released;
-    struct io_address peer;
-    bool websocket;
-};
-
-/* ---- resting ----------------------------------------------------------------------------------
- */
-
-static void lock(struct server_shards *shards)
-{
-    int error = pthread_mutex_lock(&shards->lock);
-
-    assert(error == 0);
-}
-
-static void unlock(struct server_shards *shards)
-{
-    int error = pthread_mutex_unlock(&shards->lock);
-
-    assert(error == 0);
-}
-
-static void wait_for_change(struct server_shards *shards)
-{
-    int error = pthread_cond_wait(&shards->changed, &shards->lock);
-
-    assert(error == 0);
-}
-
-static void say_change(struct server_shards *shards)
-{
-    int error = pthread_cond_broadcast(&shards->changed);
-
-    assert(error == 0);
-}
-
-static void wake_all(struct server_shards *shards)
-{
-    for (unsigned i = 1; i < shards->count; i++)
-        if (shards->all[i].opened)
-            io_wake(shards->all[i].io);
-}
-
-/* Under the lock, which others may have meanwhile. */
-static void do_errand(struct server_shard *shard)
-{
-    struct server_shards *shards = shard->shards;
-
-    unlock(shards);
-    shard->errand_result = shard->errand(shard);
-    lock(shards);
-    shard->errand = NULL;
-    say_change(shards);
-}
-
-bool server_shard_rest(struct server_shard *shard)
-{
-    struct server_shards *shards = shard->shards;
-    bool end;
-
-    if (!atomic_load(&shards->look))
-        return true;
-    lock(shards);
-    if (shards->halt) {
-        shards->turning--;
-        say_change(shards);
-        while (shards->halt && !shards->end)
-            if (shard->errand != NULL)
-                do_errand(shard);
-            else
-                wait_for_change(shards);
-        shards->turning++;
-    }
-    end = shards->end;
-    unlock(shards);
-    return !end;
-}
-
-static void wait_for_rest(struct server_shards *shards)
-{
-    if (shards->host->one_thread)
-        return;
-    lock(shards);
-    while (shards->turning > 0)
-        wait_for_change(shards);
-    unlock(shards);
-}
-
-static void halt(struct server_shards *shards)
-{
-    lock(shards);
-    assert(!shards->halt);
-    shards->halt = true;
-    atomic_store(&shards->look, true);
-    unlock(shards);
-    wake_all(shards);
-    wait_for_rest(shards);
-}
-
-/* They turn once at least: what was marked meanwhile is heeded. */
-static void go_on(struct server_shards *shards)
-{
-    wake_all(shards);
-    lock(shards);
-    shards->halt = false;
-    atomic_store(&shards->look, shards->end);
-    say_change(shards);
-    unlock(shards);
-}
-
-void server_shards_halt(struct server *server)
-{
-    if (server->shards != NULL && server->shards->halts++ == 0)
-        halt(server->shards);
-}
-
-void server_shards_go_on(struct server *server)
-{
-    if (server->shards != NULL && --server->shards->halts == 0)
-        go_on(server->shards);
-}
-
-bool server_shards_still(const struct server *server)
-{
-    const struct server_shards *shards = server->shards;
-
-    return shards == NULL || shards->halts > 0 || shards->halt || shards->end;
-}
-
-/* Home's, while they are halted: that shard does it, on its thread; I/O is fine. */
-static bool let_do(struct server_shard *shard, bool (*errand)(struct server_shard *shard))
-{
-    struct server_shards *shards = shard->shards;
-    bool result;
-
-    if (shard->number == 0 || shards->host->one_thread)
-        return errand(shard);
-    lock(shards);
-    shard->errand = errand;
-    say_change(shards);
-    while (shard->errand != NULL)
-        wait_for_change(shards);
-    result = shard->errand_result;
-    unlock(shards);
-    return result;
-}
 
 /* ---- the turn of a further shard ----------------------------------------------------------------
  */
@@ -199,7 +50,7 @@ static bool meter(const struct shard_host *host, struct shard_meter *of, const s
     return true;
 }
 
-static unsigned busy_of(const struct shard_meter *meter)
+unsigned shard_busy(const struct shard_meter *meter)
 {
     return atomic_load_explicit(&meter->busy, memory_order_relaxed);
 }
@@ -208,7 +59,7 @@ static unsigned busy_of(const struct shard_meter *meter)
 static void meter_further(struct server_shard *shard)
 {
     if (meter(shard->shards->host, &shard->meter, shard->io) &&
-        busy_of(&shard->meter) >= SHARD_TIGHT)
+        shard_busy(&shard->meter) >= SHARD_TIGHT)
         io_wake(shard->server->io);
 }
 
@@ -333,7 +184,7 @@ static bool may_follow(void *owner, unsigned to)
     const struct server_shard *shard = owner;
     const struct shard_meter *meter = &shard->shards->all[to].meter;
 
-    return busy_of(meter) < SHARD_TIGHT;
+    return shard_busy(meter) < SHARD_TIGHT;
 }
 
 static const struct connection_mover *open_mover(struct server_shard *shard)
@@ -390,10 +241,10 @@ void server_shard_open(struct server_shard *shard, struct io *io)
     open_connections(shard);
     open_post(shard);
     io_set_flush(io, shard_turn, shard);
-    lock(shards);
+    shards_lock(shards);
     shard->opened = true;
     shards->turning++;
-    unlock(shards);
+    shards_unlock(shards);
 }
 
 void server_shard_close(struct server_shard *shard)
@@ -405,12 +256,12 @@ void server_shard_close(struct server_shard *shard)
     tls_context_give(shard->own.tls);
     tls_context_give(shard->own.websocket_tls);
     /* Until the last of them has, others still wake this one. */
-    lock(shards);
+    shards_lock(shards);
     shards->turning--;
-    say_change(shards);
+    shards_say_change(shards);
     while (!shards->gone && !shards->host->one_thread)
-        wait_for_change(shards);
-    unlock(shards);
+        shards_wait_for_change(shards);
+    shards_unlock(shards);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------
@@ -587,7 +438,7 @@ static bool begin_more(struct server_shards *shards, unsigned count)
         else
             shards->posts.count = shards->count;
     }
-    wait_for_rest(shards);
+    shards_wait_for_rest(shards);
     if (shards->count == before)
         return false;
     unite(shards);
@@ -628,7 +479,7 @@ void server_shards_plan(struct server *server, unsigned most, const struct shard
 }
 
 /* One that could not be begun is not tried again. */
-static bool begin_another(struct server *server)
+bool shards_begin_another(struct server *server)
 {
     struct server_shards *shards = server->shards;
     bool begun;
@@ -661,16 +512,16 @@ void server_shards_end(struct server *server)
 
     if (shards == NULL)
         return;
-    lock(shards);
+    shards_lock(shards);
     shards->end = true; /* from a halt, too, when a start has failed */
     atomic_store(&shards->look, true);
-    wake_all(shards); /* under the lock: none is gone before all were woken */
-    say_change(shards);
-    unlock(shards);
+    shards_wake(shards); /* under the lock: none is gone before all were woken */
+    shards_say_change(shards);
+    shards_unlock(shards);
     for (unsigned i = 1; i < shards->count; i++)
         if (shards->host->stop != NULL)
             shards->host->stop(&shards->all[i]);
-    wait_for_rest(shards);
+    shards_wait_for_rest(shards);
     leave_cluster(shards);
     leave_leaves(shards);
 }
@@ -678,10 +529,10 @@ void server_shards_end(struct server *server)
 /* Nothing stands on their loops any more. */
 static void end_loops(struct server_shards *shards)
 {
-    lock(shards);
+    shards_lock(shards);
     shards->gone = true;
-    say_change(shards);
-    unlock(shards);
+    shards_say_change(shards);
+    shards_unlock(shards);
     for (unsigned i = 1; i < shards->count; i++)
         shards->host->end(&shards->all[i]);
 }
@@ -720,216 +571,20 @@ void server_shards_free(struct server *server)
     server->shards = NULL;
 }
 
-/* ---- moving -----------------------------------------------------------------------------------
- */
-
-#define SETTLE_ROUNDS 1000u /* a message goes on a few times at most */
-
-static bool settle(struct server_shard *shard)
-{
-    return shard_post_settle(&shard->post);
-}
-
-static bool arrive_all(struct server_shard *shard)
-{
-    connections_arrive(shard->connections);
-    return true;
-}
-
-/* Nothing is on its way between any two of them. False: it takes long. */
-static bool settle_all(struct server_shards *shards)
-{
-    bool any = true;
-
-    for (unsigned round = 0; round < SETTLE_ROUNDS && any; round++) {
-        any = false;
-        for (unsigned i = 0; i < shards->count; i++)
-            any = let_do(&shards->all[i], settle) || any;
-    }
-    return !any;
-}
-
-static void move_all(struct server_shards *shards)
-{
-    struct connections *all[SHARDS_MAX];
-
-    for (unsigned i = 0; i < shards->count; i++)
-        all[i] = shards->all[i].connections;
-    for (unsigned i = 0; i < shards->count; i++)
-        connections_move(all[i], all, shards->count);
-    for (unsigned i = 0; i < shards->count; i++)
-        if (all[i]->arriving != NULL)
-            (void)let_do(&shards->all[i], arrive_all);
-}
-
-/* Those that have let go of their sockets: before home's turn goes on with anything. */
-static void move_parted(struct server *server)
-{
-    struct server_shards *shards = server->shards;
-
-    if (!atomic_load(&shards->parted))
-        return;
-    server_shards_halt(server);
-    atomic_store(&shards->parted, false);
-    if (settle_all(shards)) {
-        move_all(shards);
-    } else {
-        atomic_store(&shards->parted, true);
-        io_wake(server->io);
-    }
-    server_shards_go_on(server);
-}
-
-/* ---- evening out ------------------------------------------------------------------------------
- */
-
-#define GIFT_MOST 64u /* connections at once */
-
-static void read_loads(const struct server *server, struct shard_loads *loads)
-{
-    const struct server_shards *shards = server->shards;
-
-    *loads = (struct shard_loads){.count = 1, .most = server->shards_plan.most};
-    loads->busy[0] = busy_of(&server->shards_plan.meter);
-    loads->home = shard_meter_lasting(&server->shards_plan.meter);
-    if (shards == NULL)
-        return;
-    loads->home = shard_meter_lasting(&shards->all[0].meter);
-    loads->count = shards->count;
-    loads->most = shards->most;
-    for (unsigned i = 0; i < shards->count; i++) {
-        loads->busy[i] = busy_of(&shards->all[i].meter);
-        loads->connections[i] = atomic_load(&shards->shared.load[i]);
-    }
-}
-
-struct giving {
-    struct connections *connections;
-    struct shard_gift gift;
-};
-
-static void give(void *of)
-{
-    struct giving *giving = of;
-
-    if (giving->gift.share > 0)
-        connections_give(giving->connections, giving->gift.to, giving->gift.share, GIFT_MOST);
-    else
-        connections_look(giving->connections);
-    heap_give(giving);
-}
-
-/* Another is not begun for clients that are to stay where they are; of home alone it is known. */
-static bool has_to_give(struct server *server, unsigned from)
-{
-    return from != 0 || connections_have_to_give(&server->connections);
-}
-
-/* On the thread of that shard. */
-static void let_give(struct server *server, const struct shard_gift *gift)
-{
-    struct giving *giving = HEAP_NEW(struct giving);
-
-    *giving = (struct giving){server_connections_of(server, gift->from), *gift};
-    if (gift->from == 0)
-        give(giving);
-    else
-        shard_post_call(&server->shards->all[0].post, gift->from,
-                        (struct shard_call){give, heap_give}, giving);
-}
-
-struct stirring {
-    struct server_shard *shard;
-    uint64_t random;
-};
-
-static void stir(void *of)
-{
-    struct stirring *stirring = of;
-    struct server_shard *shard = stirring->shard;
-    uint64_t random = stirring->random;
-
-    connections_give_any(shard->connections, (unsigned)(random % shard->shards->count), random);
-    heap_give(stirring);
-}
-
-void server_shards_stir(struct server *server, uint64_t random)
-{
-    struct server_shards *shards = server->shards;
-
-    for (unsigned i = 0; shards != NULL && i < shards->count; i++) {
-        struct stirring *stirring = HEAP_NEW(struct stirring);
-
-        *stirring = (struct stirring){&shards->all[i], random + i};
-        if (i == 0)
-            stir(stirring);
-        else
-            shard_post_call(&shards->all[0].post, i, (struct shard_call){stir, heap_give},
-                            stirring);
-    }
-}
-
-#define STIR_NS (SHARD_LOOK_NS / 20)
-
-/* For tests. */
-static void stir_more(struct server *server)
-{
-    const struct server_shards *shards = server->shards;
-    uint64_t random = prng_next(&server->prng);
-
-    server_shards_stir(server, random);
-    if (random % 8 == 0 && (shards == NULL || shards->count < shards->most))
-        (void)begin_another(server);
-}
-
-static bool look_is_due(struct server *server)
-{
-    struct shard_balance *balance = &server->shards_plan.balance;
-    const struct shard_host *host =
-        server->shards != NULL ? server->shards->host : server->shards_plan.host;
-    int64_t now_ns = io_now(server->io);
-
-    if (now_ns - balance->looked_ns < (host->stirs ? STIR_NS : SHARD_LOOK_NS))
-        return false;
-    balance->looked_ns = now_ns;
-    if (host->stirs)
-        stir_more(server);
-    return true;
-}
-
-static void even_out(struct server *server)
-{
-    struct shard_balance *balance = &server->shards_plan.balance;
-    struct shard_loads loads;
-    struct shard_gift gift;
-
-    if (server->state != SERVER_RUNNING || !look_is_due(server))
-        return;
-    read_loads(server, &loads);
-    if (server->shards != NULL)
-        wake_all(server->shards); /* who has nothing to do says so until the next look */
-    if (!shard_balance_look(balance, &loads, &gift))
-        return;
-    if (gift.share > 0 && gift.to == loads.count &&
-        (!has_to_give(server, gift.from) || !begin_another(server)))
-        return;
-    let_give(server, &gift);
-}
-
 void server_shards_read(struct server *server)
 {
     struct shards_plan *plan = &server->shards_plan;
 
     if (server->shards != NULL) {
         (void)meter(server->shards->host, &server->shards->all[0].meter, server->io);
-        move_parted(server);
+        shards_move_parted(server);
         read_post(&server->shards->all[0]);
     } else if (plan->host != NULL) {
         (void)meter(plan->host, &plan->meter, server->io);
     } else {
         return;
     }
-    even_out(server);
+    shards_even_out(server);
 }
 
 void server_shards_flush(struct server *server)
@@ -992,66 +647,4 @@ size_t server_connections_count(const struct server *server)
     if (server->shards == NULL)
         return server->connections.count;
     return (size_t)atomic_load(&server->shards->shared.count);
-}
-
-/* ---- handing out ------------------------------------------------------------------------------
- */
-
-static void arrive(void *of)
-{
-    struct passing *passing = of;
-    struct server_shard *shard = passing->to;
-
-    atomic_fetch_sub(&shard->shards->shared.load[shard->number], 1); /* accepting counts it again */
-    connections_accept(shard->connections, io_sock_adopt(shard->io, passing->released),
-                       &passing->peer, passing->websocket);
-    heap_give(passing);
-}
-
-static void turn_away(void *of)
-{
-    struct passing *passing = of;
-
-    io_sock_drop(passing->to->server->io, passing->released);
-    heap_give(passing);
-}
-
-/* Begins another if it is time. */
-static unsigned choose(struct server *server)
-{
-    struct shard_loads loads;
-    unsigned to;
-
-    read_loads(server, &loads);
-    if (server->shards != NULL && server->shards->spread)
-        return shard_with_fewest(&loads);
-    to = shard_for_connection(&loads);
-    if (to == loads.count && !begin_another(server))
-        return 0;
-    return to;
-}
-
-bool server_shards_accept(struct server *server, struct io_sock *sock,
-                          const struct io_address *peer, bool websocket)
-{
-    struct server_shards *shards;
-    struct passing *passing;
-    int64_t released;
-    unsigned to;
-
-    if ((server->shards == NULL && server->shards_plan.host == NULL) ||
-        server->state != SERVER_RUNNING)
-        return false;
-    to = choose(server);
-    if (to == 0)
-        return false;
-    shards = server->shards;
-    released = io_sock_release(server->io, sock);
-    if (released == IO_SOCK_STAYS)
-        return false;
-    passing = HEAP_NEW(struct passing);
-    *passing = (struct passing){&shards->all[to], released, *peer, websocket};
-    atomic_fetch_add(&shards->shared.load[to], 1);
-    shard_post_call(&shards->all[0].post, to, (struct shard_call){arrive, turn_away}, passing);
-    return true;
 }
