@@ -47,7 +47,11 @@ struct connections {
     struct connection *leaving_first; /* ended, with subscriptions that are still to leave */
     struct connection *leaving_last;
     struct timer leave;
-    uint32_t leave_most;             /* so many more may leave at once in this flush */
+    uint32_t leave_most;               /* so many more may leave at once in this flush */
+    struct connection *checking_first; /* with subscriptions that are still to be looked at */
+    struct connection *checking_last;
+    struct timer check;
+    uint32_t check_most;             /* so many more may be looked at in this flush */
     struct proof_work *proofs_first; /* waiting, in the order they came */
     struct proof_work *proofs_last;
     size_t proofs_running;

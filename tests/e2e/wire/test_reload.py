@@ -203,6 +203,30 @@ class Users(Configured):
             ]),
         )
 
+    def test_of_many_subscriptions_those_denied_get_nothing_from_then_on(self):
+        many = 60_000
+        server = self.start(USERS.replace("[x, y]", '">"'))
+        a, b = self.as_user(server, "a", "pa"), self.as_user(server, "b", "pb")
+        a.read_s = 60
+        lines = [b"SUB %s.%d %s%d\r\n" % (b"xy"[n % 2:n % 2 + 1], n, b"s" if n % 7 == 0 else b"", n)
+                 for n in range(many)]
+        a.send(b"".join(lines))
+        self.assertEqual(a.flush(), b"")
+        self.takes(server, USERS.replace("[x, y]", '"y.*"'))
+        for n in range(many - 1, 0, -many // 50):
+            b.send(b"PUB x.%d 2\r\nno\r\nPUB y.%d 2\r\nyo\r\n" % (n // 2 * 2, n // 2 * 2 + 1))
+            b.flush()
+        end = time.monotonic() + 60
+        while sum("Removed sub" in line for line in server.lines) < many // 2:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        said = a.flush()
+        self.assertEqual(said.count(b"Permissions Violation for Subscription to \"x."), many // 2)
+        self.assertNotIn(b"MSG x", said)
+        self.assertEqual(said.count(b"MSG y"), 50)
+        a.send(b"PUB y.1 2\r\nhi\r\nPUB x.2 2\r\nhi\r\n")
+        self.assertEqual(a.flush(), b"MSG y.1 1 2\r\nhi\r\n")
+
     def test_who_would_not_be_let_in_any_more_is_ended(self):
         server = self.start(USERS)
         a, b = self.as_user(server, "a", "pa"), self.as_user(server, "b", "pb")
