@@ -518,42 +518,6 @@ void connections_deinit(struct connections *connections)
     clients_deinit(&connections->clients);
 }
 
-/* Of few subscriptions who has them hears at once, before anything else that is answered. */
-static void auth_changed(struct connection *c, const struct auth *before, uint32_t *most)
-{
-    client_auth_changed(&c->client, before);
-    (void)client_check_part(&c->client, most); /* the rest when it is flushed */
-}
-
-void connections_auth_changed(struct connections *connections, const struct auth *before)
-{
-    uint32_t most = CLIENT_CHECK_PART;
-
-    for (struct connection *c = connections->all; c != NULL; c = c->next)
-        auth_changed(c, before, &most);
-}
-
-void connections_account_renewed(struct connections *connections, const struct auth *auth)
-{
-    uint32_t most = CLIENT_CHECK_PART;
-
-    for (struct connection *c = connections->all; c != NULL; c = c->next) {
-        if (client_account_renewed(&c->client))
-            auth_changed(c, auth, &most);
-    }
-}
-
-int64_t connections_end_surplus(struct connections *connections, int64_t too_many)
-{
-    for (struct connection *c = connections->all; c != NULL && too_many > 0; c = c->next) {
-        if (c->client.state != CLIENT_OPEN)
-            continue;
-        client_end(&c->client, "maximum connections exceeded", "Maximum Connections Exceeded");
-        too_many--;
-    }
-    return too_many;
-}
-
 void connections_inform(struct connections *connections)
 {
     for (struct connection *c = connections->all; c != NULL; c = c->next)

@@ -4,7 +4,7 @@
  * when that is encrypted, connection_websocket.c what stands there when it speaks over one,
  * connection_proofs.c the passwords that workers prove, connection_callout.c those whom others let
  * in, connection_leave.c how subscriptions end, connection_check.c how they are looked at anew,
- * connection_move.c how one goes to another shard.
+ * connection_move.c how one goes to another shard, connections_all.c what is asked of those of all.
  */
 #ifndef SERVER_CONNECTION_PRIV_H
 #define SERVER_CONNECTION_PRIV_H
