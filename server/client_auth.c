@@ -506,11 +506,27 @@ static bool nobody_still(const struct auth *auth, const struct auth *before,
            bytes_equal(new->password, old->password);
 }
 
+/* What it was asked before, by rules that said the same of answers, it may answer still. */
+static void keep_grants(struct client *client, struct grants *before)
+{
+    struct grants *now = client->grants;
+
+    if (now != NULL && now->messages_max == before->messages_max &&
+        now->time_max_ns == before->time_max_ns) {
+        client->grants = before;
+        before = now;
+    }
+    grants_deinit(before);
+    heap_give(before);
+}
+
 /* The same client under new rules, in the account that it was in. */
 static void rebind(struct client *client, const struct auth_user *user)
 {
+    struct grants *grants = client->grants;
     bool counted = client->counted, ruled = client->permissions != NULL;
 
+    client->grants = NULL;
     client_unbind(client);
     client->account = account_of(client, user);
     client->user = user;
@@ -519,6 +535,8 @@ static void rebind(struct client *client, const struct auth_user *user)
     bind_limits(client);
     bind_end(client);
     bind_permissions(client);
+    if (grants != NULL)
+        keep_grants(client, grants);
     if (ruled || client->permissions != NULL)
         client_check_begin(client);
 }

@@ -151,6 +151,27 @@ class Reload(Configured):
                 one_more.send(b"PING\r\n")
                 self.assertIn(b"maximum account active", one_more.until_end())
 
+    @own_promise
+    def test_a_request_that_came_before_is_answered_after(self):
+        text = "authorization { users: [{user: a, password: a}, {user: b, password: b, permissions: {publish: {deny: '>'}, allow_responses: %s}}] }"
+        server = self.start(text % "true")
+        asks, answers = Connection(server.port), Connection(server.port)
+        for who, client in (("a", asks), ("b", answers)):
+            self.addCleanup(client.__exit__)
+            client.connect(user=who, **{"pass": who})
+        answers.send(b"SUB q 1\r\n")
+        answers.flush()
+        asks.send(b"SUB r.* 1\r\nPUB q r.1 0\r\n\r\nPUB q r.2 0\r\n\r\n")
+        asks.flush()
+        self.assertEqual([answers.message()[1] for _ in range(2)], [b"r.1", b"r.2"])
+        for other, reply in ((text % "true" + "\nmax_control_line: 2048", b"r.1"), (text % "{max: 2, expires: '1m'}", b"r.2")):
+            self.takes(server, other)
+            answers.send(b"PUB %s 0\r\n\r\n" % reply)
+            said = answers.flush()
+        self.assertIn(b"Permissions Violation for Publish to \"r.2\"", said)  # the rule is another now
+        self.assertEqual(asks.message()[0], b"r.1")
+        self.assertEqual(asks.flush(), b"")
+
     def test_debug_and_trace_are_turned_on_and_off(self):
         server = self.start("debug: false")
         before = self.connect(server)
