@@ -247,8 +247,9 @@ static int run(struct program *program, struct io *io)
 }
 
 /* Tests run servers that were written for one shard with several. */
-#define SHARDS_TEST      "MILLRACE_SHARDS_TEST"
-#define SHARDS_TEST_MOST 4u /* of "auto", where each pretends to be busy now and then, and "storm" */
+#define SHARDS_TEST "MILLRACE_SHARDS_TEST"
+#define SHARDS_TEST_MOST                                                                           \
+    4u /* of "auto", where each pretends to be busy now and then, and "storm" */
 
 /* Counts that are none: as many as are needed. */
 #define SHARDS_PLANNED UINT64_C(0)
