@@ -286,8 +286,8 @@ void store_settle(struct store *store, void (*failed)(void *context, uint64_t lo
                   void *context);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log
  * it is of, or its beginning was removed and no state block can be read. ERR_VERSION: newer format;
- * nothing was changed. ERR_BUSY: open, or not yet done after log_close, or after log_opening_end. On
- * failure `recovery` may have been called. */
+ * nothing was changed. ERR_BUSY: open, or not yet done after log_close, or after log_opening_end.
+ * On failure `recovery` may have been called. */
 enum err log_open(struct store *store, uint64_t log_id, const struct log_recovery *recovery,
                   const struct log_events *events, void *owner, struct log **log);
 /*
