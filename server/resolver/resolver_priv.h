@@ -3,6 +3,7 @@
 #define SERVER_RESOLVER_RESOLVER_PRIV_H
 
 #include "server/auth/nkey.h"
+#include "server/resolver/fetch.h"
 #include "server/resolver/resolver.h"
 #include "server/resolver/resolver_files.h"
 #include "server/resolver/signed_accounts.h"
@@ -29,6 +30,18 @@ struct writes {
     struct change *running; /* the worker's until it is done */
 };
 
+struct lookup;
+
+/* Accounts that a web server is asked for. */
+struct lookups {
+    struct lookup *first, *last; /* in the order they came */
+    size_t count, running;
+    struct fetches fetches;
+    struct fetch_site site;
+    struct timer look;
+    struct sink *door;
+};
+
 struct resolver {
     struct server *server;
     struct resolver_options options;
@@ -41,6 +54,7 @@ struct resolver {
     struct timer sync;
     struct sink *inbox; /* of what others have */
     char inbox_subject[64];
+    struct lookups lookups;
 };
 
 /* ---- resolver.c */
@@ -75,6 +89,12 @@ const char *resolver_objection(const struct resolver *resolver,
                                const struct signed_account *account);
 /* Those that are not out of date, by their names; the caller's. */
 const struct signed_account **resolver_sorted(const struct resolver *resolver, size_t *count);
+
+/* ---- resolver_lookup.c */
+/* False: `reason` says why not. */
+bool resolver_lookups_init(struct resolver *resolver, char reason[static RESOLVER_REASON_SIZE]);
+void resolver_lookups_deinit(struct resolver *resolver);
+void resolver_lookups_start(struct resolver *resolver);
 
 /* ---- resolver_sync.c */
 void resolver_sync_start(struct resolver *resolver);
