@@ -33,6 +33,7 @@ static struct account_family *family_create(struct account *first)
 
     atomic_init(&family->news, first->subs.generation + 1);
     atomic_init(&family->connections, (int64_t)first->connections);
+    atomic_init(&family->leaves, (int64_t)first->leaf_connections);
     family->members[0] = first;
     return family;
 }
@@ -367,5 +368,5 @@ bool router_shards_interest(struct account *account, struct bytes subject)
 
 bool router_shards_interest_plain(struct account *account, struct bytes subject)
 {
-    return account->elsewhere != NULL && elsewhere_look(account->elsewhere, subject)->plain != 0;
+    return account->elsewhere != NULL && elsewhere_look(account->elsewhere, subject)->others != 0;
 }

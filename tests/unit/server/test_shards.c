@@ -408,6 +408,31 @@ START_TEST(interest_of_clients_is_known_on_all_shards)
 }
 END_TEST
 
+START_TEST(what_another_shard_has_of_the_server_s_own_is_no_client_s_interest)
+{
+    struct client client;
+    struct shards shards;
+    struct account *account;
+    struct router *home, *other;
+    struct sink *sink;
+    struct heard heard = {0};
+
+    shards_init(&shards, 2);
+    home = shards.all[0].shard.clients.router;
+    other = shards.all[1].shard.clients.router;
+    account = router_account_default(other);
+    shards_join(&shards, 0, &client);
+    sink =
+        router_sink_add(home, router_account_default(home), BYTES("a.*"), BYTES(""), hear, &heard);
+    ck_assert(router_interest(other, account, BYTES("a.b")));
+    ck_assert(!router_interest_plain(other, account, BYTES("a.b")));
+    shards_say(&shards, 0, &client, "SUB a.> 1\r\n");
+    ck_assert(router_interest_plain(other, account, BYTES("a.b")));
+    router_sink_remove(home, sink);
+    shards_deinit(&shards);
+}
+END_TEST
+
 /* Its short way ends at this shard. */
 START_TEST(a_route_is_none_while_another_shard_listens_too)
 {
@@ -462,6 +487,26 @@ START_TEST(shards_that_are_begun_later_count_from_then_on)
         CK_OUT(&far[0], "MSG d 1 1\r\nx\r\n");
         CK_OUT(&far[1], "MSG d 1 1\r\nx\r\n");
     }
+    shards_deinit(&shards);
+}
+END_TEST
+
+/* An account's limits hang on these. */
+START_TEST(shards_that_are_begun_later_count_those_who_were_there)
+{
+    struct account *account;
+    struct shards shards;
+    struct client near;
+
+    shards_init(&shards, 1);
+    account = router_account_default(shards.all[0].shard.clients.router);
+    shards_join(&shards, 0, &near);
+    ck_assert_uint_eq(account->connections, 1);
+    account->leaf_connections = 2;
+    shards_grow(&shards, 2);
+    ck_assert_int_eq(atomic_load(&account->family->connections), 1);
+    ck_assert_int_eq(atomic_load(&account->family->leaves), 2);
+    account->leaf_connections = 0;
     shards_deinit(&shards);
 }
 END_TEST
@@ -779,8 +824,10 @@ int main(void)
         memory_of_batches_comes_back_and_what_is_kept_is_bounded,
         sinks_hear_clients_of_all_shards_in_their_order,
         interest_of_clients_is_known_on_all_shards,
+        what_another_shard_has_of_the_server_s_own_is_no_client_s_interest,
         a_route_is_none_while_another_shard_listens_too,
         shards_that_are_begun_later_count_from_then_on,
+        shards_that_are_begun_later_count_those_who_were_there,
         what_changed_on_another_shard_is_never_taken_for_nothing,
         a_client_that_moves_keeps_what_it_has_and_misses_nothing,
         who_moves_with_a_request_under_way_still_hears_that_nobody_took_it,
