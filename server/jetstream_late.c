@@ -28,6 +28,9 @@
 #define HEAVY_BYTES   (512u << 10)
 #define HEAVY_WAIT_NS INT64_C(250000000)
 
+/* Nor does it take much longer. */
+#define SLICE_NS INT64_C(4000000)
+
 /* What wants for descriptors, memory or space is opened again and again for so long. */
 #define AGAIN_NS  INT64_C(100000000)
 #define GIVEUP_NS INT64_C(10000000000)
@@ -473,14 +476,24 @@ static bool begin(struct jetstream *jetstream, struct late *late)
     return false;
 }
 
+static bool has_time(struct jetstream *jetstream, int64_t begun_ns)
+{
+    struct io *io = server_io(jetstream->server);
+
+    io_clock_refresh(io);
+    return io_now(io) - begun_ns < SLICE_NS;
+}
+
 static void open_some(struct jetstream *jetstream, unsigned most)
 {
+    int64_t begun_ns = io_now(server_io(jetstream->server));
     struct late *open[SLICE_HURRIED], *late;
     unsigned count = 0, looked = 0;
     uint64_t cost = 0;
 
     jetstream_lanes_settle_later(jetstream);
-    while (looked < most && cost < SLICE_MESSAGES && (late = next_due(jetstream)) != NULL) {
+    while (looked < most && cost < SLICE_MESSAGES &&
+           (looked == 0 || has_time(jetstream, begun_ns)) && (late = next_due(jetstream)) != NULL) {
         looked++;
         if (!begin(jetstream, late))
             continue;
@@ -563,6 +576,7 @@ void jetstream_late_turn(struct jetstream *jetstream)
 {
     struct jetstream_late *list = &jetstream->late;
 
+    list->needed = 0;
     if (list->closed.first == NULL && list->lacking.first == NULL)
         return;
     answer_refused(list);
@@ -600,8 +614,9 @@ bool jetstream_need(struct jetstream *jetstream, struct account *account, struct
         return true;
     knocked(late);
     weigh(late);
-    if (late->heavy)
-        return false;
+    if (late->heavy || jetstream->late.needed == SLICE_STREAMS)
+        return false; /* it is among those that are opened next */
+    jetstream->late.needed++;
     jetstream_lanes_settle_later(jetstream);
     open = open_at_once(jetstream, late);
     jetstream_lanes_settle(jetstream);

@@ -57,6 +57,7 @@ struct jetstream_late {
     int64_t begin_ns;      /* those that nobody has asked for are not opened before */
     struct door_room room; /* of all doors */
     bool held;             /* something waits for what a limit counts (jetstream_admits_now) */
+    unsigned needed;       /* so many were opened in this turn because they were asked for */
 };
 
 /* jetstream_opening.c: the one that is opened over several turns. */

@@ -140,6 +140,8 @@ unsigned server_connections_all(struct server *server, struct connections *all[S
 /* While halted, from a sink of home: who published what it is given, on whatever shard; NULL:
  * nobody, or gone. */
 const struct client *server_origin(struct server *server, const struct message *message);
+/* A number of its own for each client that there is, of whatever shard; 0: it is not known who. */
+uint64_t server_origin_number(const struct server *server, const struct message *message);
 /* While halted: the further shards go by what the options say now. */
 void server_shards_options(struct server *server);
 /* While halted: accounts that only home has are made on all, and share what they do there. */
