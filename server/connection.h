@@ -69,7 +69,7 @@ struct connections {
     const struct connection_mover *mover; /* NULL: none goes to another shard */
     struct connection *parted_first;      /* have let go of their sockets, to go there */
     struct connection *parted_last;
-    struct connection *arriving;          /* are to take theirs */
+    struct connection *arriving; /* are to take theirs */
     unsigned shard;
     struct map64 by_id; /* while shared: struct client */
 };

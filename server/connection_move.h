@@ -44,8 +44,8 @@ void connections_give_any(struct connections *connections, unsigned to, uint64_t
 /* ---- while all rest ---------------------------------------------------------------------------
  */
 
-/* To where they go, `all` of `count` shards, in the order in which they let go; *most: subscriptions
- * that may go, less those that went. False: some are left. */
+/* To where they go, `all` of `count` shards, in the order in which they let go; *most:
+ * subscriptions that may go, less those that went. False: some are left. */
 bool connections_move(struct connections *connections, struct connections *const *all,
                       unsigned count, uint32_t *most);
 
