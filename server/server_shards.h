@@ -77,7 +77,8 @@ struct server_shards {
     bool spread;   /* connections go to whichever has the fewest, however busy it is */
     struct server_shard *all;
     struct shard_posts posts;
-    unsigned halts; /* nested; home's */
+    unsigned halts;      /* nested; home's */
+    unsigned move_first; /* whose connections move first, modulo `count` */
     struct connections_shared shared;
     pthread_mutex_t lock; /* over the next five */
     pthread_cond_t changed;
