@@ -137,7 +137,9 @@ struct publish_waiting; /* look.c: what is asked for now may be answered when th
                            number is confirmed. */
 uint64_t stream_look_number(struct stream *stream);
 bool stream_looked(const struct stream *stream, uint64_t number);
-void stream_look(struct stream *stream); /* begins the read that something waits for */
+void stream_look(struct stream *stream);        /* begins the read that something waits for */
+void stream_look_settle(struct stream *stream); /* when what came in this turn is gathered */
+void stream_look_follow(struct stream *stream);
 
 /* ingest.c */
 
@@ -280,7 +282,9 @@ struct stream {
         uint64_t asked, confirmed; /* numbers of reads */
         bool wanted;               /* something waits for the next one */
         bool busy;                 /* one is under way */
-    } look;                        /* look.c */
+        bool settling, aimed;      /* it waits until `index`, once that is known, is applied */
+        uint64_t index;
+    } look; /* look.c */
     struct outbox at_once;
     struct stream_traced *traced_first, *traced_last; /* stored and not applied: traced.c */
 
