@@ -51,6 +51,35 @@ static bool make(const char *path)
     return true;
 }
 
+/* Is it a file that a write puts beside the one it is to replace? */
+static bool is_beside(const char *file)
+{
+    struct bytes name = bytes_of_text(file);
+    uint8_t raw[NKEY_SIZE];
+
+    return name.size == 1 + NKEY_TEXT_SIZE + strlen(SUFFIX ".new") && file[0] == '.' &&
+           bytes_equal(bytes_skip(name, 1 + NKEY_TEXT_SIZE), BYTES(SUFFIX ".new")) &&
+           nkey_read(bytes_of(name.at + 1, NKEY_TEXT_SIZE), NKEY_ACCOUNT, raw);
+}
+
+/* What writes left that a crash has cut short; nobody writes yet. */
+static void sweep(const struct resolver_dir *dir)
+{
+    int descriptor = openat(dir->descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = descriptor >= 0 ? fdopendir(descriptor) : NULL;
+    const struct dirent *entry;
+
+    if (entries == NULL) {
+        if (descriptor >= 0)
+            (void)close(descriptor);
+        return; /* dir_list says so */
+    }
+    while ((entry = readdir(entries)) != NULL)
+        if (is_beside(entry->d_name))
+            (void)unlinkat(dir->descriptor, entry->d_name, 0);
+    (void)closedir(entries);
+}
+
 static struct resolver_dir *dir_open(const char *path, char reason[static RESOLVER_REASON_SIZE])
 {
     struct resolver_dir *dir;
@@ -66,6 +95,7 @@ static struct resolver_dir *dir_open(const char *path, char reason[static RESOLV
     }
     dir = HEAP_NEW(struct resolver_dir);
     dir->descriptor = descriptor;
+    sweep(dir);
     return dir;
 }
 

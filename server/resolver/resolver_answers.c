@@ -119,11 +119,9 @@ bool resolver_keeps_streams(const struct resolver *resolver, const struct signed
 
 static bool has_room(const struct resolver *resolver, const struct signed_account *account)
 {
-    const struct signed_account *known =
-        signed_accounts_find(&resolver->accounts, signed_account_name(account));
-
-    return (known != NULL && !known->unknown) || resolver->options.limit == 0 ||
-           resolver->accounts.count + resolver->waiting < (size_t)resolver->options.limit;
+    return resolver->options.limit == 0 ||
+           resolver_expects(resolver, signed_account_name(account)) ||
+           resolver->accounts.count + resolver->adding < (size_t)resolver->options.limit;
 }
 
 const char *resolver_objection(const struct resolver *resolver,

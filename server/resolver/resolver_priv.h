@@ -16,6 +16,7 @@ struct change {
     struct signed_account *account; /* to keep; NULL: `names` are to go, or it is in force */
     char name[NKEY_TEXT_SIZE];      /* of one that is */
     bool kept;
+    bool adds;           /* it was not there when this was asked */
     struct bytes *names; /* owned, each */
     size_t names_count;
     size_t done;        /* of them */
@@ -31,6 +32,7 @@ struct writes {
 };
 
 struct lookup;
+struct pack;
 
 /* Accounts that a web server is asked for. */
 struct lookups {
@@ -49,9 +51,13 @@ struct resolver {
     struct signed_accounts accounts;
     struct change *first, *last; /* that wait */
     size_t waiting, waiting_bytes;
+    size_t adding; /* accounts on their way that are not there */
     struct writes writes;
     struct cluster_watcher watcher;
     struct timer sync;
+    struct pack *packs, *packs_last; /* that are being answered, one after the other */
+    size_t packs_count;
+    struct timer pack;
     struct sink *inbox; /* of what others have */
     char inbox_subject[64];
     struct lookups lookups;
@@ -70,6 +76,8 @@ void resolver_writes_deinit(struct resolver *resolver);
 bool resolver_keep(struct resolver *resolver, struct signed_account *account, struct bytes reply);
 bool resolver_remove(struct resolver *resolver, struct bytes *names, size_t count,
                      struct bytes reply);
+/* Is the account there, or on its way? */
+bool resolver_expects(const struct resolver *resolver, struct bytes name);
 /* Is what is known of that account, or about to be, as new as this one? */
 bool resolver_has_newer(const struct resolver *resolver, const struct signed_account *account);
 /* Is exactly this in force, and nothing of the account on its way? */
