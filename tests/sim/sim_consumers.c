@@ -277,7 +277,7 @@ static void refuse(struct run *run, uint64_t sequence)
     snprintf(to, sizeof to, "%s", run->model.messages[sequence].reply);
     if (delay_ns > 0)
         snprintf(body, sizeof body, "-NAK {\"delay\":%lld}", (long long)delay_ns);
-    model_refused(&run->model, sequence, now(run) + delay_ns);
+    model_refused(&run->model, sequence, now(run), now(run) + delay_ns);
     say(run, to, "", body);
 }
 
