@@ -3,12 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folders.h"
 #include "base/heap.h"
 #include "server/auth/jwt.h"
 #include "server/auth/nkey.h"
@@ -28,27 +28,6 @@ static bool failed(char reason[static RESOLVER_REASON_SIZE], const char *what)
 {
     snprintf(reason, RESOLVER_REASON_SIZE, "%s: %s", what, strerror(errno));
     return false;
-}
-
-/* Each part of the path that is not there. */
-static bool make(const char *path)
-{
-    char part[PATH_MAX];
-    size_t size = strlen(path);
-
-    if (size >= sizeof(part)) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    for (size_t i = 1; i <= size; i++) {
-        if (path[i] != '/' && path[i] != 0)
-            continue;
-        memcpy(part, path, i);
-        part[i] = 0;
-        if (mkdir(part, 0750) != 0 && errno != EEXIST)
-            return false;
-    }
-    return true;
 }
 
 /* Is it a file that a write puts beside the one it is to replace? */
@@ -85,7 +64,7 @@ static struct resolver_dir *dir_open(const char *path, char reason[static RESOLV
     struct resolver_dir *dir;
     int descriptor = -1;
 
-    if (make(path))
+    if (folders_make(path, 0750))
         descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0 || faccessat(descriptor, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
         failed(reason, "dir needs to point to an accessible directory");
