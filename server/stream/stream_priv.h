@@ -139,6 +139,11 @@ uint64_t stream_look_number(struct stream *stream);
 bool stream_looked(const struct stream *stream, uint64_t number);
 void stream_look(struct stream *stream); /* begins the read that something waits for */
 
+/* What leaves in its name; nothing when its index has failed. */
+void stream_publish(struct stream *stream, const struct message *message);
+void stream_answer(struct stream *stream, struct bytes to, struct bytes headers,
+                   struct bytes payload);
+
 /* ingest.c */
 
 struct stream_ops {
@@ -240,6 +245,7 @@ struct stream {
     struct stream_state state;
     struct stream_events events;
     struct decider decider;
+    bool anew; /* it is closed to be opened again */
     bool lead;
     int64_t lead_since_ns;  /* wall clock; as long as it leads */
     bool leader_told;       /* that it leads */
