@@ -67,6 +67,10 @@ enum err io_open(struct io *io, const char *path, unsigned flags, struct io_file
 void io_close(struct io *io, struct io_file *file); /* no operation may be in flight on it */
 /* How many are open. Any thread. */
 uint64_t io_files_open(const struct io *io);
+/* No more than so many are opened (ERR_FULL), whatever the system allows: what is left is for
+ * sockets. UINT64_MAX: any number, as at first. Any thread. */
+void io_files_limit(struct io *io, uint64_t most);
+uint64_t io_files_limit_is(const struct io *io);
 /* How many descriptors the process may have, of files and sockets: what is beyond fails with
  * ERR_FULL, and who connects waits until there is one. */
 uint64_t io_descriptors_max(struct io *io);

@@ -137,6 +137,7 @@ struct jetstream {
     struct jetstream_opening opening;
     struct jetstream_directory directory;
     const char *unhealthy;
+    bool files_said; /* that streams have as many open as they may */
     struct jetstream_stats stats;
 };
 
@@ -273,6 +274,9 @@ void jetstream_entries_make(struct jetstream *jetstream);
 void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);
 void jetstream_entries_again(struct timer *timer);
+
+/* jetstream_files.c: are there descriptors for its files? */
+bool jetstream_files_suffice(struct jetstream *jetstream, struct catalogue_entry *entry);
 
 /* jetstream_health.c: why one is offline. */
 const char *jetstream_offline_text(enum err err);

@@ -268,6 +268,8 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
 
     if (account == NULL)
         return ERR_ACCESS;
+    if (!jetstream_files_suffice(jetstream, entry))
+        return ERR_FULL;
     stream_lane_errands(lane, false); /* it may be closed first */
     stream = stream_open(lane, account, entry->assigned.id, entry->config.name, &err);
     return take_replica(jetstream, entry, stream, err);
@@ -363,7 +365,7 @@ void jetstream_stream_opened(struct jetstream *jetstream, struct catalogue_entry
         return;
     }
     logger_error(logger_of(jetstream), "Stream '%.*s' could not be made: %s",
-                 BYTES_ARG(entry->config.name), err_text(err));
+                 BYTES_ARG(entry->config.name), jetstream_offline_text(err));
     entry->refusal = err;
     entry->undo = jetstream->cluster == NULL && entry->configured == 0;
     if (jetstream->cluster != NULL && (err == ERR_NO_SPACE || err == ERR_IO))
@@ -458,7 +460,7 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
         bool has_files = entry->stream != NULL || is_here(jetstream, entry);
 
         jetstream_configured(jetstream, entry, entry->version, entry->undo ? 10049 : 10059,
-                             entry->undo ? err_text(entry->refusal) : NULL);
+                             entry->undo ? jetstream_offline_text(entry->refusal) : NULL);
         if (has_files && !entry->preparing)
             jetstream_stream_remove(jetstream, entry);
     } else if (entry->stream != NULL) {
@@ -538,7 +540,7 @@ struct stream *jetstream_entry_opening(struct jetstream *jetstream, struct catal
 {
     struct account *account = account_of(jetstream, entry);
 
-    if (!entry->readable || account == NULL)
+    if (!entry->readable || account == NULL || !jetstream_files_suffice(jetstream, entry))
         return NULL;
     return stream_opening(jetstream_lane(jetstream, entry), account, entry->assigned.id,
                           entry->config.name, pace);

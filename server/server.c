@@ -280,6 +280,7 @@ static enum err open_jetstream(struct server *server)
 {
     if (!server->options.jetstream)
         return OK;
+    server_places_keep(server);
     return jetstream_open(server, &server->jetstream); /* which logs */
 }
 

@@ -105,5 +105,7 @@ void server_cluster_destroy(struct server *server);
 
 /* server_places.c: somebody connects: how many clients there may be. */
 void server_places_look(struct server *server);
+/* The rest of the descriptors: at the start, before any file is opened, and now and then. */
+void server_places_keep(struct server *server);
 
 #endif

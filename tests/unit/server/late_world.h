@@ -128,6 +128,14 @@ static inline void with_system(struct world *world, struct peer *peer)
     };
 }
 
+#define HTTP_PORT 8222
+
+static inline void with_monitoring(struct world *world, struct peer *peer)
+{
+    with_system(world, peer);
+    world->options.http_port = HTTP_PORT;
+}
+
 static inline void no_more_files(struct world *world)
 {
     sim_deny_files(world->sim, world->server_node, true);

@@ -2,14 +2,6 @@
  * waits for the opening in steps, a while at most; and nobody else does. */
 #include "tests/unit/server/late_world.h"
 
-#define HTTP_PORT 8222
-
-static void with_monitoring(struct world *world, struct peer *peer)
-{
-    with_system(world, peer);
-    world->options.http_port = HTTP_PORT;
-}
-
 /* Workers and with them the opening take so long. */
 static void slow_workers(struct world *world, int64_t ns)
 {
