@@ -208,6 +208,9 @@ void jetstream_stream_opened(struct jetstream *jetstream, struct catalogue_entry
 /* The lane closes it, whose entry has none any more; the same when it is removed, with its files,
  * if it has any. */
 void jetstream_stream_close(struct jetstream *jetstream, struct catalogue_entry *entry);
+void jetstream_stream_close_anew(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Those whose index has failed: it is made again from the log. */
+void jetstream_streams_reopen(struct jetstream *jetstream);
 void jetstream_stream_remove(struct jetstream *jetstream, struct catalogue_entry *entry);
 
 /* jetstream_scrub.c */

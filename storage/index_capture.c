@@ -319,7 +319,12 @@ static bool take_next(struct index_capture *capture)
     return true;
 }
 
-bool index_capture_step(struct index_capture *capture, unsigned pieces)
+const struct index *index_captured(const struct index_capture *capture)
+{
+    return capture->index;
+}
+
+bool index_bare_capture_step(struct index_capture *capture, unsigned pieces)
 {
     if (capture->last == 0)
         return false;

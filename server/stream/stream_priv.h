@@ -141,6 +141,11 @@ void stream_look(struct stream *stream);        /* begins the read that somethin
 void stream_look_settle(struct stream *stream); /* when what came in this turn is gathered */
 void stream_look_follow(struct stream *stream);
 
+/* What leaves in its name; nothing when its index has failed. */
+void stream_publish(struct stream *stream, const struct message *message);
+void stream_answer(struct stream *stream, struct bytes to, struct bytes headers,
+                   struct bytes payload);
+
 /* ingest.c */
 
 struct stream_ops {
@@ -242,6 +247,7 @@ struct stream {
     struct stream_state state;
     struct stream_events events;
     struct decider decider;
+    bool anew; /* it is closed to be opened again */
     bool lead;
     int64_t lead_since_ns;  /* wall clock; as long as it leads */
     bool leader_told;       /* that it leads */
