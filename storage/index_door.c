@@ -155,10 +155,8 @@ bool index_is_last(const struct index *index, uint64_t sequence, uint64_t up_to)
 void index_subjects(const struct index *index, const struct index_filter *filter,
                     void (*found)(void *context, struct bytes subject,
                                   const struct index_subject *counts),
-                    void *context)
-{
-    PASS_VOID(index, (void)0, index_bare_subjects(index, filter, found, context))
-}
+                    void *context){
+    PASS_VOID(index, (void)0, index_bare_subjects(index, filter, found, context))}
 
 /* ---- counts -----------------------------------------------------------------------------------
  */
@@ -214,10 +212,8 @@ void index_here_get(const struct index *index, uint64_t sequence, struct index_h
 }
 
 void index_here_subject(const struct index *index, struct bytes subject, uint64_t from,
-                        struct index_here *here)
-{
-    PASS_VOID(index, here->broken = true, index_bare_here_subject(index, subject, from, here))
-}
+                        struct index_here *here){
+    PASS_VOID(index, here->broken = true, index_bare_here_subject(index, subject, from, here))}
 
 uint64_t index_here_next(const struct index *index, const struct index_filter *filter,
                          uint64_t from, struct index_here *here)
