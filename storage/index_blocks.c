@@ -375,20 +375,21 @@ static void freeze_some(struct index_blocks *blocks)
 static void thaw(struct index_blocks *blocks, struct index_block *block)
 {
     struct index_cold *cold = block->cold;
-    struct index_slot *slots =
-        index_memory_resize(&blocks->memory, NULL, 0, block->live * sizeof *slots);
+    struct index_slot read[INDEX_BLOCK_SPAN], *slots; /* it may be left while it is read */
     uint32_t count = 0;
 
     for (uint32_t offset = index_cold_up(cold, 0); offset != INDEX_COLD_NONE;
          offset = index_cold_up(cold, offset + 1)) {
-        cold_read(blocks, block, offset, &slots[count]);
+        cold_read(blocks, block, offset, &read[count]);
         if (blocks->before_lost)
-            index_cold_read(cold, block_base(blocks, block), offset, &slots[count]);
+            index_cold_read(cold, block_base(blocks, block), offset, &read[count]);
         count++;
         if (cold->changed > 0)
             (void)map64_remove(&blocks->befores, block_base(blocks, block) + offset, NULL);
     }
     assert(count == block->live);
+    slots = index_memory_resize(&blocks->memory, NULL, 0, count * sizeof *slots);
+    memcpy(slots, read, count * sizeof *slots);
     index_cold_destroy(&blocks->memory, cold, block->lent, block->rows, block->count);
     block->cold = NULL;
     block->dense = block->lent = false;
