@@ -805,10 +805,14 @@ START_TEST(a_disk_that_is_full_in_the_middle_costs_nothing)
         sim_set_capacity(world.sim, world.server_node, 1);
         sim_run(world.sim, 3 * SECOND);
         sim_set_capacity(world.sim, world.server_node, 1 << 30);
-        if (turns % 2 == 0)
+        if (turns % 2 == 0) {
             world_kill(&world);
-        settle(&world);
-        all_are_there(&world);
+            all_are_there(&world);
+        } else {
+            settle(&world);
+            ask(&world, peer, "$JS.API.STREAM.LIST", "");
+            ck_assert_uint_eq(told(peer, "\"messages\":5") + told(peer, "\"messages\":6"), STREAMS);
+        }
         world_deinit(&world);
     }
 }
