@@ -793,6 +793,31 @@ START_TEST(a_stop_in_the_middle_leaves_everything_as_it_was)
 }
 END_TEST
 
+START_TEST(a_disk_that_is_full_in_the_middle_costs_nothing)
+{
+    for (unsigned turns = 0; turns < 30; turns += 3) {
+        struct world world;
+        struct peer *peer;
+
+        start_late_of(&world, 1, NULL);
+        peer = come_in(&world);
+        (void)in_the_middle(&world, peer, KNOCK, turns);
+        sim_set_capacity(world.sim, world.server_node, 1);
+        sim_run(world.sim, 3 * SECOND);
+        sim_set_capacity(world.sim, world.server_node, 1 << 30);
+        if (turns % 2 == 0) {
+            world_kill(&world);
+            all_are_there(&world);
+        } else {
+            settle(&world);
+            ask(&world, peer, "$JS.API.STREAM.LIST", "");
+            ck_assert_uint_eq(told(peer, "\"messages\":5") + told(peer, "\"messages\":6"), STREAMS);
+        }
+        world_deinit(&world);
+    }
+}
+END_TEST
+
 START_TEST(a_stream_that_is_deleted_in_the_middle_is_gone)
 {
     for (unsigned i = 0; i < 4; i++) {
@@ -860,6 +885,7 @@ int main(void)
         others_are_served_while_one_is_opened,
         a_crash_in_the_middle_leaves_everything_as_it_was,
         a_stop_in_the_middle_leaves_everything_as_it_was,
+        a_disk_that_is_full_in_the_middle_costs_nothing,
         a_stream_that_is_deleted_in_the_middle_is_gone,
         log_time_does_not_fall_when_one_is_opened,
     };
