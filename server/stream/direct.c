@@ -160,7 +160,8 @@ static void read_done(struct stream_read *read, const struct stream_message *mes
     if (message != NULL)
         direct_answer_message(request->stream, request->reply, request->no_headers, message, NULL);
     else if (!read->gone)
-        direct_answer_status(request->stream, request->reply, DIRECT_NOT_FOUND);
+        direct_answer_status(request->stream, request->reply,
+                             read->damaged ? DIRECT_DAMAGED : DIRECT_NOT_FOUND);
     heap_give(request);
 }
 
