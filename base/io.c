@@ -102,6 +102,8 @@ enum err io_open(struct io *io, const char *path, unsigned flags, struct io_file
 
     assert(path_good(path));
     assert((flags & (IO_READ | IO_WRITE)) != 0);
+    if (io_files_open(io) >= io_files_limit_is(io))
+        return ERR_FULL;
     err = io->calls->open(io, path, flags, file);
     if (err == OK)
         atomic_fetch_add_explicit(&io->files, 1, memory_order_relaxed);
@@ -118,6 +120,18 @@ void io_close(struct io *io, struct io_file *file)
 uint64_t io_files_open(const struct io *io)
 {
     return atomic_load_explicit(&io->files, memory_order_relaxed);
+}
+
+void io_files_limit(struct io *io, uint64_t most)
+{
+    atomic_store_explicit(&io->files_most, most, memory_order_relaxed);
+}
+
+uint64_t io_files_limit_is(const struct io *io)
+{
+    uint64_t most = atomic_load_explicit(&io->files_most, memory_order_relaxed);
+
+    return most > 0 ? most : UINT64_MAX;
 }
 
 uint64_t io_descriptors_max(struct io *io)

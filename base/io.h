@@ -67,6 +67,10 @@ enum err io_open(struct io *io, const char *path, unsigned flags, struct io_file
 void io_close(struct io *io, struct io_file *file); /* no operation may be in flight on it */
 /* How many are open. Any thread. */
 uint64_t io_files_open(const struct io *io);
+/* No more than so many are opened (ERR_FULL), whatever the system allows: what is left is for
+ * sockets. UINT64_MAX: any number, as at first. Any thread. */
+void io_files_limit(struct io *io, uint64_t most);
+uint64_t io_files_limit_is(const struct io *io);
 /* How many descriptors the process may have, of files and sockets: what is beyond fails with
  * ERR_FULL, and who connects waits until there is one. */
 uint64_t io_descriptors_max(struct io *io);
@@ -121,7 +125,8 @@ bool io_locked(struct io *io, const char *path);
 /* Bytes free and in total on the file system of the root. */
 enum err io_space(struct io *io, uint64_t *available, uint64_t *total);
 
-/* Memory that lies in a file (base/scratch.h), made at the first call; lives until io_destroy.
+/* Memory that lies in a file (base/scratch.h), made at the first call, and anew when it has failed;
+ * lives until then, or io_destroy.
  * NULL: the file system gives none. */
 struct scratch *io_scratch(struct io *io);
 /* A place for many bytes (base/spool.h), the caller's; destroyed before the io. From a worker, too.

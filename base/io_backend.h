@@ -88,7 +88,8 @@ struct io {
     int64_t now_ns;
     int64_t wall_ns;
     struct timers timers;
-    _Atomic uint64_t files; /* open */
+    _Atomic uint64_t files;      /* open */
+    _Atomic uint64_t files_most; /* 0: any number */
     void (*flush)(void *context);
     void *flush_context;
     void (*woken)(void *context);

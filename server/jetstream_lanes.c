@@ -326,6 +326,18 @@ struct store_space jetstream_disk(const struct jetstream *jetstream)
     return all;
 }
 
+bool jetstream_index_failed(const struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        const struct stream_lane *lane = jetstream->lanes[i];
+
+        if ((lane->shard == 0 || server_shards_still(jetstream->server)) &&
+            stream_lane_failed(lane))
+            return true;
+    }
+    return false;
+}
+
 struct index_cache jetstream_index_cache(const struct jetstream *jetstream)
 {
     struct index_cache all = {.limit = index_limit(jetstream)};

@@ -57,6 +57,7 @@ struct jetstream_late {
     int64_t begin_ns;      /* those that nobody has asked for are not opened before */
     struct door_room room; /* of all doors */
     bool held;             /* something waits for what a limit counts (jetstream_admits_now) */
+    unsigned needed;       /* so many were opened in this turn because they were asked for */
 };
 
 /* jetstream_opening.c: the one that is opened over several turns. */
@@ -136,6 +137,7 @@ struct jetstream {
     struct jetstream_opening opening;
     struct jetstream_directory directory;
     const char *unhealthy;
+    bool files_said; /* that streams have as many open as they may */
     struct jetstream_stats stats;
 };
 
@@ -207,6 +209,9 @@ void jetstream_stream_opened(struct jetstream *jetstream, struct catalogue_entry
 /* The lane closes it, whose entry has none any more; the same when it is removed, with its files,
  * if it has any. */
 void jetstream_stream_close(struct jetstream *jetstream, struct catalogue_entry *entry);
+void jetstream_stream_close_anew(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Those whose index has failed: it is made again from the log. */
+void jetstream_streams_reopen(struct jetstream *jetstream);
 void jetstream_stream_remove(struct jetstream *jetstream, struct catalogue_entry *entry);
 
 /* jetstream_scrub.c */
@@ -270,6 +275,9 @@ void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);
 void jetstream_entries_again(struct timer *timer);
 
+/* jetstream_files.c: are there descriptors for its files? */
+bool jetstream_files_suffice(struct jetstream *jetstream, struct catalogue_entry *entry);
+
 /* jetstream_health.c: why one is offline. */
 const char *jetstream_offline_text(enum err err);
 
@@ -283,6 +291,9 @@ void jetstream_late_init(struct jetstream *jetstream);
 /* May streams be opened later? */
 bool jetstream_late_may(const struct jetstream *jetstream);
 void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Accounts may have JetStream now that had none when the server started: their streams are opened
+ * as at a start. Of a member of a cluster they stay closed until the next one. */
+void jetstream_late_admit(struct jetstream *jetstream);
 /* At once, if it is not open yet; blocking, and not from inside a publish. */
 void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* Opening that one, which was late, has failed: true if it wants for what may be there soon, and is

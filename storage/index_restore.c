@@ -143,12 +143,17 @@ static bool take_message(struct bytes *in, struct index_restoring *reading,
 static bool take_place(struct index_restoring *reading, struct index_entry *entry)
 {
     int64_t step = 0;
+    struct guard_frame *frame;
+    bool known;
 
     if (reading->placed && !take_folded(&reading->places, &step))
         return false;
     entry->place = reading->expected + (uint64_t)step;
     reading->expected = entry->place + entry->record_size;
-    return reading->place(reading->context, entry);
+    frame = guard_pause();
+    known = reading->place(reading->context, entry);
+    guard_resume(frame, reading->index->failed);
+    return known;
 }
 
 static bool take_piece(struct index_restoring *reading)
@@ -326,7 +331,12 @@ struct index_restoring *index_restoring_begin(
     return reading;
 }
 
-enum err index_restoring_step(struct index_restoring *reading, unsigned pieces)
+const struct index *index_restored(const struct index_restoring *reading)
+{
+    return reading->index;
+}
+
+enum err index_bare_restoring_step(struct index_restoring *reading, unsigned pieces)
 {
     for (unsigned i = 0; i < pieces && reading->pieces.size > 0; i++) {
         if (!take_piece(reading))

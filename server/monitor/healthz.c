@@ -6,7 +6,8 @@
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
 
-#define ERROR_MAX 640u
+#define ERROR_MAX  640u
+#define ERRORS_MAX 1000u
 
 struct question {
     bool enabled_only, server_only, meta_only, details;
@@ -19,6 +20,7 @@ struct health {
     const char *type;
     char error[ERROR_MAX]; /* empty: well */
     bool with_account, with_stream, with_consumer;
+    bool offline; /* it is a stream that could not be opened */
 };
 
 static void read_question(struct ask *ask, struct question *question)
@@ -90,6 +92,17 @@ static void look_at_account(const struct server *server, const struct question *
     }
 }
 
+static void unwell_stream(struct health *health, const struct jetstream_trouble *trouble)
+{
+    health->offline = trouble->reason != NULL;
+    unwell(health, 503, "STREAM", "JetStream stream '%.*s > %.*s' is not current: %s%s%s",
+           BYTES_ARG(trouble->account), BYTES_ARG(trouble->stream), trouble->why,
+           health->offline ? ": " : "", health->offline ? trouble->reason : "");
+    health->account = trouble->account;
+    health->stream = trouble->stream;
+    health->with_account = health->with_stream = true;
+}
+
 /* What is wrong here whatever was asked for. */
 static void look_at_jetstream(const struct server *server, const struct question *question,
                               struct health *health)
@@ -102,12 +115,7 @@ static void look_at_jetstream(const struct server *server, const struct question
         unwell(health, 503, "JETSTREAM", "%s", trouble.why);
         return;
     }
-    unwell(health, 503, "STREAM", "JetStream stream '%.*s > %.*s' is not current: %s%s%s",
-           BYTES_ARG(trouble.account), BYTES_ARG(trouble.stream), trouble.why,
-           trouble.reason != NULL ? ": " : "", trouble.reason != NULL ? trouble.reason : "");
-    health->account = trouble.account;
-    health->stream = trouble.stream;
-    health->with_account = health->with_stream = true;
+    unwell_stream(health, &trouble);
 }
 
 static void examine(const struct server *server, const struct question *question,
@@ -127,11 +135,9 @@ static void examine(const struct server *server, const struct question *question
         look_at_account(server, question, health);
 }
 
-static void write_errors(struct json_writer *w, const struct question *question,
-                         const struct health *health)
+static void write_error(struct json_writer *w, const struct question *question,
+                        const struct health *health)
 {
-    json_key(w, BYTES("errors"));
-    json_array_begin(w);
     json_object_begin(w);
     monitor_text(w, BYTES("type"), health->type);
     if (health->with_account)
@@ -142,6 +148,26 @@ static void write_errors(struct json_writer *w, const struct question *question,
         monitor_bytes(w, BYTES("consumer"), question->consumer);
     monitor_text(w, BYTES("error"), health->error);
     json_object_end(w);
+}
+
+/* The first of them is what the answer is about, the rest the streams that are offline like it. */
+static void write_errors(struct json_writer *w, const struct server *server,
+                         const struct question *question, struct health *health)
+{
+    const struct catalogue_entry *at = NULL;
+    struct jetstream_trouble trouble;
+
+    json_key(w, BYTES("errors"));
+    json_array_begin(w);
+    if (health->offline) {
+        for (unsigned i = 0;
+             i < ERRORS_MAX && jetstream_offline_next(server->jetstream, &at, &trouble); i++) {
+            unwell_stream(health, &trouble);
+            write_error(w, question, health);
+        }
+    } else {
+        write_error(w, question, health);
+    }
     json_array_end(w);
 }
 
@@ -168,7 +194,7 @@ void monitor_healthz(struct json_writer *w, struct monitor *monitor, struct ask 
     if (ask->body != NULL)
         monitor_number(w, BYTES("status_code"), health.status);
     if (health.error[0] != 0 && question.details)
-        write_errors(w, &question, &health);
+        write_errors(w, monitor->server, &question, &health);
     else if (health.error[0] != 0)
         monitor_text(w, BYTES("error"), health.error);
     json_object_end(w);

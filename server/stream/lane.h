@@ -81,6 +81,8 @@ struct stream_lane {
     bool turning;
     struct stream_latencies latencies;
     struct bring bring;
+    struct scratch *scratch; /* in which its streams have their indexes; NULL: none yet */
+    bool failure_told;       /* that it has failed */
 };
 
 /* What a lane stands on. */
@@ -114,6 +116,11 @@ void stream_lane_rest(struct stream_lane *lane);
 
 /* ---- for the shells of its streams ------------------------------------------------------------
  */
+
+/* For the index of a stream that is opened. NULL: there is none. */
+struct scratch *stream_lane_scratch(struct stream_lane *lane);
+/* It has failed, and home does not know yet: what is said of its streams may be wrong. */
+bool stream_lane_failed(const struct stream_lane *lane);
 
 /* Links it into the list of this turn and keeps the loop awake. */
 void stream_lane_mark(struct stream_lane *lane, struct stream *stream);

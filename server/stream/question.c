@@ -57,6 +57,7 @@ static void answer(struct stream *stream, struct stream_question *question)
     struct index_entry entry;
 
     if (question->unreadable || !message_get_find(question->get, stream->state.index, &entry)) {
+        question->unreadable = question->unreadable || stream_failed(stream);
         tell(question);
         return;
     }

@@ -183,6 +183,11 @@ void stream_turn(struct stream *stream);
 /* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can
  * be removed; else the server ends, and no file is touched. */
 void stream_close(struct stream *stream, bool deleted);
+/* So that it can be opened again, by the same server: nobody is told that it is gone. */
+void stream_close_anew(struct stream *stream);
+/* Its index has (storage/index.h): nothing leaves in its name any more, and nothing goes into its
+ * log, until home has closed it and opened it again. */
+bool stream_failed(const struct stream *stream);
 
 /* The list of streams that have something to do this turn. */
 void stream_link_dirty(struct stream *stream, struct stream **list);

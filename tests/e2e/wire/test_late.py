@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.error
 import urllib.request
 
 from wire import Requester  # finds serverprocess
@@ -173,6 +174,46 @@ class Late(unittest.TestCase):
                     self.assertEqual(set(states(client).values()), {(1, 1)})
                     self.assertEqual(client.publish(b"s149.0", b"new")["seq"], 2)
                 self.assertNotIn("could not be opened", server.log())
+
+    def test_streams_leave_descriptors_for_whoever_looks_after_them(self):
+        port = free_port()
+        with Limited(["-m", str(port)]) as server:
+            fill(server)
+            server.files = 90  # the streams alone have more
+            server.restart(signal.SIGKILL)
+            offline = self.offline(port)
+            self.assertGreater(len(offline), 10)
+            self.assertLess(len(offline), STREAMS)
+            self.assertIn("is kept for clients", server.log())
+            self.assertIn("could not be opened: too many open files", server.log())
+            open_one = next(i for i in range(STREAMS) if f"S{i}" not in offline)
+            with Requester(server.port) as client, Requester(server.port, b"others") as other:
+                for n, one in enumerate((client, other, client, other)):
+                    self.assertEqual(one.publish(b"s%d.0" % open_one, b"new")["seq"], 4 + n)
+                    refused = one.api(f"STREAM.INFO.{offline[0]}", {})
+                    self.assertEqual(refused["error"]["err_code"], 10194)
+            server.files = 0
+            server.restart(signal.SIGKILL)
+            with Requester(server.port) as client:
+                found = states(client)
+            self.assertEqual(found.pop(f"S{open_one}"), (7, 7))
+            self.assertEqual(set(found.values()), {(3, 3)})
+
+    def offline(self, port):
+        """When all that wanted for descriptors are given up, as /healthz names them."""
+        url = f"http://127.0.0.1:{port}/healthz?details=true"
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            try:
+                urllib.request.urlopen(url, timeout=30)
+            except urllib.error.HTTPError as refused:
+                self.assertEqual(refused.code, 503)
+                errors = json.load(refused)["errors"]
+                found = [error["stream"] for error in errors if "stream" in error]
+                if found and all("could not be opened: too many open files" in error["error"] for error in errors):
+                    return found
+            time.sleep(0.2)
+        self.fail("no stream is offline")
 
     def admitted(self, server):
         """Those of before have to be gone."""

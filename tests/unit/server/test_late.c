@@ -663,9 +663,6 @@ START_TEST(clients_do_not_take_the_files_of_streams)
 }
 END_TEST
 
-/* ---- over several turns -----------------------------------------------------------------------
- */
-
 static void all_are_there(struct world *world)
 {
     struct peer *peer = come_in(world);
@@ -675,6 +672,66 @@ static void all_are_there(struct world *world)
     ask(world, peer, "$JS.API.CONSUMER.NAMES.B", "");
     ck_assert(peer_has(peer, "\"consumers\":[\"c\"]"));
 }
+
+static uint64_t descriptors; /* for the process, from the start on */
+
+static void with_few_descriptors(struct world *world, struct peer *peer)
+{
+    with_monitoring(world, peer);
+    sim_set_descriptors(world->sim, world->server_node, descriptors);
+}
+
+static void whoever_looks_sees_it(struct world *world, struct peer *peer, unsigned open)
+{
+    struct peer *probe = peer_connect(world, 2, HTTP_PORT);
+    char wanted[60];
+
+    sim_run(world->sim, SECOND / 100);
+    io_sock_send(probe->io, probe->sock, &BYTES("GET /healthz?details=1 HTTP/1.1\r\n\r\n"), 1);
+    settle(world);
+    ck_assert(peer_has(probe, "503 Service Unavailable"));
+    ck_assert_uint_eq(told(probe, "could not be opened: too many open files"), STREAMS - open);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        snprintf(wanted, sizeof wanted, "\"stream\":\"%s\"", names[i]);
+        ck_assert_uint_eq(told(probe, wanted), !is_open(world, names[i]));
+    }
+    ask(world, peer, "$SYS.REQ.SERVER.PING.HEALTHZ", "");
+    ck_assert(peer_has(peer, "too many open files"));
+}
+
+/* Where the files of streams alone are more than the process may open. */
+START_TEST(streams_leave_descriptors_for_whoever_looks_after_them)
+{
+    unsigned some = 0;
+
+    for (descriptors = 34; descriptors < 60; descriptors += 2) {
+        struct world world;
+        struct peer *peer;
+        unsigned open;
+
+        start_late(&world, with_few_descriptors);
+        peer = come_in(&world);
+        ask(&world, peer, "$SYS.REQ.SERVER.PING.JSZ", "");
+        sim_run(world.sim, 12 * SECOND);
+        open = open_count(&world);
+        if (open < STREAMS) {
+            some += open > 0;
+            ck_assert(logged(&world, "is kept for clients"));
+            ck_assert(logged(&world, "could not be opened: too many open files"));
+            whoever_looks_sees_it(&world, peer, open);
+        }
+        sim_set_descriptors(world.sim, world.server_node, 0);
+        world.options.auth = (struct auth_options){0};
+        world_kill(&world);
+        all_are_there(&world);
+        world_deinit(&world);
+    }
+    ck_assert_uint_gt(some, 0);
+}
+END_TEST
+
+/* ---- over several turns -----------------------------------------------------------------------
+ */
 
 START_TEST(others_are_served_while_one_is_opened)
 {
@@ -799,6 +856,7 @@ int main(void)
         one_that_wants_for_them_for_long_is_given_up,
         a_limit_is_kept_while_one_that_counts_wants_for_descriptors,
         clients_do_not_take_the_files_of_streams,
+        streams_leave_descriptors_for_whoever_looks_after_them,
         others_are_served_while_one_is_opened,
         a_crash_in_the_middle_leaves_everything_as_it_was,
         a_stop_in_the_middle_leaves_everything_as_it_was,
