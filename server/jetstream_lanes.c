@@ -17,15 +17,21 @@ static uint64_t index_limit(const struct jetstream *jetstream)
     return limit < 0 ? INDEX_CACHE_DEFAULT : (uint64_t)limit;
 }
 
-/* Which shard turns the lane of that number. Of a member of a cluster home does: links are home's.
- * On threads, too, until home halts the others wherever it has to (docs/shards.md, step 13, e). */
-static unsigned shard_of(const struct jetstream *jetstream, unsigned number)
+/* How many shards turn lanes. Of a member of a cluster home does: links are home's. Those that are
+ * begun later turn none. */
+static unsigned count_shards(const struct jetstream *jetstream)
 {
     struct server *server = jetstream->server;
 
     if (!server_options(server)->sim.lanes_away || server_cluster(server) != NULL)
-        return 0;
-    return number % server_shards_count(server);
+        return 1;
+    return server_shards_count(server);
+}
+
+/* Which shard turns the lane of that number. */
+static unsigned shard_of(const struct jetstream *jetstream, unsigned number)
+{
+    return number % count_shards(jetstream);
 }
 
 static struct stream_lane *add_lane(struct jetstream *jetstream)
@@ -128,7 +134,7 @@ static unsigned count_wanted(const struct jetstream *jetstream)
 {
     const struct options *options = server_options(jetstream->server);
     unsigned there = store_lanes(jetstream->home->store);
-    unsigned wished = options->sim.lanes;
+    unsigned wished = options->sim.lanes > 0 ? options->sim.lanes : count_shards(jetstream);
 
     if (wished > STORE_LANES_MAX + 1)
         wished = STORE_LANES_MAX + 1;
