@@ -74,9 +74,14 @@ static void see(void *context, const struct match *match)
 
     if (match->plain_count > 0)
         look->into->plain |= UINT64_C(1) << look->shard;
-    for (uint32_t i = 0; i < match->plain_count; i++)
-        if (match->sets[i]->kind == SUB_SINK || match->sets[i]->kind == SUB_GUEST)
+    for (uint32_t i = 0; i < match->plain_count; i++) {
+        unsigned kind = match->sets[i]->kind;
+
+        if (kind == SUB_SINK || kind == SUB_GUEST)
             look->into->sinks |= UINT64_C(1) << look->shard;
+        if (kind != SUB_SINK)
+            look->into->others |= UINT64_C(1) << look->shard;
+    }
     for (uint32_t i = 0; i < match->group_count; i++) {
         const struct match_group *from = &match->groups[i];
         struct bytes name = sub_set_queue(match->sets[from->first]);
@@ -98,6 +103,7 @@ static void look_all(struct elsewhere_cache *cache, struct elsewhere *into, stru
 
     into->plain = 0;
     into->sinks = 0;
+    into->others = 0;
     into->groups_count = 0;
     into->news = news;
     buf_clear(&into->names);

@@ -34,9 +34,10 @@ struct elsewhere_group {
 };
 
 struct elsewhere {
-    uint64_t news;  /* as it was before the look; 0: never valid */
-    uint64_t plain; /* a bit for each shard that has a plain subscription */
-    uint64_t sinks; /* the same of what is the server's own there */
+    uint64_t news;   /* as it was before the look; 0: never valid */
+    uint64_t plain;  /* a bit for each shard that has a plain subscription */
+    uint64_t sinks;  /* the same of what is the server's own there */
+    uint64_t others; /* and of what is not */
     struct elsewhere_group *groups;
     uint32_t groups_count;
     uint32_t groups_capacity;

@@ -367,5 +367,5 @@ bool router_shards_interest(struct account *account, struct bytes subject)
 
 bool router_shards_interest_plain(struct account *account, struct bytes subject)
 {
-    return account->elsewhere != NULL && elsewhere_look(account->elsewhere, subject)->plain != 0;
+    return account->elsewhere != NULL && elsewhere_look(account->elsewhere, subject)->others != 0;
 }

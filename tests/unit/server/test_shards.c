@@ -408,6 +408,31 @@ START_TEST(interest_of_clients_is_known_on_all_shards)
 }
 END_TEST
 
+START_TEST(what_another_shard_has_of_the_server_s_own_is_no_client_s_interest)
+{
+    struct client client;
+    struct shards shards;
+    struct account *account;
+    struct router *home, *other;
+    struct sink *sink;
+    struct heard heard = {0};
+
+    shards_init(&shards, 2);
+    home = shards.all[0].shard.clients.router;
+    other = shards.all[1].shard.clients.router;
+    account = router_account_default(other);
+    shards_join(&shards, 0, &client);
+    sink =
+        router_sink_add(home, router_account_default(home), BYTES("a.*"), BYTES(""), hear, &heard);
+    ck_assert(router_interest(other, account, BYTES("a.b")));
+    ck_assert(!router_interest_plain(other, account, BYTES("a.b")));
+    shards_say(&shards, 0, &client, "SUB a.> 1\r\n");
+    ck_assert(router_interest_plain(other, account, BYTES("a.b")));
+    router_sink_remove(home, sink);
+    shards_deinit(&shards);
+}
+END_TEST
+
 /* Its short way ends at this shard. */
 START_TEST(a_route_is_none_while_another_shard_listens_too)
 {
@@ -779,6 +804,7 @@ int main(void)
         memory_of_batches_comes_back_and_what_is_kept_is_bounded,
         sinks_hear_clients_of_all_shards_in_their_order,
         interest_of_clients_is_known_on_all_shards,
+        what_another_shard_has_of_the_server_s_own_is_no_client_s_interest,
         a_route_is_none_while_another_shard_listens_too,
         shards_that_are_begun_later_count_from_then_on,
         what_changed_on_another_shard_is_never_taken_for_nothing,
