@@ -606,6 +606,41 @@ START_TEST(who_publishes_to_a_stream_of_another_shard_is_known_to)
 }
 END_TEST
 
+START_TEST(what_goes_to_two_shards_decides_by_what_there_is_more_of)
+{
+    struct heard heard = {0};
+    struct client client;
+    struct shards shards;
+    struct sink *sinks[2];
+
+    shards_init(&shards, 3);
+    shards_join(&shards, 2, &client);
+    for (unsigned i = 0; i < 2; i++) {
+        struct router *router = shards.all[i].shard.clients.router;
+
+        sinks[i] = router_sink_add(router, router_account_default(router),
+                                   i == 0 ? BYTES("api.>") : BYTES("s.>"), BYTES(""), hear, &heard);
+    }
+    for (unsigned i = 0; i < 2 * CLIENT_STREAMS; i++)
+        shards_say(&shards, 2, &client, "PUB s.a 0\r\n\r\n");
+    shards_say(&shards, 2, &client, "PUB api.a 0\r\n\r\n"); /* now and then, as all do */
+    ck_assert(client_streams(&client));
+    ck_assert_uint_eq(client.stream_shard, 1);
+    for (unsigned i = 0; i < 2 * CLIENT_STREAMS; i++)
+        shards_say(&shards, 2, &client, "PUB s.a 0\r\n\r\nPUB api.a 0\r\n\r\n");
+    ck_assert_uint_eq(client.stream_shard, 1);
+    for (unsigned i = 0; i < 3 * CLIENT_STREAMS; i++)
+        shards_say(&shards, 2, &client, "PUB api.a 0\r\n\r\n");
+    ck_assert(client_streams(&client));
+    ck_assert_uint_eq(client.stream_shard, 0);
+    shards_settle(&shards);
+    for (unsigned i = 0; i < 2; i++)
+        router_sink_remove(shards.all[i].shard.clients.router, sinks[i]);
+    shards_move(&shards, &client, 2, 0);
+    shards_deinit(&shards);
+}
+END_TEST
+
 /* ---- against a model --------------------------------------------------------------------------
  */
 
@@ -811,6 +846,7 @@ int main(void)
         a_client_that_moves_keeps_what_it_has_and_misses_nothing,
         who_moves_with_a_request_under_way_still_hears_that_nobody_took_it,
         who_publishes_to_a_stream_of_another_shard_is_known_to,
+        what_goes_to_two_shards_decides_by_what_there_is_more_of,
         several_shards_deliver_what_one_would,
     };
 
