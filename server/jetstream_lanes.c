@@ -17,13 +17,13 @@ static uint64_t index_limit(const struct jetstream *jetstream)
     return limit < 0 ? INDEX_CACHE_DEFAULT : (uint64_t)limit;
 }
 
-/* How many shards turn lanes. Of a member of a cluster home does: links are home's. Those that are
- * begun later turn none. */
+/* How many shards turn lanes: those that there are when JetStream is opened; so home alone where
+ * they are begun as they are needed. Of a member of a cluster home does: links are home's. */
 static unsigned count_shards(const struct jetstream *jetstream)
 {
     struct server *server = jetstream->server;
 
-    if (!server_options(server)->sim.lanes_away || server_cluster(server) != NULL)
+    if (server_options(server)->sim.lanes_home || server_cluster(server) != NULL)
         return 1;
     return server_shards_count(server);
 }

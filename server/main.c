@@ -256,7 +256,6 @@ static int run(struct program *program, struct io *io)
 
 /* Likewise, stores with several lanes. */
 #define LANES_TEST "MILLRACE_LANES_TEST"
-#define LANES_AWAY "MILLRACE_LANES_AWAY" /* set: on their shards' threads (docs/shards.md) */
 
 static bool read_test(struct program *program, const char *name, uint64_t *count)
 {
@@ -273,10 +272,8 @@ static bool set_lanes(struct program *program)
 {
     uint64_t lanes = 0;
     bool read = read_test(program, LANES_TEST, &lanes);
-    struct options *options = &program->configured->config.options;
 
-    options->sim.lanes = (unsigned)lanes;
-    options->sim.lanes_away = getenv(LANES_AWAY) != NULL;
+    program->configured->config.options.sim.lanes = (unsigned)lanes;
     return read;
 }
 

@@ -253,7 +253,7 @@ static bool start(struct run *run)
 
         if (run->seed % 3 == 1 || run->seed % 8 == 3) /* sometimes fewer than there are */
             run->options.sim.lanes = 1 + (unsigned)(run->seed / 3 + run->starts++) % 3;
-        run->options.sim.lanes_away = run->seed % 2 == 1; /* where there is more than one shard */
+        run->options.sim.lanes_home = run->seed % 2 == 0; /* where there is more than one shard */
         if (attempt < 6 && strikes(run, LIMIT_CRASH_START, 1, 3))
             sim_crash_after(run->sim, run->node, crash_mode(run), 1 + prng_below(&run->prng, 120));
         run->half_open = false;
