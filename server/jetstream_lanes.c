@@ -272,9 +272,23 @@ void jetstream_shard_turn(struct jetstream *jetstream, unsigned shard)
     jetstream_lanes_end(jetstream, shard);
 }
 
+/* Home, which waits for that, may have nothing to turn for. */
+static void tell_rest(struct jetstream *jetstream, struct stream_lane *lane)
+{
+    bool idle = stream_lane_idle(lane);
+
+    if (idle && !lane->rests)
+        io_wake(server_io(jetstream->server));
+    lane->rests = idle;
+}
+
 void jetstream_shard_flush(struct jetstream *jetstream, unsigned shard)
 {
     jetstream_lanes_flush(jetstream, shard);
+    for (unsigned i = 0; atomic_load(&jetstream->ends) && i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->shard == shard)
+            tell_rest(jetstream, jetstream->lanes[i]);
+    }
 }
 
 void jetstream_lanes_rest(struct jetstream *jetstream)

@@ -257,7 +257,7 @@ static int run(struct program *program, struct io *io)
 
 /* Likewise, stores with several lanes. */
 #define LANES_TEST "MILLRACE_LANES_TEST"
-#define LANES_AWAY "MILLRACE_LANES_AWAY" /* set: on their shards' threads. Not ready: docs/shards.md */
+#define LANES_AWAY "MILLRACE_LANES_AWAY" /* set: on their shards' threads (docs/shards.md) */
 
 static bool read_test(struct program *program, const char *name, uint64_t *count)
 {

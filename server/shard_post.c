@@ -449,6 +449,11 @@ static bool has_outgoing(const struct shard_post *post)
     return any;
 }
 
+bool shard_post_quiet(struct shard_post *post)
+{
+    return mailbox_newest(&post->inbox) == NULL && !has_outgoing(post);
+}
+
 bool shard_post_settle(struct shard_post *post)
 {
     bool any = false;
