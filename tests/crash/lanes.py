@@ -34,7 +34,7 @@ PULL = {"durable_name": "pull", "ack_policy": "explicit", "ack_wait": 5_000_000_
 
 CONFIG = """
 accounts {
-  USERS { jetstream: enabled, users: [ { user: u, password: u } ] }
+  USERS { jetstream: { max_file: %dGB, max_mem: 1GB }, users: [ { user: u, password: u } ] }
   SYS { users: [ { user: sys, password: sys } ] }
 }
 system_account: SYS
@@ -67,7 +67,7 @@ class Run:
 
     def write_config(self):
         with open(self.config + ".new", "w", encoding="utf-8") as file:
-            file.write(CONFIG % self.rng.randrange(1 << 19, 1 << 20))
+            file.write(CONFIG % (self.rng.randrange(10, 20), self.rng.randrange(1 << 19, 1 << 20)))
         os.rename(self.config + ".new", self.config)
 
     def reload(self):

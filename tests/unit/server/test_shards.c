@@ -310,6 +310,28 @@ static void hear(void *owner, const struct message *message)
     memcpy(heard->payloads + strlen(heard->payloads), message->payload.at, message->payload.size);
 }
 
+START_TEST(what_comes_from_a_hub_reaches_the_sinks_of_all_shards)
+{
+    struct leaf_peer hub = {.hub = true};
+    struct message message = {.subject = BYTES("s.a"), .payload = BYTES("1"), .leaf = &hub};
+    struct heard heard = {0};
+    struct shards shards;
+    struct router *home, *other;
+    struct sink *sink;
+
+    shards_init(&shards, 2);
+    home = shards.all[0].shard.clients.router;
+    other = shards.all[1].shard.clients.router;
+    sink = router_sink_add(other, router_account_default(other), BYTES("s.>"), BYTES(""), hear,
+                           &heard);
+    (void)router_publish_leaf(home, router_account_default(home), &message, true, NULL, 0);
+    shards_settle(&shards);
+    ck_assert_str_eq(heard.payloads, "1");
+    router_sink_remove(other, sink);
+    shards_deinit(&shards);
+}
+END_TEST
+
 START_TEST(sinks_hear_clients_of_all_shards_in_their_order)
 {
     struct heard heard = {0};
@@ -838,6 +860,7 @@ int main(void)
         what_a_shard_does_not_take_holds_back_those_who_send_it,
         memory_of_batches_comes_back_and_what_is_kept_is_bounded,
         sinks_hear_clients_of_all_shards_in_their_order,
+        what_comes_from_a_hub_reaches_the_sinks_of_all_shards,
         interest_of_clients_is_known_on_all_shards,
         what_another_shard_has_of_the_server_s_own_is_no_client_s_interest,
         a_route_is_none_while_another_shard_listens_too,
