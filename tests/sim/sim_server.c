@@ -407,6 +407,8 @@ static void draw_options(struct run *run)
         run->options.sim.late_heavy = 1;
         run->options.sim.late_work = run->seed % 3 == 1 ? 1 : 16 << 10;
     }
+    if (run->seed % 4 >= 2) /* so is what stands above it */
+        run->options.sim.late_at_once = run->seed % 4 == 2 ? 1 : 4 << 10;
     if (run->seed % 2 == 0) /* publishes wait after a start until all streams are counted */
         run->options.jetstream_options.store_max = INT64_C(1) << 40;
     run->options.sim.index_bits = 1 + (unsigned)prng_below(&run->prng, INDEX_BITS);
