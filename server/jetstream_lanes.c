@@ -62,11 +62,15 @@ void jetstream_halt(struct jetstream *jetstream)
 
 void jetstream_go_on(struct jetstream *jetstream)
 {
-    if (!jetstream->away)
-        return;
-    if (!jetstream_quotas_current(jetstream)) /* others' messages must not have to */
+    if (jetstream->away)
+        server_shards_go_on(jetstream->server);
+}
+
+void jetstream_going_on(struct jetstream *jetstream)
+{
+    if (jetstream->away &&
+        !jetstream_quotas_current(jetstream)) /* others' messages must not have to */
         jetstream_quotas_count(jetstream);
-    server_shards_go_on(jetstream->server);
 }
 
 void jetstream_lane_is_still(const struct jetstream *jetstream, const struct stream_lane *lane)

@@ -63,7 +63,7 @@ class Run:
 
     def set_shards(self, shards):
         self.server.environment = {
-            **os.environ, "MILLRACE_SHARDS_TEST": str(shards), "MILLRACE_SHARDS_MOVES": "1", "MILLRACE_LANES_AWAY": "1"}
+            **os.environ, "MILLRACE_SHARDS_TEST": str(shards), "MILLRACE_SHARDS_MOVES": "1"}
 
     def write_config(self):
         with open(self.config + ".new", "w", encoding="utf-8") as file:
