@@ -68,6 +68,7 @@ struct catalogue_entry {
     struct stream_lane *lane; /* where its log is, or is to be; NULL: not known yet */
     struct late *late;        /* it is opened later (jetstream_late.c); NULL: that was done */
     bool offline;             /* a replica here could not be opened in this life */
+    enum err offline_for;     /* why */
     bool preparing;           /* its log is being made */
     bool again;               /* it could not be made: in a while it is tried again */
     bool here_before;         /* its replica was to be here when this life began */

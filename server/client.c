@@ -318,6 +318,8 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
         return false;
     if (sub->max > 0 && sub->delivered >= sub->max)
         return false;
+    if (!client_sub_stands(sub))
+        return false;
     if (sub->filtered && !permissions_deliver(client->permissions, message->subject))
         return false;
     assert(size <= UINT32_MAX);

@@ -40,6 +40,7 @@
 #define CLIENTS_SPARE_SUM_MAX  (8u << 20) /* of all */
 
 #define CLIENT_LEAVE_PART 1024u /* subscriptions that leave at once: about half a millisecond */
+#define CLIENT_CHECK_PART 1024u /* that are looked at anew at once */
 
 /* Who publishes so often to what a server has itself (streams, acks, the API) is one of those who
  * are best on the shard of that; what goes to another shard counts against it. Up to the second
@@ -179,6 +180,10 @@ struct client {
     struct client_subs subs;
     bool leaving;                     /* client_leave_part has begun */
     struct client_subs_walk leave_at; /* of what it takes out next */
+    uint32_t unchecked;               /* of `subs`, those not of this round */
+    uint16_t round;                   /* of its rules */
+    uint16_t rounds;                  /* since all were of one */
+    struct client_subs_walk check_at; /* of what is looked at next */
     int64_t ping_due_ns;
     int64_t last_in_ns;
     int64_t rtt_taken_ns; /* when a ping was last answered; INT64_MIN: never */
@@ -282,10 +287,15 @@ void client_proof_done(struct client_proof *proof, int64_t now_ns);
 /*
  * Who may connect, and what they may do, has changed: clients->auth is the new, `before` what it
  * was. The client is ended if it would not be let in now; else it goes on as the user that it is
- * now, without the subscriptions that it may not have any more. Nothing of it points at the old
- * after.
+ * now, without the subscriptions that it may not have any more: nothing is delivered to those, and
+ * the shell lets all be looked at in parts. Nothing of it points at the old after.
  */
 void client_auth_changed(struct client *client, const struct auth *before);
+/* Looks at *most of those that were not looked at, and ends what is denied; *most: less what was
+ * done. True: none is left, or all are on their way out. */
+bool client_check_part(struct client *client, uint32_t *most);
+/* One that was not looked at yet: is it allowed? */
+bool client_sub_check(struct client_sub *sub);
 /* Has its account other options now than those that it was let in by? */
 bool client_account_renewed(const struct client *client);
 
@@ -324,6 +334,12 @@ static inline struct client_sub *client_sub_next(const struct client *client,
                                                  struct client_subs_walk *walk)
 {
     return client_subs_next(&client->subs, &client->clients->sub_pool, walk);
+}
+
+/* Is it allowed under the rules of now? */
+static inline bool client_sub_stands(struct client_sub *sub)
+{
+    return sub->round == sub->client->round || client_sub_check(sub);
 }
 
 static inline bool client_streams(const struct client *client)

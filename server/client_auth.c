@@ -506,55 +506,27 @@ static bool nobody_still(const struct auth *auth, const struct auth *before,
            bytes_equal(new->password, old->password);
 }
 
-static void remove_sub(struct client *client, struct client_sub *sub)
+/* What it was asked before, by rules that said the same of answers, it may answer still. */
+static void keep_grants(struct client *client, struct grants *before)
 {
-    struct bytes subject = sub_subject(&sub->sub), queue = sub_queue(&sub->sub);
-    struct buf text;
+    struct grants *now = client->grants;
 
-    buf_init(&text, SIZE_MAX / 2);
-    (void)buf_print(&text, "\"%.*s\"", BYTES_ARG(subject));
-    if (queue.size > 0)
-        (void)buf_print(&text, " using queue \"%.*s\"", BYTES_ARG(queue));
-    (void)buf_print(&text, " (sid \"%.*s\")", BYTES_ARG(client_sub_sid(sub)));
-    logger_info(client->clients->logger, "Removed sub %.*s for %.*s - not authorized",
-                BYTES_ARG(buf_bytes(&text)), BYTES_ARG(client_user_text(client)));
-    client_out_error(client, BYTES("Permissions Violation for Subscription to "), buf_bytes(&text),
-                     BYTES(""));
-    buf_deinit(&text);
-    client_sub_end(sub);
-}
-
-/* None is removed while they are walked. */
-static void check_subs(struct client *client)
-{
-    struct client_subs_walk walk = {0};
-    struct client_sub **denied = NULL, *sub;
-    size_t count = 0, capacity = 0;
-
-    while ((sub = client_sub_next(client, &walk)) != NULL) {
-        struct bytes subject = sub_subject(&sub->sub);
-
-        sub->filtered = client->permissions != NULL &&
-                        permissions_subscribe_leaks(client->permissions, subject);
-        if (client->permissions == NULL ||
-            permissions_subscribe(client->permissions, subject, sub_queue(&sub->sub)))
-            continue;
-        if (count == capacity) {
-            capacity = capacity == 0 ? 8 : capacity * 2;
-            denied = heap_resize(denied, capacity * sizeof(*denied));
-        }
-        denied[count++] = sub;
+    if (now != NULL && now->messages_max == before->messages_max &&
+        now->time_max_ns == before->time_max_ns) {
+        client->grants = before;
+        before = now;
     }
-    for (size_t i = 0; i < count; i++)
-        remove_sub(client, denied[i]);
-    heap_give(denied);
+    grants_deinit(before);
+    heap_give(before);
 }
 
 /* The same client under new rules, in the account that it was in. */
 static void rebind(struct client *client, const struct auth_user *user)
 {
-    bool counted = client->counted;
+    struct grants *grants = client->grants;
+    bool counted = client->counted, ruled = client->permissions != NULL;
 
+    client->grants = NULL;
     client_unbind(client);
     client->account = account_of(client, user);
     client->user = user;
@@ -563,7 +535,10 @@ static void rebind(struct client *client, const struct auth_user *user)
     bind_limits(client);
     bind_end(client);
     bind_permissions(client);
-    check_subs(client);
+    if (grants != NULL)
+        keep_grants(client, grants);
+    if (ruled || client->permissions != NULL)
+        client_check_begin(client);
 }
 
 /* What one that has to go is told. `now`: whom it would be, in another account. */

@@ -27,14 +27,20 @@ static void client_ok(struct client *client)
 /* ---- subscriptions ----------------------------------------------------------------------------
  */
 
+static void sub_remove(struct client *client, struct client_sub *sub)
+{
+    client->unchecked -= sub->round != client->round;
+    sublist_remove(&client->account->subs, &sub->sub);
+    client_subs_remove(&client->subs, &client->clients->sub_pool, sub);
+}
+
 void client_sub_end(struct client_sub *sub)
 {
     struct client *client = sub->client;
 
     if (client->trace)
         trace_unsubscribed(client, client_sub_sid(sub));
-    sublist_remove(&client->account->subs, &sub->sub);
-    client_subs_remove(&client->subs, &client->clients->sub_pool, sub);
+    sub_remove(client, sub);
 }
 
 void clients_retire(struct clients *clients)
@@ -51,24 +57,22 @@ void client_leave(struct client *client)
     for (struct client_subs_walk at = {0}; (sub = client_sub_next(client, &at)) != NULL;)
         sublist_remove(&client->account->subs, &sub->sub);
     client_subs_remove_all(&client->subs, pool);
+    client->unchecked = 0;
 }
 
 /* A walk passes over some when others are removed: it begins anew while any is left. */
 bool client_leave_part(struct client *client, uint32_t *most)
 {
-    struct client_subs_pool *pool = &client->clients->sub_pool;
     struct client_sub *sub;
 
     assert(client->deaf);
     client->leaving = true;
     for (; client->subs.count > 0 && *most > 0; --*most) {
         sub = client_sub_next(client, &client->leave_at);
-        if (sub != NULL) {
-            sublist_remove(&client->account->subs, &sub->sub);
-            client_subs_remove(&client->subs, pool, sub);
-        } else {
+        if (sub != NULL)
+            sub_remove(client, sub);
+        else
             client->leave_at = (struct client_subs_walk){0};
-        }
     }
     return client->subs.count == 0;
 }
@@ -84,6 +88,7 @@ static void sub_add(struct client *client, const struct proto_sub *said)
 
     sub->sub.kind = SUB_CLIENT;
     sub->client = client;
+    sub->round = client->round & (CLIENT_SUB_ROUNDS - 1);
     sub->filtered = client->permissions != NULL &&
                     permissions_subscribe_leaks(client->permissions, said->subject);
     sublist_add(&client->account->subs, &sub->sub, said->subject, said->queue);

@@ -12,6 +12,7 @@ static void sub_copy(const struct client_sub *sub, struct client_subs *subs, str
     copy->delivered = sub->delivered;
     copy->max = sub->max;
     copy->filtered = sub->filtered;
+    copy->round = sub->round;
     sublist_add(&account->subs, &copy->sub, sub_subject(&sub->sub), sub_queue(&sub->sub));
 }
 
@@ -47,6 +48,7 @@ void client_move(struct client *client, struct clients *to)
     assert(to != client->clients);
     assert(client->clients->retiring_count == 0);
     assert(client->proof == NULL);
+    assert(client->unchecked == 0);
     move_subs(client, to, account);
     unmark(client);
     if (client->counted) {

@@ -1,7 +1,7 @@
 /*
  * What the files of the client core share. Private to server/client*.c: client.c holds a client's
- * states and output, client_auth.c who it is and what it may, client_commands.c what the commands
- * do, client_input.c takes frames apart.
+ * states and output, client_auth.c who it is and what it may, client_check.c what it may not have
+ * any more, client_commands.c what the commands do, client_input.c takes frames apart.
  */
 #ifndef SERVER_CLIENT_PRIV_H
 #define SERVER_CLIENT_PRIV_H
@@ -56,6 +56,11 @@ static inline bool client_may_publish(struct client *client, struct bytes subjec
 bool client_may_subscribe(const struct client *client, const struct proto_sub *said);
 /* It was sent a message that it may answer. */
 void client_grant(struct client *client, struct bytes reply);
+
+/* client_check.c */
+
+/* Its rules are other ones. */
+void client_check_begin(struct client *client);
 
 /* client_delegate.c */
 struct client_question *client_question_make(const struct client *client,

@@ -152,10 +152,10 @@ struct client_sub *client_subs_add(struct client_subs *subs, struct client_subs_
     uint64_t number;
     uint32_t id;
 
-    assert(sid.size < 1u << 31);
+    assert(sid.size < 1u << CLIENT_SID_SIZE_BITS);
     sub = slab_take(&pool->slab, HEAD + sid.size, &id);
     memset(sub, 0, HEAD);
-    sub->sid_size = (uint32_t)sid.size & INT32_MAX;
+    sub->sid_size = (uint32_t)sid.size & ((1u << CLIENT_SID_SIZE_BITS) - 1);
     memcpy(sub->sid, sid.at, sid.size);
     if (is_number(sid, &number) && number_fits(subs, number))
         number_add(subs, number, id);

@@ -17,13 +17,18 @@
 
 struct client;
 
+#define CLIENT_SID_SIZE_BITS  21u /* more than a line has */
+#define CLIENT_SUB_ROUND_BITS 10u
+#define CLIENT_SUB_ROUNDS     (1u << CLIENT_SUB_ROUND_BITS)
+
 struct client_sub {
     struct sub sub;
     struct client *client;
     uint64_t delivered;
-    uint64_t max;          /* deliveries after which it ends; 0: none */
-    uint32_t filtered : 1; /* some of what it matches is denied to the client */
-    uint32_t sid_size : 31;
+    uint64_t max;                           /* deliveries after which it ends; 0: none */
+    uint32_t filtered : 1;                  /* some of what it matches is denied to the client */
+    uint32_t round : CLIENT_SUB_ROUND_BITS; /* of the client's rules, when it was found allowed */
+    uint32_t sid_size : CLIENT_SID_SIZE_BITS;
     uint8_t sid[];
 };
 

@@ -278,6 +278,8 @@ static void flush_open(struct connection *c)
         timers_arm(io_timers(c->owner->io), &c->auth, client->expires_ns);
     if (client->proof != NULL && !client->proof->begun)
         proof_begin(c);
+    if (client->unchecked > 0)
+        connection_check(c);
     pause_or_resume(c);
     if (client_streams(client) && c->owner->mover != NULL)
         connection_follow(c);
@@ -300,7 +302,7 @@ static void flush_ending(struct connection *c)
 
 static void flush_gone(struct connection *c)
 {
-    if (!c->stalled && !c->leaving)
+    if (!c->stalled && !c->leaving && !c->checking)
         connection_free(c);
 }
 
@@ -347,6 +349,7 @@ void connections_flush(struct connections *connections)
     struct client *client;
 
     connections_leave_turn(connections);
+    connections_check_turn(connections);
     while ((client = clients_dirty_next(&connections->clients)) != NULL)
         connection_flush(connection_of(client));
 }
@@ -484,6 +487,7 @@ void connections_init(struct connections *connections, struct io *io, const stru
 {
     *connections = (struct connections){.io = io, .stall.fire = stall_fired, .places = INT64_MAX};
     connections_leave_init(connections);
+    connections_check_init(connections);
     closed_clients_init(&connections->closed, options->max_closed_clients);
     map64_init(&connections->by_id, seed ^ 1);
     clients_init(&connections->clients, options, info, logger, seed);
@@ -507,35 +511,11 @@ void connections_deinit(struct connections *connections)
     connections_callouts_drop(connections);
     timers_cancel(timers, &connections->stall);
     timers_cancel(timers, &connections->leave);
+    timers_cancel(timers, &connections->check);
     deflater_destroy(connections->deflater);
     closed_clients_deinit(&connections->closed);
     map64_deinit(&connections->by_id);
     clients_deinit(&connections->clients);
-}
-
-void connections_auth_changed(struct connections *connections, const struct auth *before)
-{
-    for (struct connection *c = connections->all; c != NULL; c = c->next)
-        client_auth_changed(&c->client, before);
-}
-
-void connections_account_renewed(struct connections *connections, const struct auth *auth)
-{
-    for (struct connection *c = connections->all; c != NULL; c = c->next) {
-        if (client_account_renewed(&c->client))
-            client_auth_changed(&c->client, auth);
-    }
-}
-
-int64_t connections_end_surplus(struct connections *connections, int64_t too_many)
-{
-    for (struct connection *c = connections->all; c != NULL && too_many > 0; c = c->next) {
-        if (c->client.state != CLIENT_OPEN)
-            continue;
-        client_end(&c->client, "maximum connections exceeded", "Maximum Connections Exceeded");
-        too_many--;
-    }
-    return too_many;
 }
 
 void connections_inform(struct connections *connections)

@@ -47,7 +47,11 @@ struct connections {
     struct connection *leaving_first; /* ended, with subscriptions that are still to leave */
     struct connection *leaving_last;
     struct timer leave;
-    uint32_t leave_most;             /* so many more may leave at once in this flush */
+    uint32_t leave_most;               /* so many more may leave at once in this flush */
+    struct connection *checking_first; /* with subscriptions that are still to be looked at */
+    struct connection *checking_last;
+    struct timer check;
+    uint32_t check_most;             /* so many more may be looked at in this flush */
     struct proof_work *proofs_first; /* waiting, in the order they came */
     struct proof_work *proofs_last;
     size_t proofs_running;
@@ -90,12 +94,6 @@ void connections_limit(struct connections *connections, int64_t places);
 /* Once per turn: sends, pauses, closes what there is to be. */
 void connections_flush(struct connections *connections);
 
-/* Who may connect has changed: client_auth_changed. */
-void connections_auth_changed(struct connections *connections, const struct auth *before);
-/* The same for those alone whose account has other options now than when they came. */
-void connections_account_renewed(struct connections *connections, const struct auth *auth);
-/* Ends so many that are open, for there are too many; returns how many it could not. */
-int64_t connections_end_surplus(struct connections *connections, int64_t too_many);
 /* INFO again, to all that take it. */
 void connections_inform(struct connections *connections);
 /* Ends one of them, any. False: there is none that is open. */
@@ -107,5 +105,17 @@ void connections_pause(struct connections *connections);
 void connections_end(struct connections *connections, const char *reason);
 /* Closes all without that. */
 void connections_doom(struct connections *connections, const char *reason);
+
+/* ---- those of `count` shards, while all rest, the newest first (connections_all.c) ------------
+ */
+
+/* Who may connect has changed: client_auth_changed. */
+void connections_auth_changed(struct connections *const *all, unsigned count,
+                              const struct auth *before);
+/* The same for those alone whose account has other options now than when they came. */
+void connections_account_renewed(struct connections *const *all, unsigned count,
+                                 const struct auth *auth);
+/* Ends so many that are open, for there are too many. */
+void connections_end_surplus(struct connections *const *all, unsigned count, int64_t too_many);
 
 #endif

@@ -9,14 +9,14 @@
 static bool is_settled(const struct client *client)
 {
     return client->state == CLIENT_OPEN && client->connected && !client->unproven &&
-           client->proof == NULL && client->late.size == 0 &&
+           client->proof == NULL && client->late.size == 0 && client->unchecked == 0 &&
            client->subs.count <= CONNECTION_MOVE_SUBS_MAX;
 }
 
 static bool may_move(const struct connection *c)
 {
     return c->owner->mover != NULL && !c->moving && !c->closing && !c->gone && !c->stalled &&
-           !c->leaving && (c->secure == SECURE_OFF || c->secure == SECURE_ON) &&
+           !c->leaving && !c->checking && (c->secure == SECURE_OFF || c->secure == SECURE_ON) &&
            is_settled(&c->client);
 }
 
@@ -162,7 +162,7 @@ static void move(struct connection *c, struct connections *to)
 static void move_or_stay(struct connection *c, struct connections *to)
 {
     assert(c->parted && !c->stalled && !c->paused);
-    if (to != c->owner && !c->leaving && is_settled(&c->client))
+    if (to != c->owner && !c->leaving && !c->checking && is_settled(&c->client))
         move(c, to);
     c->parted_next = c->owner->arriving;
     c->owner->arriving = c;

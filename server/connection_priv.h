@@ -3,7 +3,8 @@
  * holds a connection's life and its sending, connection_tls.c what stands between it and the socket
  * when that is encrypted, connection_websocket.c what stands there when it speaks over one,
  * connection_proofs.c the passwords that workers prove, connection_callout.c those whom others let
- * in, connection_leave.c how subscriptions end, connection_move.c how one goes to another shard.
+ * in, connection_leave.c how subscriptions end, connection_check.c how they are looked at anew,
+ * connection_move.c how one goes to another shard, connections_all.c what is asked of those of all.
  */
 #ifndef SERVER_CONNECTION_PRIV_H
 #define SERVER_CONNECTION_PRIV_H
@@ -36,14 +37,16 @@ struct connection {
     struct connection *next;
     struct connection *stalled_next;
     struct connection *leaving_next;
-    bool stalled; /* in the list */
-    bool leaving; /* in that list: some of its subscriptions are still to leave */
-    bool paused;  /* as the socket knows it */
-    bool closing; /* io_sock_close was called */
-    bool gone;    /* closed: freed as soon as no list holds it */
-    bool moving;  /* to another shard, as soon as no send is in flight... */
-    bool parting; /* ...it lets go of its socket... */
-    bool parted;  /* ...and has, so that nothing is done with it until it has arrived */
+    struct connection *checking_next;
+    bool stalled;  /* in the list */
+    bool leaving;  /* in that list: some of its subscriptions are still to leave */
+    bool checking; /* in that: some are still to be looked at */
+    bool paused;   /* as the socket knows it */
+    bool closing;  /* io_sock_close was called */
+    bool gone;     /* closed: freed as soon as no list holds it */
+    bool moving;   /* to another shard, as soon as no send is in flight... */
+    bool parting;  /* ...it lets go of its socket... */
+    bool parted;   /* ...and has, so that nothing is done with it until it has arrived */
     uint8_t move_to;
     int64_t released; /* once parted: the socket on its way */
     struct connection *parted_next;
@@ -98,6 +101,14 @@ void connections_leave_turn(struct connections *connections);
 void connection_leave(struct connection *c);
 /* It goes on, but they are to leave, in further turns. */
 void connection_leave_first(struct connection *c);
+
+/* ---- connection_check.c */
+
+void connections_check_init(struct connections *connections);
+/* A flush begins. */
+void connections_check_turn(struct connections *connections);
+/* Its subscriptions are looked at, what is much in further turns. */
+void connection_check(struct connection *c);
 
 /* ---- connection_tls.c */
 

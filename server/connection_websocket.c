@@ -93,12 +93,20 @@ static size_t message_max(const struct connection *c)
     return most < (int64_t)FRAMES_MESSAGE_MAX ? (size_t)most : FRAMES_MESSAGE_MAX;
 }
 
+/* Some clients measure a frame by max_payload, as message_max. */
+static size_t frame_max(const struct connection *c, bool browser)
+{
+    size_t most = browser ? FRAME_BROWSER_MAX : FRAME_MAX, message = message_max(c);
+
+    return message > 0 && message < most ? message : most;
+}
+
 static void begin_frames(struct connection *c, const struct upgrade *said)
 {
     struct websocket *websocket = c->websocket;
     struct frames_options options = {
         .message_max = message_max(c),
-        .frame_max = said->browser ? FRAME_BROWSER_MAX : SIZE_MAX,
+        .frame_max = frame_max(c, said->browser),
         .deflater = said->compressed ? deflater_of(c->owner) : NULL,
         .whole = said->safari,
     };

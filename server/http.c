@@ -19,6 +19,8 @@ struct http_connection {
     struct tls *tls;   /* NULL: it is plain */
     struct buf flight; /* what TLS makes of all that is sent */
     bool answered;
+    bool waits; /* its request was read, and there is no answer yet */
+    int64_t since_ns;
 };
 
 /* ---- reading a request ------------------------------------------------------------------------
@@ -149,19 +151,53 @@ static void answer_send(struct http_connection *c, const struct http_answer *ans
     encrypted_send(c);
 }
 
+static void fired(struct timer *timer)
+{
+    (void)timer;
+}
+
+static void wait(struct http_connection *c)
+{
+    struct http *http = c->owner;
+    struct io *io = c->guest.owner->io;
+
+    if (!c->waits)
+        guest_deadline(&c->guest, DEADLINE_NS);
+    c->waits = true;
+    http->waiting = true;
+    if (!timer_armed(&http->timer))
+        timers_arm(io_timers(io), &http->timer, io_now(io) + HTTP_WAIT_NS);
+}
+
 static void answer(struct http_connection *c)
 {
     struct http_answer answer = {.status = 400, .content_type = "text/plain; charset=utf-8"};
-    struct http_request request;
+    struct http_request request = {.since_ns = c->since_ns};
     bool body_wanted = true;
 
-    c->answered = true;
     answer.body = &c->answer_body;
-    if (read_request(buf_bytes(&c->head), &request, &body_wanted))
-        c->owner->serve(c->owner->context, &request, &answer);
-    else
+    if (!read_request(buf_bytes(&c->head), &request, &body_wanted)) {
         (void)BUF_ADD(&c->answer_body, "400 Bad Request");
+    } else if (!c->owner->serve(c->owner->context, &request, &answer)) {
+        wait(c);
+        return;
+    }
+    c->waits = false;
+    c->answered = true;
     answer_send(c, &answer, body_wanted);
+}
+
+void http_turn(struct http *http)
+{
+    if (!http->waiting)
+        return;
+    http->waiting = false;
+    for (struct guest *guest = http->guests.all; guest != NULL; guest = guest->next) {
+        struct http_connection *c = owner_of(guest, struct http_connection, guest);
+
+        if (c->waits && !guest->closing)
+            answer(c);
+    }
 }
 
 static void refuse_size(struct http_connection *c)
@@ -183,12 +219,14 @@ static bool head_whole(struct bytes head)
 
 static void take(struct http_connection *c, struct bytes b)
 {
-    if (c->answered || c->guest.closing)
+    if (c->answered || c->waits || c->guest.closing)
         return;
     if (!buf_add(&c->head, b))
         refuse_size(c);
-    else if (head_whole(buf_bytes(&c->head)))
+    else if (head_whole(buf_bytes(&c->head))) {
+        c->since_ns = io_now(c->guest.owner->io);
         answer(c);
+    }
 }
 
 static void decrypt(struct http_connection *c, struct bytes b)
@@ -244,12 +282,13 @@ static const struct guest_events events = {
 
 void http_init(struct http *http, struct io *io, http_serve_fn *serve, void *context)
 {
-    *http = (struct http){.serve = serve, .context = context};
+    *http = (struct http){.serve = serve, .context = context, .timer.fire = fired};
     guests_init(&http->guests, io, &events, HTTP_CONNECTIONS_MAX);
 }
 
 void http_deinit(struct http *http)
 {
+    timers_cancel(io_timers(http->guests.io), &http->timer);
     guests_deinit(&http->guests);
 }
 

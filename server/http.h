@@ -17,6 +17,7 @@ struct tls_context;
 struct http_request {
     struct bytes path;  /* up to the query */
     struct bytes query; /* behind '?', may be empty */
+    int64_t since_ns;   /* when it had come */
 };
 
 struct http_answer {
@@ -25,13 +26,20 @@ struct http_answer {
     struct buf *body;
 };
 
-typedef void http_serve_fn(void *context, const struct http_request *request,
+/* False: there is no answer yet, and nothing was written. It is asked again in each turn, and some
+ * time before the connection's deadline for the last time: before HTTP_WAIT_NS have passed, and
+ * once after. */
+typedef bool http_serve_fn(void *context, const struct http_request *request,
                            struct http_answer *answer);
+
+#define HTTP_WAIT_NS INT64_C(3000000000) /* of the answer's 5 seconds */
 
 struct http {
     struct guests guests;
     http_serve_fn *serve;
     void *context;
+    bool waiting;       /* somebody has had no answer yet */
+    struct timer timer; /* its only purpose is that the loop turns when that is too long */
 };
 
 void http_init(struct http *http, struct io *io, http_serve_fn *serve, void *context);
@@ -40,6 +48,8 @@ void http_deinit(struct http *http);
 
 /* Takes over the socket. `tls`: it begins with a handshake; NULL: it is plain. */
 void http_accept(struct http *http, struct io_sock *sock, struct tls_context *tls);
+/* Once per turn: whoever waits is served. */
+void http_turn(struct http *http);
 /* Closes all. */
 void http_end(struct http *http);
 

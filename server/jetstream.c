@@ -180,17 +180,6 @@ struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct a
     return all;
 }
 
-/* Whoever asks has to know what its log says of its config. */
-static void open_mirror(struct jetstream *jetstream, struct catalogue_entry *entry,
-                        const struct account *account, struct bytes name)
-{
-    const struct stream_source *origin = entry->readable ? entry->config.mirror : NULL;
-
-    if (origin != NULL && bytes_equal(origin->name, name) &&
-        bytes_equal(entry->assigned.account, account_name(account)))
-        jetstream_late_open(jetstream, entry);
-}
-
 static bool mirrors(const struct catalogue_entry *entry, const struct account *account,
                     struct bytes name)
 {
@@ -209,10 +198,8 @@ struct catalogue_entry **jetstream_mirrors(struct jetstream *jetstream, struct a
     size_t found = 0;
 
     *count = 0;
-    for (size_t at = 0; (entry = table_next(by_name, &at)) != NULL;) {
-        open_mirror(jetstream, entry, account, name);
+    for (size_t at = 0; (entry = table_next(by_name, &at)) != NULL;)
         found += mirrors(entry, account, name);
-    }
     all = found > 0 ? ARENA_ARRAY(arena, struct catalogue_entry *, found) : NULL;
     if (all == NULL)
         return NULL;

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "server/server.h"
 
+struct catalogue_entry;
 struct jetstream;
 
 struct jetstream_stats {
@@ -31,10 +32,12 @@ void jetstream_going_on(struct jetstream *jetstream);
 uint64_t jetstream_incarnation(const struct jetstream *jetstream);
 /* How many files streams will take that are not open yet. Blocking, the first time. */
 uint64_t jetstream_late_files(struct jetstream *jetstream);
-/* Every stream is open when this returns, but for those that want for something (jetstream_trouble
- * says so): what is said of all of them is right. Blocking, right after a start; not from inside a
- * publish. */
-void jetstream_complete(struct jetstream *jetstream);
+/* Is every stream open, but for those that want for something (jetstream_trouble says so)? Then
+ * what is said of all of them is right. If not, they are opened as fast as others can be served
+ * beside: whoever waits asks again in a later turn. */
+bool jetstream_known(struct jetstream *jetstream);
+/* Of how many that is to wait for. */
+size_t jetstream_late_count(const struct jetstream *jetstream);
 /* The server ends soon: whoever waits for messages is told. */
 void jetstream_say_shutdown(struct jetstream *jetstream);
 bool jetstream_idle(const struct jetstream *jetstream);
@@ -53,7 +56,7 @@ void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *
 /* Why the server is not to be relied on; without a stream it is the metadata, or something broken.
  */
 struct jetstream_trouble {
-    const char *why;
+    const char *why, *reason;     /* the second: why that is; NULL: no more is known */
     struct bytes account, stream; /* the catalogue's */
 };
 
@@ -63,5 +66,9 @@ struct jetstream_trouble {
  * of: `out` says it. Who restarts servers one after the other waits for false.
  */
 bool jetstream_trouble(struct jetstream *jetstream, bool meta_only, struct jetstream_trouble *out);
+/* The streams that could not be opened, one after the other, from *at == NULL on; false: there is
+ * no other. */
+bool jetstream_offline_next(const struct jetstream *jetstream, const struct catalogue_entry **at,
+                            struct jetstream_trouble *out);
 
 #endif

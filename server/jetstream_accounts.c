@@ -109,7 +109,7 @@ bool jetstream_has_streams(const struct jetstream *jetstream, const struct accou
 {
     for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
-        if (is_of(entry, account) && !entry->offline)
+        if (is_of(entry, account) && (!entry->offline || entry->late != NULL))
             return true;
     }
     return false;
@@ -133,7 +133,6 @@ static void spaces_prune(struct jetstream *jetstream)
 
 void jetstream_accounts_changed(struct jetstream *jetstream)
 {
-    jetstream_complete(jetstream); /* what they have may be counted now */
     spaces_prune(jetstream);
     jetstream_spaces_make(jetstream);
     jetstream_quotas_configured(jetstream);

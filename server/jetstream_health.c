@@ -43,13 +43,46 @@ static const char *entry_trouble(const struct jetstream *jetstream,
                : "stream catching up";
 }
 
+const char *jetstream_offline_text(enum err err)
+{
+    return err == ERR_FULL ? "too many open files" : err_text(err);
+}
+
+/* Of an account without JetStream they are closed as the operator wishes. */
+static bool is_offline(const struct catalogue_entry *entry)
+{
+    return entry->offline && !entry->removed && entry->offline_for != ERR_ACCESS;
+}
+
+bool jetstream_offline_next(const struct jetstream *jetstream, const struct catalogue_entry **at,
+                            struct jetstream_trouble *out)
+{
+    const struct catalogue_entry *entry = *at != NULL ? (*at)->next : jetstream->catalogue.first;
+
+    while (entry != NULL && !is_offline(entry))
+        entry = entry->next;
+    *at = entry;
+    if (entry == NULL)
+        return false;
+    *out = (struct jetstream_trouble){
+        .why = entry->late != NULL ? "it could not be opened yet" : "it could not be opened",
+        .reason = jetstream_offline_text(entry->offline_for),
+        .account = entry->assigned.account,
+        .stream = entry->config.name,
+    };
+    return true;
+}
+
 bool jetstream_trouble(struct jetstream *jetstream, bool meta_only, struct jetstream_trouble *out)
 {
+    const struct catalogue_entry *at = NULL;
     uint64_t self;
 
+    if (jetstream_offline_next(jetstream, &at, out))
+        return true;
     *out = (struct jetstream_trouble){.why = jetstream->unhealthy};
-    if (out->why == NULL && jetstream->late.lacking.first != NULL)
-        out->why = "a stream could not be opened yet";
+    if (out->why == NULL && jetstream->late.closed.first != NULL)
+        out->why = "streams are being opened since the start";
     if (out->why != NULL || !jetstream_clustered(jetstream))
         return out->why != NULL;
     out->why = meta_trouble(jetstream);

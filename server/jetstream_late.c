@@ -6,7 +6,8 @@
  * them opened.
  *
  * Opening one is what it was when the start did it: its log is recovered and synced before anything
- * is answered from it. One of many messages is opened over several turns (jetstream_opening.c).
+ * is answered from it. One that takes more than a step's work is opened over several turns
+ * (jetstream_opening.c), and whoever wants to know something of it waits.
  */
 #include "base/heap.h"
 #include "raft/replica.h"
@@ -17,7 +18,7 @@
 
 /* In a turn: until so many are open, or have so much. Each costs reads and some syncs, which are
  * under way together; what it holds costs 0.1 us a message, and what stands above its state block
- * 0.3 ms a mebibyte. */
+ * 0.3 ms a mebibyte: of one that is not opened in steps there is no more than some of these. */
 #define SLICE_STREAMS  8u
 #define SLICE_HURRIED  64u
 #define SLICE_MESSAGES 20000u
@@ -192,9 +193,10 @@ static void look_held(struct jetstream *jetstream)
 /* ---- opening ----------------------------------------------------------------------------------
  */
 
+/* ERR_BUSY: the disk is not done with an opening of it that was given up. */
 static bool passes(enum err err)
 {
-    return err == ERR_FULL || err == ERR_NO_MEMORY || err == ERR_NO_SPACE;
+    return err == ERR_FULL || err == ERR_NO_MEMORY || err == ERR_NO_SPACE || err == ERR_BUSY;
 }
 
 bool jetstream_late_lacks(struct jetstream *jetstream, const struct catalogue_entry *entry,
@@ -208,9 +210,8 @@ bool jetstream_late_lacks(struct jetstream *jetstream, const struct catalogue_en
     if (late->lacks_ns == 0) {
         late->lacks_ns = now_ns;
         logger_warn(server_logger(jetstream->server),
-                    "Stream '%.*s' can not be opened yet: %s%s: it is tried again",
-                    BYTES_ARG(entry->config.name), err_text(err),
-                    err == ERR_FULL ? " (too many open files)" : "");
+                    "Stream '%.*s' can not be opened yet: %s: it is tried again",
+                    BYTES_ARG(entry->config.name), jetstream_offline_text(err));
     }
     if (now_ns - late->lacks_ns >= GIVEUP_NS)
         return false;
@@ -227,8 +228,24 @@ static void shut(struct jetstream *jetstream, struct late *late)
     log_time_raise(&jetstream->log_time, jetstream->time_floor_ns);
 }
 
-/* What it still has to sync may be put off. */
-static void open_one(struct jetstream *jetstream, struct late *late)
+/* What it still has to sync may be put off. False: it takes more than a step's work, and is opened
+ * in steps, as those whose state is large. */
+static bool open_at_once(struct jetstream *jetstream, struct late *late)
+{
+    late->opening = true;
+    late->lack = OK;
+    late->heavy = !jetstream_opening_at_once(jetstream, late->entry);
+    if (late->heavy) {
+        late->opening = false;
+        return false;
+    }
+    take_out(&jetstream->late.closed, late);
+    shut(jetstream, late);
+    return true;
+}
+
+/* The same whatever it takes. */
+static void open_whole(struct jetstream *jetstream, struct late *late)
 {
     take_out(&jetstream->late.closed, late);
     late->opening = true;
@@ -251,6 +268,7 @@ static void put_back(struct late *late)
     late->opening = false;
     late->again_ns = io_now(server_io(jetstream->server)) + AGAIN_NS;
     late->entry->offline = true; /* as long as it is so */
+    late->entry->offline_for = late->lack;
     door_listen(late->door);
     add_last(&jetstream->late.lacking, late);
 }
@@ -327,6 +345,8 @@ static void step(struct jetstream *jetstream)
 /* ---- in one go --------------------------------------------------------------------------------
  */
 
+/* Nobody is left who does so of one that is large, but for the catalogue, if an operation about the
+ * stream was under way before it was asked for. */
 void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct late *late = entry->late;
@@ -336,7 +356,7 @@ void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *en
     if (late->steps)
         give_up_steps(jetstream);
     jetstream_lanes_settle_later(jetstream);
-    open_one(jetstream, late);
+    open_whole(jetstream, late);
     jetstream_lanes_settle(jetstream);
     opened(late);
     look_held(jetstream);
@@ -374,6 +394,15 @@ static bool is_due(const struct late *late)
     return is_wanted(late) || io_now(server_io(late->jetstream->server)) >= due_ns(late);
 }
 
+/* Behind all others, unless somebody waits for it. */
+static void comes_last(struct late *late)
+{
+    if (is_wanted(late))
+        return;
+    take_out(&late->jetstream->late.closed, late);
+    add_last(&late->jetstream->late.closed, late);
+}
+
 static void weigh(struct late *late)
 {
     struct jetstream *jetstream = late->jetstream;
@@ -384,10 +413,8 @@ static void weigh(struct late *late)
     late->weighed = true;
     late->heavy = log_block_bytes(jetstream_lane(jetstream, late->entry)->store,
                                   late->entry->assigned.id) > (most > 0 ? most : HEAVY_BYTES);
-    if (!late->heavy || is_wanted(late))
-        return;
-    take_out(&jetstream->late.closed, late);
-    add_last(&jetstream->late.closed, late);
+    if (late->heavy)
+        comes_last(late);
 }
 
 /* It is being opened, or waits for another that is. */
@@ -410,18 +437,29 @@ static struct late *next_due(struct jetstream *jetstream)
     return NULL;
 }
 
-static void open_some(struct jetstream *jetstream, unsigned most, bool in_steps)
+/* Where it cannot be opened in steps, there is a reason why it cannot be opened. */
+static bool begin(struct jetstream *jetstream, struct late *late)
+{
+    if (late->heavy && begin_steps(late))
+        return false;
+    if (open_at_once(jetstream, late))
+        return true;
+    comes_last(late);
+    return false;
+}
+
+static void open_some(struct jetstream *jetstream, unsigned most)
 {
     struct late *open[SLICE_HURRIED], *late;
-    unsigned count = 0;
+    unsigned count = 0, looked = 0;
     uint64_t cost = 0;
 
     jetstream_lanes_settle_later(jetstream);
-    while (count < most && cost < SLICE_MESSAGES && (late = next_due(jetstream)) != NULL) {
-        if (in_steps && begin_steps(late))
+    while (looked < most && cost < SLICE_MESSAGES && (late = next_due(jetstream)) != NULL) {
+        looked++;
+        if (!begin(jetstream, late))
             continue;
         open[count++] = late;
-        open_one(jetstream, late);
         cost += cost_of(late->entry);
     }
     jetstream_lanes_settle(jetstream);
@@ -506,33 +544,32 @@ void jetstream_late_turn(struct jetstream *jetstream)
     try_again(jetstream, io_now(server_io(jetstream->server)));
     step(jetstream);
     if (next_due(jetstream) != NULL)
-        open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS, true);
+        open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS);
     arm(jetstream);
 }
 
-void jetstream_complete(struct jetstream *jetstream)
+bool jetstream_known(struct jetstream *jetstream)
 {
-    jetstream->late.hurry = true;
-    give_up_steps(jetstream);
-    while (jetstream->late.closed.first != NULL)
-        open_some(jetstream, SLICE_HURRIED, false);
+    struct jetstream_late *late = &jetstream->late;
+
+    if (late->closed.first == NULL)
+        return true;
+    if (!late->hurry || !jetstream_opening_waits(jetstream))
+        jetstream_awake(jetstream);
+    late->hurry = true;
+    return false;
 }
 
 bool jetstream_is_complete(struct jetstream *jetstream)
 {
-    if (jetstream->late.closed.first == NULL && jetstream->late.lacking.first == NULL)
-        return true;
-    if (jetstream->late.closed.first != NULL &&
-        !(jetstream->late.hurry && jetstream_opening_waits(jetstream)))
-        jetstream_awake(jetstream);
-    jetstream->late.hurry = true;
-    return false;
+    return jetstream_known(jetstream) && jetstream->late.lacking.first == NULL;
 }
 
 bool jetstream_need(struct jetstream *jetstream, struct account *account, struct bytes name)
 {
     struct catalogue_entry *entry = jetstream_entry(jetstream, account, name);
     struct late *late = entry != NULL ? entry->late : NULL;
+    bool open;
 
     if (late == NULL || late->again_ns != 0)
         return true;
@@ -540,7 +577,13 @@ bool jetstream_need(struct jetstream *jetstream, struct account *account, struct
     weigh(late);
     if (late->heavy)
         return false;
-    jetstream_late_open(jetstream, entry);
+    jetstream_lanes_settle_later(jetstream);
+    open = open_at_once(jetstream, late);
+    jetstream_lanes_settle(jetstream);
+    if (!open)
+        return false;
+    opened(late);
+    look_held(jetstream);
     return true;
 }
 
@@ -574,8 +617,23 @@ void jetstream_late_drop(struct jetstream *jetstream)
     drop_all(&jetstream->late.lacking);
 }
 
-/* ---- what they will need ----------------------------------------------------------------------
+/* ---- how many, and what they will need
+ * ----------------------------------------------------------------------
  */
+
+static size_t count_of(const struct late_list *list)
+{
+    size_t count = 0;
+
+    for (const struct late *late = list->first; late != NULL; late = late->next)
+        count++;
+    return count;
+}
+
+size_t jetstream_late_count(const struct jetstream *jetstream)
+{
+    return count_of(&jetstream->late.closed);
+}
 
 static uint64_t files_of(struct jetstream *jetstream, struct late_list *list)
 {

@@ -1,7 +1,7 @@
 /*
- * jetstream_opening: a stream of many messages is opened over several turns of the loop, a few
- * milliseconds of work in each (docs/architecture.md, A start). One at a time: the others of its
- * size are opened behind it.
+ * jetstream_opening: a stream is opened at once if that is no more than a step's work, else over
+ * several turns of the loop, a few milliseconds of work in each (docs/architecture.md, A start).
+ * One of those at a time: the others of their size are opened behind it.
  */
 #include "server/jetstream_priv.h"
 #include "storage/log.h"
@@ -12,6 +12,25 @@
 static void is_ready(void *context)
 {
     jetstream_awake(context); /* the step is this turn's, or the next one's */
+}
+
+bool jetstream_opening_at_once(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    uint64_t work = server_options(jetstream->server)->sim.late_at_once;
+    struct log_pace pace = {.work = work > 0 ? work : WORK};
+    struct stream *stream = jetstream_entry_opening(jetstream, entry, &pace);
+    enum err err;
+
+    if (stream == NULL) {
+        jetstream_entry_open(jetstream, entry); /* which says why it cannot be */
+        return true;
+    }
+    err = stream_opening_step(stream);
+    if (err == ERR_AGAIN)
+        stream_close(stream, false);
+    else
+        jetstream_entry_opened(jetstream, entry, err == OK ? stream : NULL, err);
+    return err != ERR_AGAIN;
 }
 
 bool jetstream_opening_begin(struct jetstream *jetstream, struct catalogue_entry *entry)

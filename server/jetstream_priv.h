@@ -271,6 +271,9 @@ void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);
 void jetstream_entries_again(struct timer *timer);
 
+/* jetstream_health.c: why one is offline. */
+const char *jetstream_offline_text(enum err err);
+
 /* It is in the catalogue no more, and will be freed. Its files stay. */
 void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry);
 
@@ -296,9 +299,11 @@ bool jetstream_late_waits(const struct jetstream *jetstream);
 /* The server ends: they stay as they are. */
 void jetstream_late_drop(struct jetstream *jetstream);
 
-/* ---- jetstream_opening.c: a stream that is opened over several turns
+/* ---- jetstream_opening.c: a stream that is opened, over several turns if it is large
  * ------------------------------------ */
 
+/* If that is little work; blocking. False: it is more, and the stream is closed as it was. */
+bool jetstream_opening_at_once(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* None is under way. False: it cannot be; jetstream_entry_open says why. */
 bool jetstream_opening_begin(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* It is the disk's turn: the loop is awake when that is over. */

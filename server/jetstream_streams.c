@@ -278,6 +278,7 @@ static void report_offline(struct jetstream *jetstream, struct catalogue_entry *
     if (jetstream_late_lacks(jetstream, entry, err))
         return;
     entry->offline = true;
+    entry->offline_for = err;
     if (err == ERR_ACCESS) { /* the operator's wish; it is opened when that has changed */
         logger_warn(logger_of(jetstream),
                     "Stream '%.*s' stays closed: JetStream is not enabled for account '%.*s'",
@@ -286,7 +287,7 @@ static void report_offline(struct jetstream *jetstream, struct catalogue_entry *
     }
     jetstream->unhealthy = "a stream could not be opened";
     logger_error(logger_of(jetstream), "Stream '%.*s' could not be opened: %s",
-                 BYTES_ARG(entry->config.name), err_text(err));
+                 BYTES_ARG(entry->config.name), jetstream_offline_text(err));
 }
 
 /* A disk that is full or fails: the others go on without this replica until it can be made, or with

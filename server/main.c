@@ -248,12 +248,13 @@ static int run(struct program *program, struct io *io)
 
 /* Tests run servers that were written for one shard with several. */
 #define SHARDS_TEST      "MILLRACE_SHARDS_TEST"
-#define SHARDS_TEST_MOST 4u /* of "auto", where each pretends to be busy now and then */
+#define SHARDS_TEST_MOST 4u /* of "auto", where each pretends to be busy, and "storm" */
 #define SHARDS_MOVES     "MILLRACE_SHARDS_MOVES" /* set: so they do where there are so many */
 
 /* Counts that are none: as many as are needed. */
 #define SHARDS_PLANNED UINT64_C(0)
 #define SHARDS_FEIGNED UINT64_MAX
+#define SHARDS_STORM   (UINT64_MAX - 1) /* likewise, and clients move without a rest */
 
 /* Likewise, stores with several lanes. */
 #define LANES_TEST "MILLRACE_LANES_TEST"
@@ -290,6 +291,8 @@ static bool begin_shards(struct program *program, uint64_t count)
 {
     if (count == SHARDS_FEIGNED)
         server_shards_plan(program->server, SHARDS_TEST_MOST, &shard_threads_feigned);
+    else if (count == SHARDS_STORM)
+        server_shards_plan(program->server, SHARDS_TEST_MOST, &shard_threads_storm);
     else if (count == SHARDS_PLANNED)
         plan_shards(program);
     else if (count > 1)
@@ -305,9 +308,9 @@ static bool read_shards(struct program *program, uint64_t *count)
     const char *wanted = getenv(SHARDS_TEST);
 
     *count = shards == SHARDS_AUTO ? SHARDS_PLANNED : (uint64_t)shards;
-    if (wanted == NULL || strcmp(wanted, "auto") != 0)
+    if (wanted == NULL || (strcmp(wanted, "auto") != 0 && strcmp(wanted, "storm") != 0))
         return read_test(program, SHARDS_TEST, count);
-    *count = SHARDS_FEIGNED;
+    *count = wanted[0] == 'a' ? SHARDS_FEIGNED : SHARDS_STORM;
     return true;
 }
 

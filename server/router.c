@@ -689,7 +689,7 @@ struct client_sub *router_client_sub(struct router *router, struct account *acco
         for (uint32_t n = 0; n < set->count; n++) {
             struct client_sub *sub = owner_of(sub_set_subs(set)[n], struct client_sub, sub);
 
-            if (sub->client == client)
+            if (sub->client == client && client_sub_stands(sub))
                 return sub;
         }
     }

@@ -33,6 +33,7 @@ static struct account_family *family_create(struct account *first)
 
     atomic_init(&family->news, first->subs.generation + 1);
     atomic_init(&family->connections, (int64_t)first->connections);
+    atomic_init(&family->leaves, (int64_t)first->leaf_connections);
     family->members[0] = first;
     return family;
 }

@@ -46,7 +46,7 @@ bool deliver_traced(struct delivery *delivery, struct client_sub *sub)
     enum trace_export export = message_trace_exported(message->trace);
 
     /* What takes a moment to leave the index is none of its receivers any more. */
-    if (sub->client->leaving)
+    if (sub->client->leaving || !client_sub_stands(sub))
         return client_deliver(sub, message);
     if (export != TRACE_HOME)
         message_trace_exports(message->trace, sub->client->account, message_sent_to(message));

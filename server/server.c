@@ -80,6 +80,7 @@ static void turn(void *context)
     if (server->jetstream != NULL)
         jetstream_turn(server->jetstream);
     system_turn(&server->system);
+    http_turn(&server->monitor.http);
     quiesce_further(server);
     server_shards_flush(server);
     leaves_flush(server->leaves);

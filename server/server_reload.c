@@ -56,27 +56,25 @@ static void take_accounts(struct server *server, const struct auth_options *opti
 static void end_surplus(struct server *server)
 {
     int64_t too_many = (int64_t)server_connections_count(server) - server->options.max_connections;
-    struct connections *connections;
+    struct connections *all[SHARDS_MAX];
 
     if (too_many <= 0)
         return;
     logger_info(server->logger, "Closed %lld connections to fall within max_connections",
                 (long long)too_many);
-    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
-        too_many = connections_end_surplus(connections, too_many);
+    connections_end_surplus(all, server_connections_all(server, all), too_many);
 }
 
 static void take_auth(struct server *server)
 {
     const struct auth_options *options = &server->options.auth;
     struct auth before = server->auth;
-    struct connections *connections;
+    struct connections *all[SHARDS_MAX];
 
     take_accounts(server, options);
     auth_init(&server->auth, options, prng_next(&server->prng));
     server->info.auth_required = server->auth.required && options->no_auth_user.size == 0;
-    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
-        connections_auth_changed(connections, &before);
+    connections_auth_changed(all, server_connections_all(server, all), &before);
     leaves_auth_changed(server->leaves);
     end_surplus(server);
     auth_deinit(&before);

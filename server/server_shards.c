@@ -629,6 +629,15 @@ struct connections *server_connections_of(struct server *server, unsigned shard)
     return server->shards->all[shard].connections;
 }
 
+unsigned server_connections_all(struct server *server, struct connections *all[SHARDS_MAX])
+{
+    unsigned count = server_shards_count(server);
+
+    for (unsigned i = 0; i < count; i++)
+        all[i] = server_connections_of(server, i);
+    return count;
+}
+
 /* What is being delivered at home came from there. */
 const struct client *server_origin(struct server *server, const struct message *message)
 {

@@ -65,7 +65,7 @@ struct shard_host {
     /* All of them are turned by one thread, home's: then they rest whenever home works, and
      * server_shard_rest is not called. */
     bool one_thread;
-    bool stirs; /* for tests: connections move at random, all the time */
+    int64_t stir_ns; /* for tests: connections move at random, so often; 0: they do not */
     void *owner;
 };
 
@@ -138,6 +138,8 @@ void server_shards_stir(struct server *server, uint64_t random);
 size_t server_connections_count(const struct server *server);
 /* Those of one, while halted: for (i = 0; (c = server_connections_of(server, i)) != NULL; i++) */
 struct connections *server_connections_of(struct server *server, unsigned shard);
+/* The same into `all`; how many there are. */
+unsigned server_connections_all(struct server *server, struct connections *all[SHARDS_MAX]);
 /* While halted, from a sink of home: who published what it is given, on whatever shard; NULL:
  * nobody, or gone. */
 const struct client *server_origin(struct server *server, const struct message *message);

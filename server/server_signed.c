@@ -22,7 +22,7 @@ static void take_accounts(struct server *server)
 
 void server_accounts_renewed(struct server *server)
 {
-    struct connections *connections;
+    struct connections *all[SHARDS_MAX];
 
     server_shards_halt(server);
     take_accounts(server);
@@ -32,7 +32,6 @@ void server_accounts_renewed(struct server *server)
     leaves_accounts_changed(server->leaves);
     if (server->jetstream != NULL)
         jetstream_accounts_changed(server->jetstream);
-    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
-        connections_account_renewed(connections, &server->auth);
+    connections_account_renewed(all, server_connections_all(server, all), &server->auth);
     server_shards_go_on(server);
 }

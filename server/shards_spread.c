@@ -164,8 +164,6 @@ void server_shards_stir(struct server *server, uint64_t random)
     }
 }
 
-#define STIR_NS (SHARD_LOOK_NS / 20)
-
 /* For tests. */
 static void stir_more(struct server *server)
 {
@@ -184,10 +182,10 @@ static bool look_is_due(struct server *server)
         server->shards != NULL ? server->shards->host : server->shards_plan.host;
     int64_t now_ns = io_now(server->io);
 
-    if (now_ns - balance->looked_ns < (host->stirs ? STIR_NS : SHARD_LOOK_NS))
+    if (now_ns - balance->looked_ns < (host->stir_ns > 0 ? host->stir_ns : SHARD_LOOK_NS))
         return false;
     balance->looked_ns = now_ns;
-    if (host->stirs)
+    if (host->stir_ns > 0)
         stir_more(server);
     return true;
 }

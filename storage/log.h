@@ -286,8 +286,8 @@ void store_settle(struct store *store, void (*failed)(void *context, uint64_t lo
                   void *context);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log
  * it is of, or its beginning was removed and no state block can be read. ERR_VERSION: newer format;
- * nothing was changed. ERR_BUSY: open, or not yet done after log_close. On failure `recovery` may
- * have been called. */
+ * nothing was changed. ERR_BUSY: open, or not yet done after log_close, or after log_opening_end.
+ * On failure `recovery` may have been called. */
 enum err log_open(struct store *store, uint64_t log_id, const struct log_recovery *recovery,
                   const struct log_events *events, void *owner, struct log **log);
 /*
@@ -313,7 +313,7 @@ struct log_opening *log_opening_begin(struct store *store, uint64_t log_id,
 enum err log_opening_step(struct log_opening *opening, struct log **log);
 bool log_opening_waits(const struct log_opening *opening); /* until `ready` */
 /* At any time, also after the last step; nobody is called any more. What is under way on the disk
- * comes to its end (store_idle waits for it). */
+ * comes to its end (store_idle waits for it), and until then the log is not opened again. */
 void log_opening_end(struct log_opening *opening);
 
 /* Drops what is not durable (a later recovery may still find it); nothing is called any more. May

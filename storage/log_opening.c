@@ -103,13 +103,24 @@ static void begin_work(struct log_opening *opening)
 /* ---- steps ------------------------------------------------------------------------------------
  */
 
+/* Is a worker, or the disk, busy with one of that log that was given up? It may write there. */
+static bool is_left(const struct store *store, uint64_t id)
+{
+    const struct log_opening *opening = store->given_up;
+
+    while (opening != NULL && opening->id != id)
+        opening = opening->next;
+    return opening != NULL;
+}
+
 static enum err begin(struct log_opening *opening)
 {
     struct store *store = opening->store;
     struct walk *walk = &opening->walk;
     enum err err;
 
-    if (table_find(&store->logs, bytes_of(&opening->id, sizeof opening->id)) != NULL)
+    if (table_find(&store->logs, bytes_of(&opening->id, sizeof opening->id)) != NULL ||
+        is_left(store, opening->id))
         return ERR_BUSY;
     opening->log = memory_take(store, opening->id);
     if (opening->log != NULL) {

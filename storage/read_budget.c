@@ -7,6 +7,8 @@
 #define PAUSE_NS     INT64_C(20000000) /* at most, and */
 #define PAUSE_SYNCS  4u                /* as soon as so many were alone it is over */
 #define PAUSE_EACH   INT64_C(250000000)
+#define TAIL_UP      4           /* what a sync is above the tail lifts it by a fourth; */
+#define TAIL_DOWN    1024        /* what is below lowers it by a thousandth */
 #define GROWTH       (16u << 10) /* of the window, in a round */
 
 bool read_budget_live(const struct read_budget *budget, int64_t now_ns)
@@ -83,11 +85,22 @@ int64_t read_budget_again(const struct read_budget *budget, int64_t now_ns)
 /* ---- syncs ------------------------------------------------------------------------------------
  */
 
+/* Where one in about a hundred is above it, both balance. */
+static void learn_tail(struct read_budget_kind *kind, int64_t took_ns)
+{
+    if (took_ns > kind->tail_ns)
+        kind->tail_ns += kind->alone < ALONE_WEIGHT ? took_ns - kind->tail_ns
+                                                    : (took_ns - kind->tail_ns) / TAIL_UP;
+    else
+        kind->tail_ns -= kind->tail_ns / TAIL_DOWN;
+}
+
 static void learn_alone(struct read_budget_kind *kind, int64_t took_ns)
 {
     if (kind->alone < ALONE_WEIGHT)
         kind->alone++;
     kind->alone_ns += (took_ns - kind->alone_ns) / (int64_t)kind->alone;
+    learn_tail(kind, took_ns);
 }
 
 static void set_window(struct read_budget *budget, size_t window)
@@ -102,13 +115,20 @@ static void set_window(struct read_budget *budget, size_t window)
 /* So much that a small one is soon large again, and a large one does not jump. */
 static size_t growth(size_t window)
 {
-    return window / 8 < GROWTH ? window / 8 : GROWTH;
+    return window / 16 < GROWTH ? window / 16 : GROWTH;
+}
+
+static bool is_slow(const struct read_budget_kind *kind, int64_t took_ns)
+{
+    return kind->alone >= ALONE_WEIGHT && took_ns > 2 * kind->tail_ns;
 }
 
 static void learn_beside(struct read_budget *budget, struct read_budget_kind *kind, int64_t took_ns)
 {
     int64_t sum, fine;
 
+    if (is_slow(kind, took_ns))
+        set_window(budget, budget->window * 2 / 3);
     kind->beside_ns += took_ns;
     if (++kind->beside < ROUND)
         return;

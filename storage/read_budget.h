@@ -5,7 +5,9 @@
  *
  * The window is how many bytes of such reads may be on their way at once. It follows what syncs
  * say: how long they take beside reads is compared with how long they take alone. Half as long
- * again is fine, and the window grows by a little; longer takes a third of it. A window smaller
+ * again is fine, and the window grows by a little; longer takes a third of it. So does each that
+ * takes more than twice as long as the slowest of a hundred alone: on a busy processor most are as
+ * fast as ever, and a few wait for a whole tick of the scheduler. A window smaller
  * than one read is a rest behind each, so many times as long as the read took. Reads are small
  * then: a sync that comes right behind one waits for all of it. So a disk that has time to spare is
  * used, and one that has none is left to the publishers, but for a floor: no rest is longer than
@@ -49,6 +51,7 @@ struct read_budget {
     int64_t pause_at_ns, pause_until_ns;
     struct read_budget_kind {
         int64_t alone_ns;  /* about, as a mean of the last ones */
+        int64_t tail_ns;   /* alone, one in a hundred takes longer, about */
         unsigned alone;    /* measured, up to some */
         int64_t beside_ns; /* the sum of this round's */
         unsigned beside;

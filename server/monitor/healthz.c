@@ -102,8 +102,9 @@ static void look_at_jetstream(const struct server *server, const struct question
         unwell(health, 503, "JETSTREAM", "%s", trouble.why);
         return;
     }
-    unwell(health, 503, "STREAM", "JetStream stream '%.*s > %.*s' is not current: %s",
-           BYTES_ARG(trouble.account), BYTES_ARG(trouble.stream), trouble.why);
+    unwell(health, 503, "STREAM", "JetStream stream '%.*s > %.*s' is not current: %s%s%s",
+           BYTES_ARG(trouble.account), BYTES_ARG(trouble.stream), trouble.why,
+           trouble.reason != NULL ? ": " : "", trouble.reason != NULL ? trouble.reason : "");
     health->account = trouble.account;
     health->stream = trouble.stream;
     health->with_account = health->with_stream = true;

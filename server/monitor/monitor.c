@@ -16,53 +16,93 @@ static const char text_type[] = "text/plain; charset=utf-8";
 /* ---- the endpoints ----------------------------------------------------------------------------
  */
 
+/* What it says of streams, which right after a start are not open yet: numbers of all of them, or
+ * whether the server is well, and if not, why. Whoever asks for these waits a while. */
+enum of_streams { STREAMS_NONE, STREAMS_ALL, STREAMS_OR_WHY };
+
 struct endpoint {
     const char *path;
     const char *name; /* through the system account */
     monitor_document_fn *write;
-    bool compact;      /* over HTTP, too */
+    bool compact; /* over HTTP, too */
+    enum of_streams of_streams;
     const char *title; /* on the index page; NULL: it is not there */
 };
 
 static const struct endpoint endpoints[] = {
-    {"/varz", "VARZ", monitor_varz, false, "General"},
-    {"/jsz", "JSZ", monitor_jsz, false, "JetStream"},
-    {"/connz", "CONNZ", monitor_connz, false, "Connections"},
-    {"/accountz", "ACCOUNTZ", monitor_accountz, false, "Accounts"},
-    {"/accstatz", "ACCSTATZ", monitor_accstatz, false, "Account Stats"},
-    {"/subsz", "SUBSZ", monitor_subsz, false, "Subscriptions"},
-    {"/subscriptionsz", NULL, monitor_subsz, false, NULL},
-    {"/routez", "ROUTEZ", monitor_routez, false, "Routes"},
-    {"/leafz", "LEAFZ", monitor_leafz, false, "LeafNodes"},
-    {"/gatewayz", "GATEWAYZ", monitor_gatewayz, false, "Gateways"},
-    {"/raftz", "RAFTZ", monitor_raftz, false, "Raft Groups"},
-    {"/healthz", "HEALTHZ", monitor_healthz, true, "Health Probe"},
-    {"/ipqueuesz", "IPQUEUESZ", monitor_ipqueuesz, false, NULL},
+    {"/varz", "VARZ", monitor_varz, false, STREAMS_ALL, "General"},
+    {"/jsz", "JSZ", monitor_jsz, false, STREAMS_ALL, "JetStream"},
+    {"/connz", "CONNZ", monitor_connz, false, STREAMS_NONE, "Connections"},
+    {"/accountz", "ACCOUNTZ", monitor_accountz, false, STREAMS_NONE, "Accounts"},
+    {"/accstatz", "ACCSTATZ", monitor_accstatz, false, STREAMS_NONE, "Account Stats"},
+    {"/subsz", "SUBSZ", monitor_subsz, false, STREAMS_NONE, "Subscriptions"},
+    {"/subscriptionsz", NULL, monitor_subsz, false, STREAMS_NONE, NULL},
+    {"/routez", "ROUTEZ", monitor_routez, false, STREAMS_NONE, "Routes"},
+    {"/leafz", "LEAFZ", monitor_leafz, false, STREAMS_NONE, "LeafNodes"},
+    {"/gatewayz", "GATEWAYZ", monitor_gatewayz, false, STREAMS_NONE, "Gateways"},
+    {"/raftz", "RAFTZ", monitor_raftz, false, STREAMS_ALL, "Raft Groups"},
+    {"/healthz", "HEALTHZ", monitor_healthz, true, STREAMS_OR_WHY, "Health Probe"},
+    {"/ipqueuesz", "IPQUEUESZ", monitor_ipqueuesz, false, STREAMS_NONE, NULL},
 };
 
 #define ENDPOINTS_COUNT (sizeof(endpoints) / sizeof(endpoints[0]))
 
 static_assert(ENDPOINTS_COUNT <= MONITOR_ENDPOINTS_MAX, "each is counted");
 
-/* Right after a start: numbers are those of all streams, and whether the server is well is known
- * when all of them are open. */
-static void monitor_complete(struct monitor *monitor)
+static bool known(struct monitor *monitor)
 {
-    if (monitor->server->jetstream != NULL)
-        jetstream_complete(monitor->server->jetstream);
+    return monitor->server->jetstream == NULL || jetstream_known(monitor->server->jetstream);
+}
+
+bool monitor_unknown(const struct monitor *monitor)
+{
+    return monitor->server->jetstream != NULL &&
+           jetstream_late_count(monitor->server->jetstream) > 0;
+}
+
+bool monitor_waits(struct monitor *monitor, int64_t since_ns)
+{
+    return !known(monitor) && io_now(monitor->server->io) - since_ns < HTTP_WAIT_NS;
+}
+
+void monitor_say_unknown(const struct monitor *monitor, char text[MONITOR_UNKNOWN_SIZE])
+{
+    snprintf(text, MONITOR_UNKNOWN_SIZE, "streams are being opened since the start: %zu are left",
+             jetstream_late_count(monitor->server->jetstream));
+}
+
+static const struct endpoint *find_endpoint(struct bytes name)
+{
+    for (size_t i = 0; i < ENDPOINTS_COUNT; i++) {
+        if (endpoints[i].name != NULL && bytes_equal(name, bytes_of_text(endpoints[i].name)))
+            return &endpoints[i];
+    }
+    return NULL;
+}
+
+bool monitor_document_waits(struct monitor *monitor, struct bytes name, int64_t since_ns)
+{
+    const struct endpoint *endpoint = find_endpoint(name);
+
+    return endpoint != NULL && endpoint->of_streams != STREAMS_NONE &&
+           monitor_waits(monitor, since_ns);
 }
 
 bool monitor_document(struct monitor *monitor, struct bytes name, struct json_writer *w,
                       struct ask *ask)
 {
-    for (size_t i = 0; i < ENDPOINTS_COUNT; i++) {
-        if (endpoints[i].name == NULL || !bytes_equal(name, bytes_of_text(endpoints[i].name)))
-            continue;
-        monitor_complete(monitor);
-        endpoints[i].write(w, monitor, ask);
-        return true;
+    const struct endpoint *endpoint = find_endpoint(name);
+    char text[MONITOR_UNKNOWN_SIZE];
+
+    if (endpoint == NULL)
+        return false;
+    if (endpoint->of_streams == STREAMS_ALL && !known(monitor)) {
+        monitor_say_unknown(monitor, text);
+        ask_refuse(ask, 503, "%s", text);
+    } else {
+        endpoint->write(w, monitor, ask);
     }
-    return false;
+    return true;
 }
 
 /* In the order of names, as the reference has them. */
@@ -95,7 +135,15 @@ static void refuse(struct http_answer *answer, unsigned status, struct bytes tex
     (void)buf_add(answer->body, text);
 }
 
-static void serve_document(struct monitor *monitor, const struct endpoint *endpoint,
+static void refuse_unknown(struct monitor *monitor, struct http_answer *answer)
+{
+    char text[MONITOR_UNKNOWN_SIZE];
+
+    monitor_say_unknown(monitor, text);
+    refuse(answer, 503, bytes_of_text(text));
+}
+
+static void write_document(struct monitor *monitor, const struct endpoint *endpoint,
                            struct bytes query, struct http_answer *answer)
 {
     struct json_writer writer;
@@ -108,7 +156,6 @@ static void serve_document(struct monitor *monitor, const struct endpoint *endpo
     json_writer_init(&writer, &document);
     ask_of_query(&ask, query, &arena);
     monitor->health_status = 200;
-    monitor_complete(monitor);
     server_shards_halt(monitor->server);
     endpoint->write(&writer, monitor, &ask);
     server_shards_go_on(monitor->server);
@@ -123,6 +170,33 @@ static void serve_document(struct monitor *monitor, const struct endpoint *endpo
     arena_deinit(&arena);
 }
 
+/* Whether the process is there, or has JetStream, has nothing to do with its streams. */
+static bool of_process(struct bytes query)
+{
+    struct bytes value;
+
+    return http_query(query, BYTES("js-server-only"), &value) ||
+           http_query(query, BYTES("js-enabled-only"), &value);
+}
+
+static bool serve_document(struct monitor *monitor, size_t number,
+                           const struct http_request *request, struct http_answer *answer)
+{
+    const struct endpoint *endpoint = &endpoints[number];
+    enum of_streams of = endpoint->of_streams;
+
+    if (of == STREAMS_OR_WHY && of_process(request->query))
+        of = STREAMS_NONE;
+    if (of != STREAMS_NONE && monitor_waits(monitor, request->since_ns))
+        return false;
+    monitor->requests[number]++;
+    if (of == STREAMS_ALL && !known(monitor))
+        refuse_unknown(monitor, answer);
+    else
+        write_document(monitor, endpoint, request->query, answer);
+    return true;
+}
+
 /* At most so many; what cannot be read is an error. */
 static size_t rows_asked(struct ask *ask, const char *name, int64_t rows)
 {
@@ -132,7 +206,7 @@ static size_t rows_asked(struct ask *ask, const char *name, int64_t rows)
     return (size_t)rows;
 }
 
-static void serve_metrics(struct monitor *monitor, struct bytes query, struct http_answer *answer)
+static void write_metrics(struct monitor *monitor, struct bytes query, struct http_answer *answer)
 {
     struct metrics_limits limits;
     struct arena arena;
@@ -143,7 +217,6 @@ static void serve_metrics(struct monitor *monitor, struct bytes query, struct ht
     limits.streams = rows_asked(&ask, "streams", METRICS_STREAMS);
     limits.consumers = rows_asked(&ask, "consumers", METRICS_CONSUMERS);
     answer->content_type = OPEN_METRICS_TYPE;
-    monitor_complete(monitor);
     server_shards_halt(monitor->server);
     if (ask.status != 200)
         refuse(answer, ask.status, bytes_of_text(ask.reason));
@@ -151,6 +224,18 @@ static void serve_metrics(struct monitor *monitor, struct bytes query, struct ht
         refuse(answer, 500, BYTES("the answer is too large"));
     server_shards_go_on(monitor->server);
     arena_deinit(&arena);
+}
+
+static bool serve_metrics(struct monitor *monitor, const struct http_request *request,
+                          struct http_answer *answer)
+{
+    if (monitor_waits(monitor, request->since_ns))
+        return false;
+    if (known(monitor))
+        write_metrics(monitor, request->query, answer);
+    else
+        refuse_unknown(monitor, answer);
+    return true;
 }
 
 static void serve_index(struct monitor *monitor, struct http_answer *answer)
@@ -192,7 +277,7 @@ static struct bytes path_of(const struct server *server, struct bytes path)
     return bytes_skip(path, rest.size);
 }
 
-static void serve(void *context, const struct http_request *request, struct http_answer *answer)
+static bool serve(void *context, const struct http_request *request, struct http_answer *answer)
 {
     struct monitor *monitor = context;
     struct bytes path = path_of(monitor->server, request->path);
@@ -201,20 +286,16 @@ static void serve(void *context, const struct http_request *request, struct http
     answer->content_type = json_type;
     if (bytes_equal(path, BYTES("/"))) {
         serve_index(monitor, answer);
-        return;
+        return true;
     }
-    if (bytes_equal(path, BYTES("/metrics"))) {
-        serve_metrics(monitor, request->query, answer);
-        return;
-    }
+    if (bytes_equal(path, BYTES("/metrics")))
+        return serve_metrics(monitor, request, answer);
     for (size_t i = 0; i < ENDPOINTS_COUNT; i++) {
-        if (!bytes_equal(path, bytes_of_text(endpoints[i].path)))
-            continue;
-        monitor->requests[i]++;
-        serve_document(monitor, &endpoints[i], request->query, answer);
-        return;
+        if (bytes_equal(path, bytes_of_text(endpoints[i].path)))
+            return serve_document(monitor, i, request, answer);
     }
     refuse(answer, 404, BYTES("404 page not found\n"));
+    return true;
 }
 
 void monitor_init(struct monitor *monitor, struct server *server)

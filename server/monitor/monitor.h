@@ -28,6 +28,17 @@ struct monitor {
 void monitor_init(struct monitor *monitor, struct server *server);
 void monitor_deinit(struct monitor *monitor);
 
+/* Right after a start: is what is said of all streams, or whether the server is well, to be asked
+ * again in a later turn by who has asked since then? */
+bool monitor_waits(struct monitor *monitor, int64_t since_ns);
+/* The same of the document of that name, which may be of something else. */
+bool monitor_document_waits(struct monitor *monitor, struct bytes name, int64_t since_ns);
+/* Is it not known yet? Nothing is hurried by this. */
+bool monitor_unknown(const struct monitor *monitor);
+/* Why there is no answer when that has taken too long. */
+#define MONITOR_UNKNOWN_SIZE 96u
+void monitor_say_unknown(const struct monitor *monitor, char text[MONITOR_UNKNOWN_SIZE]);
+
 /* The document of that name ("CONNZ") as one compact JSON object. False: there is none of that
  * name. When ask->status is not 200 after, nothing of what was written counts. */
 bool monitor_document(struct monitor *monitor, struct bytes name, struct json_writer *w,

@@ -139,4 +139,6 @@ static void end(struct server_shard *shard)
 
 const struct shard_host shard_threads = {.begin = begin, .end = end, .worked_ns = worked_ns};
 const struct shard_host shard_threads_feigned = {
-    .begin = begin, .end = end, .worked_ns = feigned_ns, .stirs = true};
+    .begin = begin, .end = end, .worked_ns = feigned_ns, .stir_ns = 50000000};
+const struct shard_host shard_threads_storm = {
+    .begin = begin, .end = end, .worked_ns = feigned_ns, .stir_ns = 1000000};

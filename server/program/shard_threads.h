@@ -8,5 +8,7 @@ extern const struct shard_host shard_threads;
 /* The same for tests: each thread says that it is busy for a while and idle for a while, at times
  * of its own. */
 extern const struct shard_host shard_threads_feigned;
+/* And connections move as often as they can. */
+extern const struct shard_host shard_threads_storm;
 
 #endif

@@ -424,21 +424,10 @@ static void use_scratch(struct stream *stream)
                          bits == 0 ? INDEX_BITS : bits);
 }
 
-struct stream *stream_opening(struct stream_lane *lane, struct account *account, uint64_t id,
-                              struct bytes name, const struct log_pace *pace)
+static void init_cores(struct stream *stream)
 {
-    struct stream *stream = HEAP_NEW(struct stream);
-    struct jetstream *jetstream = lane->jetstream;
-    struct prng *prng = lane->prng;
-    const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
+    struct prng *prng = stream->lane->prng;
 
-    stream->lane = lane;
-    stream->jetstream = jetstream;
-    stream->account = stream_lane_account(lane, account);
-    stream->id = id;
-    stream->life = ++lane->lives;
-    stream->name = heap_copy(name);
-    stream->number_next = 1;
     stream_state_init(&stream->state, prng_next(prng));
     use_scratch(stream);
     stream->events = (struct stream_events){
@@ -452,39 +441,67 @@ struct stream *stream_opening(struct stream_lane *lane, struct account *account,
     };
     stream->state.events = &stream->events;
     decider_init(&stream->decider, &stream->state, prng_next(prng));
+    stream->decider.interested = stream_interested;
+    stream->decider.owner = stream;
+    stream->decider.flaws = stream->state.flaws;
+    stream->decider.zones.owner = stream->lane;
+    stream->decider.zones.find = find_zone;
+}
+
+static void init_consumers(struct stream *stream)
+{
+    struct prng *prng = stream->lane->prng;
+
+    stream->number_next = 1;
     stream->view =
         (struct consumer_view){.state = &stream->state, .overlay = &stream->decider.overlay};
     stream->view.bring = stream_bring_view;
     stream->view.owner = stream;
     stream_count_init(stream);
-    stream->decider.interested = stream_interested;
-    stream->decider.owner = stream;
-    stream->decider.flaws = server_options(jetstream_server(jetstream))->sim.stream_flaws;
-    stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_key, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
     sublist_init(&stream->consumer_index, prng_next(prng));
+}
+
+static void init_answers(struct stream *stream)
+{
+    const char *domain =
+        server_options(jetstream_server(stream->jetstream))->jetstream_options.domain;
+
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
     buf_init(&stream->direct_headers, SIZE_MAX);
-    stream->read_number = read_cache_log(stream_lane_read_cache(lane));
     buf_init(&stream->ack_prefix, 1024);
     (void)BUF_ADD(&stream->ack_prefix, "{\"stream\":\"");
-    (void)buf_add(&stream->ack_prefix, name);
+    (void)buf_add(&stream->ack_prefix, stream->name);
     if (domain != NULL)
         (void)buf_print(&stream->ack_prefix, "\",\"domain\":\"%s", domain);
     (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
+}
+
+struct stream *stream_opening(struct stream_lane *lane, struct account *account, uint64_t id,
+                              struct bytes name, const struct log_pace *pace)
+{
+    struct stream *stream = HEAP_NEW(struct stream);
+
+    stream->lane = lane;
+    stream->jetstream = lane->jetstream;
+    stream->account = stream_lane_account(lane, account);
+    stream->id = id;
+    stream->life = ++lane->lives;
+    stream->name = heap_copy(name);
+    init_cores(stream);
+    init_consumers(stream);
+    init_answers(stream);
+    stream->read_number = read_cache_log(stream_lane_read_cache(lane));
     stream->expiry.fire = stream_expiry_fire;
+    stream->direct_retry.fire = stream_direct_retry;
     stream_block_open(stream);
     stream_batches_init(stream);
     stream_await_init(stream);
     stream_held_init(stream);
     stream_schedules_init(stream);
-    stream->decider.zones.owner = lane;
-    stream->decider.zones.find = find_zone;
-    stream->direct_retry.fire = stream_direct_retry;
-
     stream->opening = replica_opening(lane->groups, id, &replica_events_of_stream, stream, pace);
     return stream;
 }

@@ -255,8 +255,6 @@ void system_write_stats(struct json_writer *w, struct server *server)
 {
     struct server_sums sums;
 
-    if (server->jetstream != NULL)
-        jetstream_complete(server->jetstream); /* what is said of all streams */
     server_shards_halt(server);
     server_sums(server, &sums);
     json_object_begin(w);
@@ -270,7 +268,7 @@ void system_write_stats(struct json_writer *w, struct server *server)
     if (server->cluster != NULL)
         write_routes(w, server);
     monitor_number(w, BYTES("active_servers"), count_servers(server));
-    if (server->jetstream != NULL)
+    if (server->jetstream != NULL && !monitor_unknown(&server->monitor))
         monitor_varz_jetstream(w, server, false);
     json_object_end(w);
     server_shards_go_on(server);

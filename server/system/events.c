@@ -11,6 +11,7 @@
 #define SECOND_NS         INT64_C(1000000000)
 #define STATS_FIRST_NS    (SECOND_NS / 4)
 #define STATS_PAUSE_NS    (10 * SECOND_NS)
+#define STATS_UNKNOWN_NS  (SECOND_NS / 10) /* right after a start */
 #define ACCOUNTS_PAUSE_NS (30 * SECOND_NS)
 
 /* One event in the making. */
@@ -200,12 +201,21 @@ void system_say_stats(struct system *system)
     end(&event);
 }
 
+static bool is_soon(const struct server *server)
+{
+    return io_now(server->io) - server->start_ns < STATS_PAUSE_NS;
+}
+
 /* Soon after the start, then less and less often. */
 static void stats_fired(struct timer *timer)
 {
     struct system *system = owner_of(timer, struct system, stats);
     struct server *server = system->server;
 
+    if (is_soon(server) && monitor_unknown(&server->monitor)) {
+        timers_arm(io_timers(server->io), timer, io_now(server->io) + STATS_UNKNOWN_NS);
+        return;
+    }
     system->stats_pause_ns *= 2;
     if (system->stats_pause_ns > STATS_PAUSE_NS)
         system->stats_pause_ns = STATS_PAUSE_NS;

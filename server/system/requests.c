@@ -20,6 +20,7 @@ struct answer {
     struct buf document; /* what "data" is */
     struct json_writer writer;
     struct buf out;
+    bool waits; /* nothing was said: it is asked again */
 };
 
 /* ---- envelopes --------------------------------------------------------------------------------
@@ -168,6 +169,9 @@ static void answer_id(struct answer *answer)
 
 static void answer_stats(struct answer *answer)
 {
+    answer->waits = monitor_waits(&answer->system->server->monitor, answer->request->since_ns);
+    if (answer->waits)
+        return;
     if (answer->request->reply.size == 0) {
         system_say_stats(answer->system);
         return;
@@ -255,6 +259,10 @@ static void answer_nobody(struct answer *answer)
 
 static void answer_document(struct answer *answer, struct bytes name)
 {
+    answer->waits =
+        monitor_document_waits(&answer->system->server->monitor, name, answer->request->since_ns);
+    if (answer->waits)
+        return;
     if (monitor_document(&answer->system->server->monitor, name, &answer->writer, &answer->ask))
         send_document(answer);
     else
@@ -316,7 +324,11 @@ static void account_info(struct answer *answer, struct account *account)
 static void account_jsz(struct answer *answer, struct account *account)
 {
     struct server *server = answer->system->server;
+    char text[MONITOR_UNKNOWN_SIZE];
 
+    answer->waits = monitor_waits(&server->monitor, answer->request->since_ns);
+    if (answer->waits)
+        return;
     if (server->jetstream == NULL)
         ask_refuse(&answer->ask, 500, "jetstream not enabled");
     else if (account == NULL)
@@ -324,8 +336,10 @@ static void account_jsz(struct answer *answer, struct account *account)
     else if (!jetstream_serves(server->jetstream, account))
         ask_refuse(&answer->ask, 500, "account \"%.*s\" not jetstream enabled",
                    BYTES_ARG(answer->ask.account));
-    else {
-        jetstream_complete(server->jetstream); /* right after a start, as for any document */
+    else if (!jetstream_known(server->jetstream)) {
+        monitor_say_unknown(&server->monitor, text);
+        ask_refuse(&answer->ask, 503, "%s", text);
+    } else {
         monitor_jsz_account(&answer->writer, server, &answer->ask, account);
     }
     send_document(answer);
@@ -482,7 +496,7 @@ static void answer_it(struct answer *answer)
         about_server(answer);
 }
 
-void system_answer(struct system *system, const struct system_request *request)
+bool system_answer(struct system *system, const struct system_request *request)
 {
     struct answer answer = {.system = system, .request = request};
 
@@ -496,4 +510,5 @@ void system_answer(struct system *system, const struct system_request *request)
     buf_deinit(&answer.out);
     buf_deinit(&answer.document);
     arena_deinit(&answer.arena);
+    return !answer.waits;
 }

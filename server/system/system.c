@@ -84,6 +84,7 @@ static struct system_request *enqueue(struct system *system, struct account *acc
         return NULL;
     request = HEAP_NEW(struct system_request);
     request->account = account;
+    request->since_ns = io_now(system->server->io);
     request->subject = heap_copy(message->subject);
     request->reply = heap_copy(message->reply);
     request->body = heap_copy(message->payload);
@@ -188,6 +189,11 @@ void system_deinit(struct system *system)
     struct system_door *door;
 
     system_events_deinit(system);
+    timers_cancel(io_timers(system->server->io), &system->held_timer);
+    while ((request = system->held) != NULL) {
+        system->held = request->next;
+        request_free(request);
+    }
     while ((request = system->first) != NULL) {
         system->first = request->next;
         request_free(request);
@@ -283,18 +289,57 @@ static void pass_on(struct system *system, struct system_request *request)
     }
 }
 
+static void fired(struct timer *timer)
+{
+    (void)timer;
+}
+
+static void hold(struct system *system, struct system_request *request)
+{
+    struct system_request **end = &system->held;
+    struct io *io = system->server->io;
+
+    while (*end != NULL)
+        end = &(*end)->next;
+    request->next = NULL;
+    *end = request;
+    system->held_timer.fire = fired;
+    if (!timer_armed(&system->held_timer))
+        timers_arm(io_timers(io), &system->held_timer, io_now(io) + HTTP_WAIT_NS);
+}
+
+static void answer(struct system *system, struct system_request *request)
+{
+    if (!system_answer(system, request)) {
+        hold(system, request);
+        return;
+    }
+    system->waiting--;
+    system->waiting_bytes -= request->body.size;
+    request_free(request);
+}
+
+static void look_held(struct system *system)
+{
+    struct system_request *request = system->held, *next;
+
+    system->held = NULL;
+    for (; request != NULL; request = next) {
+        next = request->next;
+        answer(system, request);
+    }
+}
+
 void system_turn(struct system *system)
 {
     struct system_request *request;
 
+    look_held(system);
     while ((request = system->first) != NULL) {
         system->first = request->next;
         if (system->first == NULL)
             system->last = NULL;
-        system->waiting--;
-        system->waiting_bytes -= request->body.size;
         pass_on(system, request);
-        system_answer(system, request);
-        request_free(request);
+        answer(system, request);
     }
 }

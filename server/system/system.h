@@ -36,6 +36,8 @@ struct system {
     struct server *server;
     struct table doors; /* struct system_door, by the name of the account that is served */
     struct system_request *first, *last;
+    struct system_request *held; /* they wait for what is not known yet, in their order */
+    struct timer held_timer;     /* its only purpose is that the loop turns when that is too long */
     size_t waiting, waiting_bytes;
     struct client_watch watch;
     struct timer stats; /* the next STATSZ */

@@ -13,6 +13,7 @@ struct system_request {
     struct system_request *next;
     struct account *account; /* that it was asked in, and is answered in */
     struct bytes subject, reply, body;
+    int64_t since_ns;   /* when it had come */
     struct bytes user;  /* of whoever asks, as JSON; empty: not asked for, or not here */
     bool forwarded;     /* by another server, which answers for itself */
     bool passed_on;     /* to another server */
@@ -37,8 +38,8 @@ void system_write_stats(struct json_writer *w, struct server *server);
 /* {"user":...}: of the one that asks. */
 void system_write_user(struct json_writer *w, const struct client *client);
 
-/* ---- requests.c */
-void system_answer(struct system *system, const struct system_request *request);
+/* ---- requests.c: false: there is no answer yet, and it is to be asked again in a later turn. */
+bool system_answer(struct system *system, const struct system_request *request);
 
 /* ---- events.c */
 void system_events_init(struct system *system);

@@ -230,24 +230,36 @@ static void write_plain(struct frames *frames, struct bytes payload)
 }
 
 /* One message, whatever its frames. */
-static void write_squeezed(struct frames *frames, struct bytes payload)
+static bool write_message(struct frames *frames, struct bytes squeezed)
 {
     size_t most = frames->options.whole ? SIZE_MAX : frames->options.frame_max;
     uint8_t opcode = WSLAY_BINARY_FRAME, rsv = WSLAY_RSV1_BIT;
-    struct buf squeezed;
-    struct bytes rest;
 
-    buf_init(&squeezed, SIZE_MAX / 2);
-    deflater_write(frames->options.deflater, payload, &squeezed);
-    rest = buf_bytes(&squeezed);
-    while (rest.size > 0) {
-        struct bytes piece = piece_of(rest, most);
+    while (squeezed.size > 0) {
+        struct bytes piece = piece_of(squeezed, most);
 
-        rest = bytes_skip(rest, piece.size);
-        if (!write_frame(frames, piece, opcode, rsv, rest.size == 0))
-            break;
+        squeezed = bytes_skip(squeezed, piece.size);
+        if (!write_frame(frames, piece, opcode, rsv, squeezed.size == 0))
+            return false;
         opcode = WSLAY_CONTINUATION_FRAME;
         rsv = WSLAY_RSV_NONE;
+    }
+    return true;
+}
+
+static void write_squeezed(struct frames *frames, struct bytes payload)
+{
+    struct buf squeezed;
+    bool written = true;
+
+    buf_init(&squeezed, SIZE_MAX / 2);
+    while (payload.size > 0 && written) {
+        struct bytes piece = piece_of(payload, FRAMES_WHOLE_MAX);
+
+        buf_clear(&squeezed);
+        deflater_write(frames->options.deflater, piece, &squeezed);
+        written = write_message(frames, buf_bytes(&squeezed));
+        payload = bytes_skip(payload, piece.size);
     }
     buf_deinit(&squeezed);
 }

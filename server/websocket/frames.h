@@ -11,9 +11,11 @@
 #include "server/websocket/deflate.h"
 
 #define FRAME_BROWSER_MAX  4096u       /* the payload of a frame to a browser (core.md 6.5) */
+#define FRAME_MAX          (64u << 10) /* to others: clients refuse frames that are much longer */
 #define FRAMES_OWN_MAX     (64u << 10) /* of pongs that wait to leave; then the peer is given up */
 #define FRAMES_MESSAGE_MAX (64u << 20)
-#define FRAMES_PLAIN_MAX   64u /* shorter payloads are not worth compressing (core.md 6.5) */
+#define FRAMES_WHOLE_MAX   (1u << 20) /* of what is compressed into one message: the same */
+#define FRAMES_PLAIN_MAX   64u        /* shorter payloads are not worth compressing (core.md 6.5) */
 
 enum frames_state {
     FRAMES_OPEN,

@@ -385,6 +385,8 @@ void life_begin(struct life *life, uint64_t seed, uint64_t operation, uint64_t f
         life->options.sim.late_heavy = 1;
         life->options.sim.late_work = seed % 3 == 1 ? 1 : 16 << 10;
     }
+    if (seed % 4 >= 2) /* so is what stands above it */
+        life->options.sim.late_at_once = seed % 4 == 2 ? 1 : 4 << 10;
     if (seed % 2 == 0) /* far away, but publishes wait after a start until it is known how far */
         life->options.jetstream_options.store_max = INT64_C(1) << 40;
     logger_init(&life->logger);

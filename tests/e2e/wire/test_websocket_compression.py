@@ -5,7 +5,7 @@ import unittest
 import zlib
 
 from test_websocket import BINARY, OWN_PING, PING, PONG, WebSockets
-from wire import READ_S, own_promise
+from wire import READ_S, Connection, own_promise
 
 OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
 SQUEEZED = 0x40
@@ -17,7 +17,7 @@ def squeeze(data):
     return (squeezer.compress(data) + squeezer.flush(zlib.Z_SYNC_FLUSH)).removesuffix(TAIL)
 
 
-class Compressed(WebSockets):
+class CompressedCase(WebSockets):
     BLOCK = "no_tls: true, compression: true"
 
     def raw_next(self, peer):
@@ -60,6 +60,8 @@ class Compressed(WebSockets):
         peer.send(b'CONNECT {"verbose":false}\r\n')
         return peer, head, squeezed
 
+
+class Compressed(CompressedCase):
     def test_it_is_agreed_on_and_info_is_compressed(self):
         _, head, squeezed = self.greeted()
         self.assertIn("permessage-deflate; server_no_context_takeover; client_no_context_takeover", head)
@@ -143,6 +145,30 @@ class Compressed(WebSockets):
         self.assertNotIn("permessage", self.greeted({"Sec-WebSocket-Extensions": narrow})[1])
         both = narrow + ", permessage-deflate"
         self.assertIn("permessage", self.greeted({"Sec-WebSocket-Extensions": both})[1])
+
+
+class Behind(CompressedCase):
+    REST = "max_payload: 1024"
+
+    @own_promise
+    def test_who_is_far_behind_gets_frames_that_clients_take(self):
+        """Go's refuses those of more than eight times max_payload, however much waits."""
+        for headers in ({}, OFFER):
+            peer, _, _ = self.greeted(headers)
+            peer.send(b"SUB a 1\r\nPING\r\n")
+            self.until(peer, b"PONG\r\n")
+            body = os.urandom(500).hex().encode()
+            with Connection(self.server.port) as other:
+                other.connect()
+                for _ in range(16):  # more than both ends' sockets take
+                    other.send(b"PUB a 1000\r\n%s\r\n" % body * 1024)
+                    other.flush()
+            got, largest = 0, 0
+            while got < 16 * 1024 * (len(b"MSG a 1 1000\r\n") + 1002):
+                content, _, sizes = self.message(peer)
+                got += len(content.replace(OWN_PING, b""))
+                largest = max(largest, *sizes)
+            self.assertLessEqual(largest, 8 * 1024)
 
 
 class NotAsked(WebSockets):

@@ -458,6 +458,13 @@ static void reloaded(struct guarded *g, struct client *client, struct auth *now,
     client_auth_changed(client, &g->auth);
 }
 
+static void check_all(struct client *client)
+{
+    uint32_t most = UINT32_MAX;
+
+    ck_assert(client_check_part(client, &most));
+}
+
 START_TEST(a_reload_leaves_alone_who_would_be_let_in_again)
 {
     struct user_options same[UNIT_COUNT(users)];
@@ -471,6 +478,7 @@ START_TEST(a_reload_leaves_alone_who_would_be_let_in_again)
     shard_say(&g.shard, &client, AS("u", "p") "SUB s 1\r\n");
     same[0].permissions = &limited;
     reloaded(&g, &client, &now, same);
+    check_all(&client);
     CK_OUT(&client, "-ERR 'Permissions Violation for Subscription to \"s\" (sid \"1\")'\r\n");
     ck_assert_int_eq(client.state, CLIENT_OPEN);
     ck_assert_uint_eq(client.subs.count, 0);
@@ -478,6 +486,122 @@ START_TEST(a_reload_leaves_alone_who_would_be_let_in_again)
     CK_OUT(&client, "-ERR 'Permissions Violation for Publish to \"s\"'\r\n");
     shard_leave(&g.shard, &client);
     auth_deinit(&now);
+    guarded_deinit(&g);
+}
+END_TEST
+
+/* Subscriptions by counted sids, by others, and of both some that go by themselves. */
+static void subscribe_mixed(struct guarded *g, struct client *client)
+{
+    char line[160];
+
+    for (unsigned i = 1; i <= MANY; i++) {
+        snprintf(line, sizeof(line),
+                 "SUB a.%u %u\r\nSUB a.x.%u x%u\r\nSUB s.%u s%u\r\nUNSUB s%u 1\r\n", i, i, i, i, i,
+                 i, i);
+        shard_say(&g->shard, client, line);
+    }
+}
+
+static void rules_become(struct guarded *g, struct client *client, struct user_options *changed,
+                         const struct permission_options *permissions, struct auth *now)
+{
+    struct auth_options options = g->options;
+    const struct auth *before = g->shard.clients.auth;
+
+    changed[0].permissions = permissions;
+    options.users = changed;
+    auth_init(now, &options, 9);
+    g->shard.clients.auth = now;
+    client_auth_changed(client, before);
+}
+
+/* From the moment of the reload on, wherever the look at all of them has come to, and although some
+ * leave meanwhile and others come. */
+START_TEST(what_a_reload_denies_gets_nothing_while_many_are_looked_at_in_parts)
+{
+    struct user_options changed[UNIT_COUNT(users)];
+    struct guarded g;
+    struct client client, other;
+    struct auth now;
+    uint32_t most = 0;
+
+    memcpy(changed, users, sizeof(users));
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &client);
+    shard_join(&g.shard, &other);
+    shard_say(&g.shard, &other, AS("hashed", "secret"));
+    client_proof_run(other.proof);
+    client_proof_done(other.proof, g.shard.now_ns);
+    shard_say(&g.shard, &client, AS("u", "p") "SUB a.* all\r\nSUB > everything\r\n");
+    subscribe_mixed(&g, &client);
+    rules_become(&g, &client, changed, &limited, &now);
+    for (unsigned part = 0; client.unchecked > 0; part++) {
+        char line[200];
+
+        ck_assert_uint_lt(part, 20 * MANY / 100);
+        shard_forget(&client);
+        snprintf(line, sizeof(line), "PUB s.%u 1\r\ns\r\nPUB a.x 1\r\nx\r\nPUB a.%u 1\r\na\r\n",
+                 part + 1, MANY - part);
+        shard_say(&g.shard, &other, line);
+        snprintf(line, sizeof(line), "MSG a.%u all 1\r\na\r\nMSG a.%u %u 1\r\na\r\n", MANY - part,
+                 MANY - part, MANY - part);
+        ck_assert_uint_eq(client.out.size, strlen(line));
+        snprintf(line, sizeof(line), "UNSUB x%u\r\nUNSUB %u\r\nSUB s.%u new%u\r\n", part + 1,
+                 part + 1, part + 1, part + 1);
+        shard_say(&g.shard, &client, line);
+        most = 100;
+        ck_assert(client_check_part(&client, &most) == (client.unchecked == 0));
+    }
+    shard_forget(&client);
+    shard_say(&g.shard, &other, "PUB s.1 1\r\ns\r\nPUB a.x 1\r\nx\r\n");
+    CK_OUT(&client, "");
+    for (struct client_subs_walk at = {0};;) {
+        struct client_sub *sub = client_sub_next(&client, &at);
+
+        if (sub == NULL)
+            break;
+        ck_assert(permissions_subscribe(client.permissions, sub_subject(&sub->sub), BYTES("")));
+        ck_assert_uint_eq(sub->round, client.round);
+    }
+    ck_assert_uint_gt(client.subs.count, MANY);
+    shard_leave(&g.shard, &client);
+    shard_leave(&g.shard, &other);
+    auth_deinit(&now);
+    guarded_deinit(&g);
+}
+END_TEST
+
+/* Rounds are few: one that was never looked at is not taken for one that was. */
+START_TEST(reloads_follow_each_other_faster_than_subscriptions_are_looked_at)
+{
+    struct user_options changed[UNIT_COUNT(users)];
+    struct guarded g;
+    struct client client;
+    struct auth now[2];
+    uint32_t most = 1;
+
+    memcpy(changed, users, sizeof(users));
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &client);
+    shard_say(&g.shard, &client, AS("u", "p") "SUB a.b 1\r\nSUB a.c 2\r\nSUB s 3\r\n");
+    rules_become(&g, &client, changed, NULL, &now[1]);
+    for (unsigned i = 0; i < 3 * CLIENT_SUB_ROUNDS + 7; i++) {
+        rules_become(&g, &client, changed, i % 2 == 0 ? &limited : NULL, &now[i % 2]);
+        auth_deinit(&now[1 - i % 2]);
+        ck_assert_uint_eq(client.unchecked, 3);
+        if (i % 2 == 0)
+            shard_say(&g.shard, &client, "PUB s 1\r\nx\r\n");
+        CK_OUT(&client, i % 2 == 0 ? "-ERR 'Permissions Violation for Publish to \"s\"'\r\n" : "");
+        most = 1; /* the first of them alone */
+        ck_assert(!client_check_part(&client, &most));
+    }
+    CK_OUT(&client, "");
+    check_all(&client);
+    CK_OUT(&client, "-ERR 'Permissions Violation for Subscription to \"s\" (sid \"3\")'\r\n");
+    ck_assert_uint_eq(client.subs.count, 2);
+    shard_leave(&g.shard, &client);
+    auth_deinit(&now[0]);
     guarded_deinit(&g);
 }
 END_TEST
@@ -663,6 +787,8 @@ int main(void)
         so_does_a_connect_that_makes_somebody_else_of_who_said_none,
         a_reload_while_subscriptions_leave_and_an_end_while_they_do,
         a_reload_leaves_alone_who_would_be_let_in_again,
+        what_a_reload_denies_gets_nothing_while_many_are_looked_at_in_parts,
+        reloads_follow_each_other_faster_than_subscriptions_are_looked_at,
         a_reload_ends_who_would_not,
         a_reload_looks_at_the_rules_of_the_door_that_was_taken,
         a_password_that_a_reload_changed_while_it_was_proven_is_asked_for_anew,

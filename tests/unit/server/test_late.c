@@ -1,106 +1,5 @@
 /* What server/jetstream_late.c promises: streams are opened after a start, and nobody can tell. */
-#include "server/jetstream_priv.h"
-#include "storage/paths.h"
-#include "tests/unit/server/stream_world.h"
-
-#define STREAMS 3
-
-static const char *const names[STREAMS] = {"A", "B", "C"};
-
-static struct catalogue_entry *entry_of(struct world *world, const char *name)
-{
-    return jetstream_entry(world->server->jetstream, router_account_default(world->server->router),
-                           bytes_of_text(name));
-}
-
-static bool is_open(struct world *world, const char *name)
-{
-    const struct catalogue_entry *entry = entry_of(world, name);
-
-    return entry->late == NULL && entry->stream != NULL;
-}
-
-static unsigned open_count(struct world *world)
-{
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < STREAMS; i++)
-        count += is_open(world, names[i]);
-    return count;
-}
-
-static struct peer *come_in(struct world *world)
-{
-    struct peer *peer;
-
-    settle(world); /* the connection of before has ended */
-    peer = peer_connect(world, 0, 4222);
-    settle(world);
-    peer_say(world, peer,
-             "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n"
-             "SUB in.* 1\r\n");
-    buf_clear(&peer->in);
-    return peer;
-}
-
-static void ask(struct world *world, struct peer *peer, const char *subject, const char *body)
-{
-    buf_clear(&peer->in);
-    say_publish(world, peer, subject, "in.r", body);
-}
-
-/* Streams A on "A.>" and so on, of five messages each, with a consumer "c"; `before` is done to
- * them; then the server was killed and runs again, and opens what it is asked for only. */
-static void start_late_in(struct world *world, unsigned lanes, uint64_t block_bytes,
-                          void (*before)(struct world *world, struct peer *peer))
-{
-    struct peer *peer;
-
-    world_init(world, 7);
-    world->options.sim.lanes = lanes;
-    world->options.jetstream = true;
-    world->options.sim.late_pause_ns = 3600 * SECOND;
-    world->options.sim.block_bytes = block_bytes;
-    world->options.sim.late_heavy = 1;
-    world->options.sim.late_work = 1;
-    world_start(world);
-    peer = come_in(world);
-    for (unsigned i = 0; i < STREAMS; i++) {
-        struct lines lines = {.size = 0};
-        char subject[60], body[200];
-
-        snprintf(subject, sizeof subject, "$JS.API.STREAM.CREATE.%s", names[i]);
-        snprintf(body, sizeof body,
-                 "{\"name\":\"%s\",\"subjects\":[\"%s.>\"],\"allow_direct\":true}", names[i],
-                 names[i]);
-        ask(world, peer, subject, body);
-        snprintf(subject, sizeof subject, "$JS.API.CONSUMER.CREATE.%s.c", names[i]);
-        snprintf(body, sizeof body,
-                 "{\"stream_name\":\"%s\",\"config\":{\"durable_name\":\"c\","
-                 "\"ack_policy\":\"explicit\"}}",
-                 names[i]);
-        ask(world, peer, subject, body);
-        snprintf(subject, sizeof subject, "%s.x", names[i]);
-        for (unsigned k = 0; k < 5; k++)
-            lines_publish(&lines, subject, "in.r", "old");
-        lines_say(&lines, world, peer);
-        ck_assert(peer_has(peer, "\"seq\":5}"));
-    }
-    if (before != NULL)
-        before(world, peer);
-    world_kill(world);
-}
-
-static void start_late_of(struct world *world, uint64_t block_bytes,
-                          void (*before)(struct world *world, struct peer *peer))
-{
-    start_late_in(world, 1, block_bytes, before);
-}
-
-static void start_late(struct world *world, void (*before)(struct world *world, struct peer *peer))
-{
-    start_late_of(world, 0, before);
-}
+#include "tests/unit/server/late_world.h"
 
 /* Asked of one stream, and this one only is opened. */
 static void opens_only_b(struct world *world, struct peer *peer, const char *subject,
@@ -288,6 +187,39 @@ START_TEST(a_heavy_one_comes_last_unless_it_is_asked_for)
 }
 END_TEST
 
+static void grow_a_and_wait(struct world *world, struct peer *peer)
+{
+    grow_a(world, peer);
+    world->options.sim.late_pause_ns = 3600 * SECOND;
+    world->options.sim.late_heavy = 0;
+    world->options.sim.late_at_once = 64 << 10;
+}
+
+/* It has no state block that says so, but what stands above it is much. */
+START_TEST(one_that_turns_out_to_be_heavy_is_opened_in_steps)
+{
+    struct world world;
+    struct peer *peer;
+    unsigned steps = 0;
+
+    start_late(&world, grow_a_and_wait);
+    peer = come_in(&world);
+    ask(&world, peer, "$JS.API.STREAM.INFO.B", "");
+    ck_assert(is_open(&world, "B")); /* in one */
+    buf_clear(&peer->in);
+    io_sock_send(peer->io, peer->sock, &BYTES("PUB $JS.API.STREAM.INFO.A in.r 0\r\n\r\n"), 1);
+    while (!is_open(&world, "A")) {
+        ck_assert(sim_step(world.sim));
+        steps += world.server->jetstream->opening.entry == entry_of(&world, "A");
+    }
+    ck_assert_uint_gt(steps, 5);
+    settle(&world);
+    ck_assert(peer_has(peer, "\"messages\":1005"));
+    ck_assert_uint_eq(open_count(&world), 2);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(a_heavy_one_is_known_wherever_its_log_is)
 {
     struct world world;
@@ -423,27 +355,6 @@ START_TEST(somebody_listens_while_one_is_opened)
 }
 END_TEST
 
-static struct account_options account_sys = {
-    .name = BYTES("SYS"), .max_connections = -1, .max_subscriptions = -1, .max_payload = -1};
-static struct account_options account_g = {
-    .name = BYTES("$G"),
-    .jetstream = {.enabled = true, .limits = {.memory_max = -1, .store_max = -1}}};
-static struct account_options *accounts[] = {&account_sys, &account_g};
-static struct user_options users[] = {{.name = BYTES("sys"), .account = &account_sys}};
-
-static void with_system(struct world *world, struct peer *peer)
-{
-    (void)peer;
-    world->options.auth = (struct auth_options){
-        .users = users,
-        .users_count = 1,
-        .accounts = accounts,
-        .accounts_count = 2,
-        .no_auth_user = BYTES("sys"),
-        .system_account = BYTES("SYS"),
-    };
-}
-
 START_TEST(the_system_account_hears_of_all_streams)
 {
     static const struct {
@@ -469,35 +380,6 @@ START_TEST(the_system_account_hears_of_all_streams)
     }
 }
 END_TEST
-
-/* Of one of the messages "old" and "new", as limits count it. */
-#define STORED (stream_stored_size(STORAGE_FILE, 3, 0, 3))
-
-/* Room for one more. */
-static void with_server_limit(struct world *world, struct peer *peer)
-{
-    (void)peer;
-    world->options.jetstream_options.store_max = (int64_t)(16 * STORED + 1);
-}
-
-static struct account_options account_alone = {
-    .name = BYTES("$G"),
-    .max_connections = -1,
-    .max_subscriptions = -1,
-    .max_payload = -1,
-    .jetstream = {.enabled = true,
-                  .limits = {.memory_max = -1, .streams_max = -1, .consumers_max = -1}}};
-static struct account_options *alone[] = {&account_alone};
-
-static void with_account_limit(struct world *world, struct peer *peer)
-{
-    (void)peer;
-    account_alone.jetstream.limits.store_max = (int64_t)(16 * STORED + 1);
-    world->options.auth = (struct auth_options){.accounts = alone, .accounts_count = 1};
-}
-
-static void (*const limits[])(struct world *, struct peer *) = {with_server_limit,
-                                                                with_account_limit};
 
 START_TEST(a_publish_that_a_limit_counts_waits_for_all_that_is_counted)
 {
@@ -642,17 +524,6 @@ START_TEST(what_all_doors_together_have_no_room_for_is_refused_with_an_answer)
 }
 END_TEST
 
-static void no_more_files(struct world *world)
-{
-    sim_deny_files(world->sim, world->server_node, true);
-}
-
-static void files_again(struct world *world)
-{
-    sim_deny_files(world->sim, world->server_node, false);
-    sim_run(world->sim, SECOND / 5);
-}
-
 START_TEST(one_that_wants_for_descriptors_is_opened_when_there_are_some)
 {
     struct jetstream_trouble trouble;
@@ -663,7 +534,7 @@ START_TEST(one_that_wants_for_descriptors_is_opened_when_there_are_some)
     peer = come_in(&world);
     no_more_files(&world);
     ask(&world, peer, "B.x", "new");
-    ck_assert(logged(&world, "Stream 'B' can not be opened yet: full (too many open files)"));
+    ck_assert(logged(&world, "Stream 'B' can not be opened yet: too many open files"));
     ck_assert(jetstream_trouble(world.server->jetstream, false, &trouble));
     ask(&world, peer, "$JS.API.STREAM.INFO.B", "");
     if (!peer_has(peer, "stream is offline"))
@@ -677,7 +548,8 @@ START_TEST(one_that_wants_for_descriptors_is_opened_when_there_are_some)
     ck_assert(logged(&world, "Stream 'B' is open now"));
     ck_assert(peer_has(peer, "\"seq\":6}"));
     ck_assert(peer_has(peer, "\"seq\":7}"));
-    ck_assert(!jetstream_trouble(world.server->jetstream, false, &trouble));
+    ck_assert(jetstream_trouble(world.server->jetstream, false, &trouble));
+    ck_assert_uint_eq(trouble.stream.size, 0); /* but that others are closed */
     ask(&world, peer, "$JS.API.STREAM.INFO.B", "");
     ck_assert(peer_has(peer, "\"messages\":7"));
     world_deinit(&world);
@@ -694,7 +566,7 @@ START_TEST(whoever_asks_for_all_waits_for_one_that_wants_for_descriptors)
     ask(&world, peer, "$JS.API.STREAM.INFO.A", "");
     no_more_files(&world);
     ask(&world, peer, "$JS.API.STREAM.LIST", "");
-    jetstream_complete(world.server->jetstream); /* that ends, and knows of one */
+    ck_assert(jetstream_known(world.server->jetstream)); /* that it cannot be opened yet */
     ck_assert_uint_eq(open_count(&world), 1);
     sim_run(world.sim, 5 * SECOND);
     ck_assert_uint_eq(told(peer, "MSG "), 0);
@@ -715,7 +587,7 @@ START_TEST(one_that_wants_for_them_for_long_is_given_up)
     no_more_files(&world);
     ask(&world, peer, "B.x", "new");
     sim_run(world.sim, 21 * SECOND);
-    ck_assert(logged(&world, "Stream 'B' could not be opened: full"));
+    ck_assert(logged(&world, "Stream 'B' could not be opened: too many open files"));
     ck_assert(peer_has(peer, "NATS/1.0 503"));
     files_again(&world);
     ck_assert(jetstream_trouble(world.server->jetstream, false, &trouble));
@@ -793,28 +665,6 @@ END_TEST
 
 /* ---- over several turns -----------------------------------------------------------------------
  */
-
-static bool is_under_way(struct world *world)
-{
-    return world->server->jetstream->opening.entry == entry_of(world, "B");
-}
-
-/* Returns `turns` events after B, which was asked for, has begun to be opened; false: it is open.
- * The text stays the caller's. */
-static bool in_the_middle(struct world *world, struct peer *peer, const char *text, unsigned turns)
-{
-    struct bytes b = bytes_of_text(text);
-
-    buf_clear(&peer->in);
-    io_sock_send(peer->io, peer->sock, &b, 1);
-    while (!is_under_way(world))
-        ck_assert(sim_step(world->sim));
-    for (unsigned i = 0; i < turns && is_under_way(world); i++)
-        ck_assert(sim_step(world->sim));
-    return is_under_way(world);
-}
-
-#define KNOCK "PUB B.x in.r 3\r\nnew\r\n"
 
 static void all_are_there(struct world *world)
 {
@@ -905,26 +755,6 @@ START_TEST(a_stream_that_is_deleted_in_the_middle_is_gone)
 }
 END_TEST
 
-/* What cannot wait has it opened in one go. */
-START_TEST(whoever_cannot_wait_has_it_opened_at_once)
-{
-    struct jetstream_stats stats;
-    struct world world;
-
-    for (unsigned turns = 0; turns < 24; turns += 4) {
-        start_late_of(&world, 1, NULL);
-        (void)in_the_middle(&world, come_in(&world), KNOCK, turns);
-        jetstream_complete(world.server->jetstream);
-        ck_assert_uint_eq(open_count(&world), STREAMS);
-        jetstream_stats(world.server->jetstream, &stats);
-        ck_assert_uint_ge(stats.messages, 15);
-        settle(&world);
-        ck_assert(peer_has(&world.peers[0], "\"seq\":6}"));
-        world_deinit(&world);
-    }
-}
-END_TEST
-
 START_TEST(log_time_does_not_fall_when_one_is_opened)
 {
     int64_t before_ns, now_ns;
@@ -952,6 +782,7 @@ int main(void)
         what_is_asked_behind_a_question_about_all_comes_after_it,
         they_are_opened_without_being_asked_for,
         a_heavy_one_comes_last_unless_it_is_asked_for,
+        one_that_turns_out_to_be_heavy_is_opened_in_steps,
         a_heavy_one_is_known_wherever_its_log_is,
         one_whose_restore_was_cut_short_takes_nothing,
         a_crash_between_them_loses_nothing,
@@ -972,7 +803,6 @@ int main(void)
         a_crash_in_the_middle_leaves_everything_as_it_was,
         a_stop_in_the_middle_leaves_everything_as_it_was,
         a_stream_that_is_deleted_in_the_middle_is_gone,
-        whoever_cannot_wait_has_it_opened_at_once,
         log_time_does_not_fall_when_one_is_opened,
     };
 

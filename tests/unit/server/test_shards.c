@@ -513,6 +513,26 @@ START_TEST(shards_that_are_begun_later_count_from_then_on)
 }
 END_TEST
 
+/* An account's limits hang on these. */
+START_TEST(shards_that_are_begun_later_count_those_who_were_there)
+{
+    struct account *account;
+    struct shards shards;
+    struct client near;
+
+    shards_init(&shards, 1);
+    account = router_account_default(shards.all[0].shard.clients.router);
+    shards_join(&shards, 0, &near);
+    ck_assert_uint_eq(account->connections, 1);
+    account->leaf_connections = 2;
+    shards_grow(&shards, 2);
+    ck_assert_int_eq(atomic_load(&account->family->connections), 1);
+    ck_assert_int_eq(atomic_load(&account->family->leaves), 2);
+    account->leaf_connections = 0;
+    shards_deinit(&shards);
+}
+END_TEST
+
 /* Whether home has had as many of its own as all have had, or not. */
 START_TEST(what_changed_on_another_shard_is_never_taken_for_nothing)
 {
@@ -865,6 +885,7 @@ int main(void)
         what_another_shard_has_of_the_server_s_own_is_no_client_s_interest,
         a_route_is_none_while_another_shard_listens_too,
         shards_that_are_begun_later_count_from_then_on,
+        shards_that_are_begun_later_count_those_who_were_there,
         what_changed_on_another_shard_is_never_taken_for_nothing,
         a_client_that_moves_keeps_what_it_has_and_misses_nothing,
         who_moves_with_a_request_under_way_still_hears_that_nobody_took_it,

@@ -220,25 +220,67 @@ START_TEST(an_opening_that_dies_at_any_disk_operation_leaves_the_log_as_it_was)
 }
 END_TEST
 
-START_TEST(a_store_is_not_idle_before_what_was_given_up_has_come_to_its_end)
+/* Gives up one that has begun, after so many steps. True: the disk was busy with it. */
+static bool give_up_after(unsigned steps)
 {
     struct log_pace pace = {.work = 1, .ready = is_ready};
-    struct log_opening *opening;
+    struct log_opening *opening =
+        log_opening_begin(w.store, LOG_ID, &recovery, &events, NULL, &pace);
+    struct log *log;
+    bool waited;
+
+    for (unsigned i = 0; i < steps; i++) {
+        ck_assert_int_eq(log_opening_step(opening, &log), ERR_AGAIN);
+        while (i + 1 < steps && log_opening_waits(opening))
+            ck_assert(sim_step(w.sim));
+    }
+    waited = log_opening_waits(opening);
+    log_opening_end(opening);
+    return waited;
+}
+
+/* What a worker writes anew it must not write into a log that goes on. */
+START_TEST(a_log_is_not_opened_while_the_disk_is_busy_with_one_that_was_given_up)
+{
+    unsigned busy = 0;
+
+    for (unsigned steps = 1; steps < 20; steps++) {
+        begin(steps);
+        ck_assert(open_store());
+        if (give_up_after(steps)) {
+            struct log_pace pace = {.work = 1, .ready = is_ready};
+            struct log_opening *opening =
+                log_opening_begin(w.store, LOG_ID, &recovery, &events, NULL, &pace);
+
+            busy++;
+            ck_assert_int_eq(log_opening_step(opening, &w.log), ERR_BUSY);
+            log_opening_end(opening);
+            ck_assert_int_eq(log_open(w.store, LOG_ID, &recovery, &events, NULL, &w.log), ERR_BUSY);
+            while (!store_idle(w.store))
+                ck_assert(sim_step(w.sim));
+        }
+        ck_assert(open_in_steps());
+        is_whole();
+        w.durable = log_durable(w.log);
+        append();
+        crash(SIM_CRASH_POWER);
+        ck_assert(open_store());
+        ck_assert(open_in_steps());
+        ck_assert_uint_eq(w.recovered, BATCHES + 1);
+        end();
+    }
+    ck_assert_uint_ge(busy, 3);
+}
+END_TEST
+
+START_TEST(a_store_is_not_idle_before_what_was_given_up_has_come_to_its_end)
+{
     unsigned given_up = 0;
 
     begin(3);
     ck_assert(open_store());
     for (unsigned steps = 1; steps < 20; steps++) {
-        struct log *log;
-
-        opening = log_opening_begin(w.store, LOG_ID, &recovery, &events, NULL, &pace);
-        for (unsigned i = 0; i < steps; i++) {
-            ck_assert_int_eq(log_opening_step(opening, &log), ERR_AGAIN);
-            while (i + 1 < steps && log_opening_waits(opening))
-                ck_assert(sim_step(w.sim));
-        }
-        given_up += log_opening_waits(opening);
-        log_opening_end(opening);
+        given_up += give_up_after(steps);
         while (!store_idle(w.store))
             ck_assert(sim_step(w.sim));
     }
@@ -254,6 +296,7 @@ int main(void)
     const TTest *tests[] = {
         what_is_not_in_memory_is_read_by_the_loop,
         an_opening_that_dies_at_any_disk_operation_leaves_the_log_as_it_was,
+        a_log_is_not_opened_while_the_disk_is_busy_with_one_that_was_given_up,
         a_store_is_not_idle_before_what_was_given_up_has_come_to_its_end,
     };
 

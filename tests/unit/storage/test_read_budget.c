@@ -83,6 +83,28 @@ START_TEST(syncs_that_take_as_long_as_alone_widen_it)
 }
 END_TEST
 
+/* Few that take very long are hardly seen in a mean. */
+START_TEST(one_slow_sync_in_fifty_beside_reads_narrows_it)
+{
+    some_alone(MS);
+    for (int i = 0; i < 10000; i++)
+        sync_beside(i % 50 == 0 ? 10 * MS : MS);
+    ck_assert_uint_lt(b.window, READ_BUDGET_PIECE);
+}
+END_TEST
+
+START_TEST(as_many_slow_ones_as_alone_leave_it_wide)
+{
+    for (int i = 0; i < 10000; i++) {
+        now += US;
+        sync_takes(i % 50 == 0 ? 10 * MS : MS);
+    }
+    for (int i = 0; i < 100000; i++)
+        sync_beside(i % 50 == 0 ? 10 * MS : MS);
+    ck_assert_uint_eq(b.window, READ_BUDGET_MAX);
+}
+END_TEST
+
 START_TEST(what_a_sync_takes_alone_is_measured_again)
 {
     int64_t paused;
@@ -136,6 +158,7 @@ struct disk {
     int64_t jitter_ns; /* of some syncs, at most */
     int64_t bytes_a_ms;
     int64_t read_ns; /* of each, whatever its size */
+    int64_t tick_ns; /* one sync in sixty that comes upon reads waits so long for the processor */
     bool open;       /* everybody may read what he likes */
 };
 
@@ -216,6 +239,14 @@ static void replays_until(struct run *run, int64_t until_ns)
     now = until_ns;
 }
 
+static bool reads_under_way(const struct run *run)
+{
+    for (unsigned i = 0; i < REPLAYS; i++)
+        if (run->replays[i].piece > 0)
+            return true;
+    return false;
+}
+
 static int64_t sync_run(struct run *run, bool replays)
 {
     int64_t begun_ns = now;
@@ -224,6 +255,8 @@ static int64_t sync_run(struct run *run, bool replays)
 
     if (prng_below(&run->prng, 20) == 0)
         takes_ns += (int64_t)prng_below(&run->prng, (uint64_t)run->disk->jitter_ns + 1);
+    if (run->disk->tick_ns > 0 && reads_under_way(run) && prng_below(&run->prng, 60) == 0)
+        takes_ns += run->disk->tick_ns;
     run->free_ns = (run->free_ns > now ? run->free_ns : now) + takes_ns;
     ends_ns = run->free_ns;
     if (replays)
@@ -289,6 +322,11 @@ static const struct disk disks[] = {
     {.sync_ns = 4 * MS, .jitter_ns = 4 * MS, .bytes_a_ms = 200000, .read_ns = 500 * US},
     {.sync_ns = 8 * MS, .jitter_ns = 20 * MS, .bytes_a_ms = 100000, .read_ns = 4 * MS},
     {.sync_ns = 2 * MS, .jitter_ns = 0, .bytes_a_ms = 60000, .read_ns = MS},
+    {.sync_ns = 150 * US,
+     .jitter_ns = 200 * US,
+     .bytes_a_ms = 1000000,
+     .read_ns = 50 * US,
+     .tick_ns = 4 * MS},
 };
 
 START_TEST(ten_replays_leave_publishers_within_twice_their_p99)
@@ -318,6 +356,8 @@ int main(void)
         traffic_lasts_a_second_beyond_the_last_sync,
         syncs_that_take_longer_beside_reads_narrow_the_window_to_a_floor,
         syncs_that_take_as_long_as_alone_widen_it,
+        one_slow_sync_in_fifty_beside_reads_narrows_it,
+        as_many_slow_ones_as_alone_leave_it_wide,
         what_a_sync_takes_alone_is_measured_again,
         each_kind_of_sync_has_its_own_measure,
         ten_replays_leave_publishers_within_twice_their_p99,
