@@ -164,6 +164,7 @@ struct client {
     bool trace;
     bool connected;  /* has said CONNECT */
     bool said_all;   /* there is no more than what is kept of it */
+    bool looked_up;  /* what its CONNECT needs was looked up */
     bool protocol_1; /* takes later INFO lines */
     bool informed;   /* has had the one that answers its CONNECT */
     bool dirty;
@@ -258,7 +259,8 @@ bool client_deliver(struct client_sub *sub, const struct message *message);
  * A password that takes long to prove: the shell lets `run` be called on a worker, then gives the
  * proof back. Or somebody else is to say who it is: the shell asks, and sets `user`, whom the proof
  * then owns. Until then what arrives is kept, and the client paused, at once or when that is
- * much. The proof outlives its client if that goes first. In the same way a CONNECT waits while
+ * much; the same while the account that it shows claims of is looked up. The proof outlives its
+ * client if that goes first. In the same way a CONNECT waits while
  * what the client subscribed to as somebody else leaves in parts.
  */
 struct client_question {
@@ -271,6 +273,7 @@ struct client_proof {
     struct client *client;            /* NULL: it is gone */
     struct client_question *question; /* for whoever is to let it in; NULL: it is a password */
     struct bytes hash, said;
+    struct bytes wanted;  /* the account to be looked up, owned; empty: none */
     struct bytes connect; /* the arguments of its CONNECT */
     const struct auth_user *user;
     bool again;   /* who may connect has changed meanwhile: it is to be asked anew */
@@ -298,6 +301,9 @@ bool client_check_part(struct client *client, uint32_t *most);
 bool client_sub_check(struct client_sub *sub);
 /* Has its account other options now than those that it was let in by? */
 bool client_account_renewed(const struct client *client);
+
+/* The account that its proof wants is known now, or nobody has it: before client_proof_done. */
+void client_looked_up(struct client *client);
 
 /* What INFO says of the server has changed: told, if the client takes such lines. */
 void client_inform(struct client *client);

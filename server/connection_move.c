@@ -47,8 +47,12 @@ void connection_parted(void *context, int64_t released)
     c->parted = true;
     c->sock = NULL;
     c->released = released;
-    c->parted_next = owner->parted;
-    owner->parted = c;
+    c->parted_next = NULL;
+    if (owner->parted_last != NULL)
+        owner->parted_last->parted_next = c;
+    else
+        owner->parted_first = c;
+    owner->parted_last = c;
     owner->mover->parted(owner->mover->owner);
 }
 
@@ -168,16 +172,28 @@ static void move_or_stay(struct connection *c, struct connections *to)
     c->owner->arriving = c;
 }
 
-void connections_move(struct connections *connections, struct connections *const *all,
-                      unsigned count)
+static struct connection *next_parted(struct connections *connections)
 {
-    struct connection *c;
+    struct connection *c = connections->parted_first;
 
-    while ((c = connections->parted) != NULL) {
-        connections->parted = c->parted_next;
+    connections->parted_first = c->parted_next;
+    if (connections->parted_first == NULL)
+        connections->parted_last = NULL;
+    return c;
+}
+
+bool connections_move(struct connections *connections, struct connections *const *all,
+                      unsigned count, uint32_t *most)
+{
+    while (connections->parted_first != NULL && *most > 0) {
+        struct connection *c = next_parted(connections);
+        uint32_t work = (uint32_t)c->client.subs.count + 1; /* it counts without any, too */
+
         assert(c->move_to < count);
         move_or_stay(c, all[c->move_to]);
+        *most -= work < *most ? work : *most;
     }
+    return connections->parted_first == NULL;
 }
 
 void connections_arrive(struct connections *connections)

@@ -28,6 +28,9 @@
 #define HEAVY_BYTES   (512u << 10)
 #define HEAVY_WAIT_NS INT64_C(250000000)
 
+/* Nor does it take much longer. */
+#define SLICE_NS INT64_C(4000000)
+
 /* What wants for descriptors, memory or space is opened again and again for so long. */
 #define AGAIN_NS  INT64_C(100000000)
 #define GIVEUP_NS INT64_C(10000000000)
@@ -134,6 +137,31 @@ void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *ent
         door_open(jetstream, account, &entry->config, &jetstream->late.room, knocked, late);
     entry->late = late;
     add_last(&jetstream->late.closed, late);
+}
+
+static bool is_admitted(const struct jetstream *jetstream, const struct catalogue_entry *entry)
+{
+    const struct account *account;
+
+    if (!entry->offline || entry->offline_for != ERR_ACCESS || entry->removed ||
+        entry->stream != NULL || entry->late != NULL)
+        return false;
+    account = router_account(server_router(jetstream->server), entry->assigned.account);
+    return account != NULL && jetstream_serves(jetstream, account);
+}
+
+void jetstream_late_admit(struct jetstream *jetstream)
+{
+    if (!jetstream_late_may(jetstream))
+        return;
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (!is_admitted(jetstream, entry))
+            continue;
+        entry->offline = false;
+        jetstream_late_add(jetstream, entry);
+        jetstream_awake(jetstream);
+    }
 }
 
 /* ---- limits over all streams -------------------------------------------------------------------
@@ -448,14 +476,24 @@ static bool begin(struct jetstream *jetstream, struct late *late)
     return false;
 }
 
+static bool has_time(struct jetstream *jetstream, int64_t begun_ns)
+{
+    struct io *io = server_io(jetstream->server);
+
+    io_clock_refresh(io);
+    return io_now(io) - begun_ns < SLICE_NS;
+}
+
 static void open_some(struct jetstream *jetstream, unsigned most)
 {
+    int64_t begun_ns = io_now(server_io(jetstream->server));
     struct late *open[SLICE_HURRIED], *late;
     unsigned count = 0, looked = 0;
     uint64_t cost = 0;
 
     jetstream_lanes_settle_later(jetstream);
-    while (looked < most && cost < SLICE_MESSAGES && (late = next_due(jetstream)) != NULL) {
+    while (looked < most && cost < SLICE_MESSAGES &&
+           (looked == 0 || has_time(jetstream, begun_ns)) && (late = next_due(jetstream)) != NULL) {
         looked++;
         if (!begin(jetstream, late))
             continue;
@@ -538,6 +576,7 @@ void jetstream_late_turn(struct jetstream *jetstream)
 {
     struct jetstream_late *list = &jetstream->late;
 
+    list->needed = 0;
     if (list->closed.first == NULL && list->lacking.first == NULL)
         return;
     answer_refused(list);
@@ -575,8 +614,9 @@ bool jetstream_need(struct jetstream *jetstream, struct account *account, struct
         return true;
     knocked(late);
     weigh(late);
-    if (late->heavy)
-        return false;
+    if (late->heavy || jetstream->late.needed == SLICE_STREAMS)
+        return false; /* it is among those that are opened next */
+    jetstream->late.needed++;
     jetstream_lanes_settle_later(jetstream);
     open = open_at_once(jetstream, late);
     jetstream_lanes_settle(jetstream);

@@ -57,6 +57,7 @@ struct jetstream_late {
     int64_t begin_ns;      /* those that nobody has asked for are not opened before */
     struct door_room room; /* of all doors */
     bool held;             /* something waits for what a limit counts (jetstream_admits_now) */
+    unsigned needed;       /* so many were opened in this turn because they were asked for */
 };
 
 /* jetstream_opening.c: the one that is opened over several turns. */
@@ -284,6 +285,9 @@ void jetstream_late_init(struct jetstream *jetstream);
 /* May streams be opened later? */
 bool jetstream_late_may(const struct jetstream *jetstream);
 void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Accounts may have JetStream now that had none when the server started: their streams are opened
+ * as at a start. Of a member of a cluster they stay closed until the next one. */
+void jetstream_late_admit(struct jetstream *jetstream);
 /* At once, if it is not open yet; blocking, and not from inside a publish. */
 void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* Opening that one, which was late, has failed: true if it wants for what may be there soon, and is

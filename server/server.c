@@ -431,7 +431,7 @@ struct server *server_create(struct io *io, const struct options *options, struc
     server->start_wall_ns = io_wall(io);
     server->reload_wall_ns = server->start_wall_ns;
     init_identity(server);
-    if (options->auth.operators != NULL && options->auth.resolver.kind == RESOLVER_FULL) {
+    if (options->auth.operators != NULL && resolver_has_more(&options->auth.resolver)) {
         server->resolver = resolver_create(server);
         if (server->resolver == NULL) {
             heap_give(server);

@@ -651,6 +651,18 @@ const struct client *server_origin(struct server *server, const struct message *
     return post->crossing_id != 0 ? map64_pointer(&connections->by_id, post->crossing_id) : NULL;
 }
 
+uint64_t server_origin_number(const struct server *server, const struct message *message)
+{
+    const struct shard_post *post;
+
+    if (message->origin != NULL)
+        return message->origin->id << 8;
+    if (server->shards == NULL)
+        return 0;
+    post = &server->shards->all[0].post;
+    return post->crossing_id != 0 ? post->crossing_id << 8 | post->crossing_shard : 0;
+}
+
 size_t server_connections_count(const struct server *server)
 {
     if (server->shards == NULL)

@@ -77,7 +77,8 @@ struct server_shards {
     bool spread;   /* connections go to whichever has the fewest, however busy it is */
     struct server_shard *all;
     struct shard_posts posts;
-    unsigned halts; /* nested; home's */
+    unsigned halts;      /* nested; home's */
+    unsigned move_first; /* whose connections move first, modulo `count` */
     struct connections_shared shared;
     pthread_mutex_t lock; /* over the next five */
     pthread_cond_t changed;
@@ -143,6 +144,8 @@ unsigned server_connections_all(struct server *server, struct connections *all[S
 /* While halted, from a sink of home: who published what it is given, on whatever shard; NULL:
  * nobody, or gone. */
 const struct client *server_origin(struct server *server, const struct message *message);
+/* A number of its own for each client that there is, of whatever shard; 0: it is not known who. */
+uint64_t server_origin_number(const struct server *server, const struct message *message);
 /* While halted: the further shards go by what the options say now. */
 void server_shards_options(struct server *server);
 /* While halted: accounts that only home has are made on all, and share what they do there. */

@@ -44,17 +44,23 @@ bool server_shards_settle(struct server *server)
     return !any;
 }
 
-static void move_all(struct server_shards *shards)
+/* False: some are left. They begin with another shard each time, so none waits for the others'. */
+static bool move_all(struct server_shards *shards)
 {
     struct connections *all[SHARDS_MAX];
+    uint32_t most = CONNECTIONS_MOVE_SUBS_MAX;
+    unsigned first = shards->move_first++;
+    bool whole = true;
 
     for (unsigned i = 0; i < shards->count; i++)
         all[i] = shards->all[i].connections;
     for (unsigned i = 0; i < shards->count; i++)
-        connections_move(all[i], all, shards->count);
+        if (!connections_move(all[(first + i) % shards->count], all, shards->count, &most))
+            whole = false;
     for (unsigned i = 0; i < shards->count; i++)
         if (all[i]->arriving != NULL)
             (void)shard_let_do(&shards->all[i], arrive_all);
+    return whole;
 }
 
 /* Those that have let go of their sockets: before home's turn goes on with anything. */
@@ -66,11 +72,9 @@ void shards_move_parted(struct server *server)
         return;
     server_shards_halt(server);
     atomic_store(&shards->parted, false);
-    if (server_shards_settle(server)) {
-        move_all(shards);
-    } else {
+    if (!server_shards_settle(server) || !move_all(shards)) {
         atomic_store(&shards->parted, true);
-        io_wake(server->io);
+        io_wake(server->io); /* in the next turn */
     }
     server_shards_go_on(server);
 }

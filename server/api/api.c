@@ -61,6 +61,7 @@ struct api *api_create(struct jetstream *jetstream)
 
     api->jetstream = jetstream;
     table_init(&api->doors, door_key, DOORS_SEED);
+    map64_init(&api->held, DOORS_SEED); /* nobody chooses the numbers of clients */
     buf_init(&api->answer, API_ANSWER_MAX);
     return api;
 }
@@ -69,13 +70,14 @@ struct api *api_create(struct jetstream *jetstream)
 #define TURN_REQUESTS 1024u
 #define TURN_ANSWERED (1u << 20)
 
-static struct api_request *take_first(struct api *api)
+/* The one behind `before`; NULL: the first. */
+static struct api_request *take_behind(struct api *api, struct api_request *before)
 {
-    struct api_request *request = api->first;
+    struct api_request **at = before != NULL ? &before->next : &api->first, *request = *at;
 
-    api->first = request->next;
-    if (api->first == NULL)
-        api->last = NULL;
+    *at = request->next;
+    if (api->last == request)
+        api->last = before;
     return request;
 }
 
@@ -105,7 +107,8 @@ void api_destroy(struct api *api)
         close_door(router, door);
     table_deinit(&api->doors);
     while (api->first != NULL)
-        api_request_free(take_first(api));
+        api_request_free(take_behind(api, NULL));
+    map64_deinit(&api->held);
     /* Streams and catalogue have ended those under way, but for reads: their memory is the disk's
      * until the io ends, and then the process does. */
     buf_deinit(&api->answer);
@@ -256,24 +259,56 @@ static void run(struct api_request *request)
 }
 
 /* What is asked of one stream needs that one; all else may look at all of them, so it waits until
- * they are open, and what is behind it in the queue, too: it may be about what it makes. */
-static bool can_run(const struct api_request *request)
+ * they are open. */
+static bool is_there(const struct api_request *request)
 {
     struct bytes name = api_stream_asked(request);
 
-    request->api->until_open =
-        name.size == 0 ? !jetstream_is_complete(api_jetstream(request))
-                       : !jetstream_need(api_jetstream(request), request->account, name);
-    return !request->api->until_open;
+    return name.size == 0 ? jetstream_is_complete(api_jetstream(request))
+                          : jetstream_need(api_jetstream(request), request->account, name);
+}
+
+/* What is behind one that waits, and of the same client, waits, too: it may be about what that
+ * makes. Others do not. */
+static bool can_run(const struct api_request *request)
+{
+    struct api *api = request->api;
+    const union map64_value *held = map64_find(&api->held, request->asker);
+
+    if (held != NULL && held->number == api->turn)
+        return false;
+    if (is_there(request))
+        return true;
+    map64_put(&api->held, request->asker)->number = api->turn;
+    return false;
+}
+
+static void work_off(struct api *api)
+{
+    struct api_request *before = NULL, *request;
+    size_t begun = 0;
+
+    api->turn++;
+    while ((request = before != NULL ? before->next : api->first) != NULL) {
+        if (begun == TURN_REQUESTS || api->answered >= TURN_ANSWERED)
+            return;
+        if (can_run(request)) {
+            run(take_behind(api, before));
+            begun++;
+        } else {
+            before = request;
+        }
+    }
+    api->until_open = before != NULL;
+    if (before == NULL && api->held.count > 0)
+        map64_deinit(&api->held);
 }
 
 void api_turn(struct api *api)
 {
     api->answered = 0;
-    for (size_t i = 0; i < TURN_REQUESTS && api->answered < TURN_ANSWERED && api->first != NULL &&
-                       can_run(api->first);
-         i++)
-        run(take_first(api));
+    api->until_open = false;
+    work_off(api);
     api->overflowing = api->overflowing && api->count >= API_QUEUE_MAX / 2;
     /* Sinks must not ask the router. A client that has been told of a subscription to the audit by
      * whoever made it asks in a later turn. */

@@ -2,6 +2,7 @@
 #ifndef SERVER_API_API_PRIV_H
 #define SERVER_API_API_PRIV_H
 
+#include "base/map64.h"
 #include "base/table.h"
 #include "server/api/request.h"
 
@@ -10,7 +11,9 @@ struct api {
     struct table doors;               /* struct api_door, by the name of their account */
     struct api_request *first, *last; /* collected, not yet begun */
     size_t count, bytes;              /* of all requests there are */
-    bool until_open;   /* the first in the queue waits for streams that are opened: it is called */
+    bool until_open;   /* all in the queue wait for streams that are opened: it is called */
+    struct map64 held; /* by asker: the turn in which a request of its was last found to wait */
+    uint64_t turn;
     bool overflowing;  /* it has been logged that requests are dropped */
     bool audited;      /* somebody listened to the audit at the last turn */
     size_t answered;   /* bytes, in this turn */

@@ -65,6 +65,7 @@ struct api_request *api_request_make(struct api *api, struct account *account,
     request->body = place_copy(&at, message->payload);
     request->size = size;
     request->forwarded = message->forwarded;
+    request->asker = server_origin_number(jetstream_server(api->jetstream), message);
     arena_init(&request->arena, API_ARENA_MAX);
     api->count++;
     api->bytes += size;

@@ -39,8 +39,9 @@ struct api_request {
     struct bytes client; /* who asked, as JSON; empty while nobody wants to know */
     struct arena arena;
     struct api_request *next; /* in the queue */
-    size_t size;              /* what it holds of the queue's bound */
-    bool forwarded;           /* another node sent it here: it goes no further */
+    uint64_t asker; /* one number for each client, whose requests are begun in their order */
+    size_t size;    /* what it holds of the queue's bound */
+    bool forwarded; /* another node sent it here: it goes no further */
 
     /* The operation it waits for, one at a time. */
     struct stream_op stream_op;

@@ -1,10 +1,13 @@
 /* Who dialled: as leafnodes says where it says so, else as the server's users are. */
+#include <stdio.h>
+
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/auth/base64.h"
 #include "server/auth/nkey.h"
 #include "server/auth/password.h"
 #include "server/leaf/leaf_priv.h"
+#include "server/resolver/resolver_subject.h"
 #include "server/tls/ed25519.h"
 
 /* A password that a worker proves. It outlives its leaf if that goes first. */
@@ -226,6 +229,23 @@ static bool has_signed(const struct leaf *leaf, const struct leaf_connect *said)
 /* ---- as the server's users are ----------------------------------------------------------------
  */
 
+/* Who dials again finds it known. */
+static void look_up(const struct leaf *leaf, const struct auth_proof *asked)
+{
+    const struct leaves_setup *setup = &leaf->leaves->setup;
+    struct bytes system = setup->options->auth.system_account;
+    struct account *account =
+        router_account(setup->router, system.size > 0 ? system : BYTES("$SYS"));
+    char subject[RESOLVER_SUBJECT_SIZE];
+    struct message message = {0};
+
+    snprintf(subject, sizeof(subject), RESOLVER_SUBJECT "%.*s", setup->info->id,
+             (int)sizeof(asked->account), asked->account);
+    message.subject = bytes_of_text(subject);
+    if (account != NULL)
+        (void)router_publish(setup->router, account, &message);
+}
+
 static void ask(struct leaf *leaf, const struct leaf_connect *said, struct bytes args)
 {
     const struct leaves *leaves = leaf->leaves;
@@ -252,6 +272,10 @@ static void ask(struct leaf *leaf, const struct leaf_connect *said, struct bytes
                      "leafnodes { authorization }",
                      leaf->label);
         auth_user_end(user);
+        violation(leaf, said->user);
+        break;
+    case AUTH_UNKNOWN:
+        look_up(leaf, &proof);
         violation(leaf, said->user);
         break;
     case AUTH_PROVE:

@@ -330,6 +330,20 @@ bool delivery_holds(const struct stream *stream, uint32_t ordinal)
     return false;
 }
 
+int64_t delivery_waits_since(const struct consumer_lane *lane)
+{
+    struct outbox ahead;
+    struct outbox_item item;
+
+    if (lane == NULL)
+        return INT64_MAX;
+    for (ahead = lane->deliveries; outbox_peek(&ahead, &item); outbox_skip(&ahead)) {
+        if (item.kind == OUTBOX_STORED && item.look == 0)
+            return (int64_t)item.index;
+    }
+    return INT64_MAX;
+}
+
 void delivery_statuses(struct consumer_shell *shell, delivery_say_fn *say)
 {
     struct outbox_item item;

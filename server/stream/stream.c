@@ -234,6 +234,7 @@ static void follow(void *owner)
         decider_refused(&stream->decider);
     stream_operations_follow(stream);
     stream_glances_follow(stream);
+    stream_look_follow(stream);
     stream_origins_stop(stream);
     stream_consumers_follow(stream);
     stream_batches_drop(stream);
@@ -811,6 +812,7 @@ static void turn(struct stream *stream)
     stream_ingest_waiting(stream); /* operations that logged nothing have let them go on */
     stream_consumers_work(stream);
     stream_look(stream);
+    stream_look_settle(stream);
     stream_direct_turn(stream);
     stream_snapshot_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */

@@ -1,5 +1,6 @@
 """The server as a process: what it prints, which files it makes, how it refuses and how it ends."""
 
+import contextlib
 import ctypes
 import ctypes.util
 import glob
@@ -12,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -148,6 +150,25 @@ class Refusals(Directory):
             with Connection(server.port) as connection:
                 connection.connect()
                 self.assertEqual(connection.flush(), b"")
+
+    @own_promise
+    def test_a_port_of_one_that_lives_is_not_waited_for(self):
+        """Of one that was killed it is: the kernel has its port for a while, and nothing is said there."""
+        came = []
+
+        def speak():
+            with contextlib.suppress(OSError):  # closed: the end of the test
+                while True:
+                    came.append(taken.accept()[0])
+                    came[-1].sendall(b"INFO {}\r\n")
+
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            threading.Thread(target=speak, daemon=True).start()
+            self.refuses("address already in use", "-p", str(taken.getsockname()[1]))
+            self.assertEqual(len(came), 1)
+            taken.shutdown(socket.SHUT_RDWR)
+        for connection in came:
+            connection.close()
 
     def test_a_monitoring_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:

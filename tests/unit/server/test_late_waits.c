@@ -277,6 +277,40 @@ START_TEST(an_update_and_a_delete_wait_for_the_steps)
 }
 END_TEST
 
+/* What is asked of all waits for one that wants for descriptors, with what is behind it of the same
+ * client. */
+START_TEST(requests_of_others_do_not_stand_behind_those_that_wait)
+{
+    struct world world;
+    struct peer *peer, *other;
+
+    start_late(&world, NULL);
+    peer = come_in(&world);
+    other = other_client(&world);
+    ask(&world, peer, "$JS.API.STREAM.INFO.A", "");
+    no_more_files(&world);
+    send_text(peer,
+              "PUB $JS.API.STREAM.LIST in.l 0\r\n\r\nPUB $JS.API.STREAM.INFO.A in.i 0\r\n\r\n");
+    sim_run(world.sim, SECOND);
+    ck_assert_uint_eq(told(peer, "MSG in."), 1); /* of before */
+    buf_clear(&other->in);
+    send_text(other, "PUB $JS.API.STREAM.INFO.A o 0\r\n\r\nPUB $JS.API.CONSUMER.NAMES.A o 0\r\n\r\n"
+                     "PUB $JS.API.STREAM.PURGE.A o 0\r\n\r\n");
+    sim_run(world.sim, SECOND);
+    ck_assert_uint_eq(told(other, "MSG o 1"), 3);
+    ck_assert(peer_has(other, "\"purged\":5"));
+    send_text(other, "PUB $JS.API.INFO o 0\r\n\r\nPUB $JS.API.STREAM.INFO.A o 0\r\n\r\n");
+    sim_run(world.sim, SECOND);
+    ck_assert_uint_eq(told(other, "MSG o 1"), 3); /* now it waits, too */
+    ck_assert_uint_eq(told(peer, "MSG in."), 1);
+    files_again(&world);
+    ck_assert_uint_eq(told(other, "MSG o 1"), 5);
+    ck_assert_uint_eq(told(peer, "MSG in.l"), 1);
+    ck_assert_uint_eq(told(peer, "MSG in.i"), 1);
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -288,6 +322,7 @@ int main(void)
         statistics_without_streams_are_said_when_that_takes_long,
         a_reload_opens_nothing_and_its_limits_count_what_is_closed,
         an_update_and_a_delete_wait_for_the_steps,
+        requests_of_others_do_not_stand_behind_those_that_wait,
     };
 
     return UNIT_RUN_PLAIN("late_waits", tests);
