@@ -43,8 +43,10 @@
 #define CLIENT_CHECK_PART 1024u /* that are looked at anew at once */
 
 /* Who publishes so often to what a server has itself (streams, acks, the API) is one of those who
- * are best on the shard of that. */
-#define CLIENT_STREAMS 16u
+ * are best on the shard of that; what goes to another shard counts against it. Up to the second
+ * number: who uses streams of two shards alike goes to and fro once in thousands of messages. */
+#define CLIENT_STREAMS      16u
+#define CLIENT_STREAMS_MOST 64u
 
 enum client_state { CLIENT_OPEN, CLIENT_ENDING, CLIENT_DOOMED };
 
@@ -150,8 +152,8 @@ struct client {
     bool
         deaf; /* no message is for it: it is not open, or what it subscribed to is on its way out */
     uint8_t pings_out;
-    uint8_t stream_uses;  /* that it has published to sinks so often, at most CLIENT_STREAMS */
-    uint8_t stream_shard; /* which had the last of them, if it is another */
+    uint8_t stream_uses;  /* that it has published to sinks so often, at most CLIENT_STREAMS_MOST */
+    uint8_t stream_shard; /* which had most of them lately */
     bool verbose;
     bool pedantic;
     bool echo;
@@ -351,18 +353,23 @@ static inline bool client_streams(const struct client *client)
     return client->stream_uses >= CLIENT_STREAMS;
 }
 
-/* It has published to a sink of this shard. */
-static inline void client_uses_stream(struct client *client)
+/* It has published to a sink of that shard. */
+static inline void client_uses_stream(struct client *client, unsigned shard)
 {
-    if (client->stream_uses < CLIENT_STREAMS)
-        client->stream_uses++;
+    if (client->stream_shard == shard) {
+        client->stream_uses += client->stream_uses < CLIENT_STREAMS_MOST;
+    } else if (client->stream_uses == 0) {
+        client->stream_shard = (uint8_t)shard;
+        client->stream_uses = 1;
+    } else {
+        client->stream_uses--;
+    }
 }
 
-/* The same of another. */
+/* The same of another than it is on. */
 static inline void client_uses_stream_of(struct client *client, unsigned shard)
 {
-    client_uses_stream(client);
-    client->stream_shard = (uint8_t)shard;
+    client_uses_stream(client, shard);
     if (client_streams(client))
         client_mark(client);
 }

@@ -41,11 +41,23 @@ static void stop_now(struct server *server)
     logger_info(server->logger, "Server Exiting..");
 }
 
+/* What was sent to streams of any shard is theirs before they are asked. */
+static bool has_work_left(struct server *server)
+{
+    bool left;
+
+    if (server->jetstream == NULL)
+        return false;
+    server_shards_halt(server);
+    left = !server_shards_settle(server) || !jetstream_idle(server->jetstream);
+    server_shards_go_on(server);
+    return left;
+}
+
 /* Before the output is sent, so that what the last of the work says still leaves. */
 static void quiesce_further(struct server *server)
 {
-    if (server->state == SERVER_QUIESCING &&
-        (server->jetstream == NULL || jetstream_idle(server->jetstream)))
+    if (server->state == SERVER_QUIESCING && !has_work_left(server))
         end_connections(server);
 }
 

@@ -120,6 +120,9 @@ struct router *server_shard_router(struct server *server, unsigned shard);
 /* Fine when there are none, and nested: the outermost counts. */
 void server_shards_halt(struct server *server);
 void server_shards_go_on(struct server *server);
+/* While halted: what they have sent each other is delivered, by each on its thread, until nothing
+ * is on its way. False: that takes long. */
+bool server_shards_settle(struct server *server);
 /* Do they stand still, so that home may use what is theirs? */
 bool server_shards_still(const struct server *server);
 

@@ -30,15 +30,16 @@ static bool arrive_all(struct server_shard *shard)
     return true;
 }
 
-/* Nothing is on its way between any two of them. False: it takes long. */
-static bool settle_all(struct server_shards *shards)
+bool server_shards_settle(struct server *server)
 {
-    bool any = true;
+    struct server_shards *shards = server->shards;
+    bool any = shards != NULL;
 
     for (unsigned round = 0; round < SETTLE_ROUNDS && any; round++) {
         any = false;
         for (unsigned i = 0; i < shards->count; i++)
-            any = shard_let_do(&shards->all[i], settle) || any;
+            if (!shard_post_quiet(&shards->all[i].post))
+                any = shard_let_do(&shards->all[i], settle) || any;
     }
     return !any;
 }
@@ -71,7 +72,7 @@ void shards_move_parted(struct server *server)
         return;
     server_shards_halt(server);
     atomic_store(&shards->parted, false);
-    if (!settle_all(shards) || !move_all(shards)) {
+    if (!server_shards_settle(server) || !move_all(shards)) {
         atomic_store(&shards->parted, true);
         io_wake(server->io); /* in the next turn */
     }

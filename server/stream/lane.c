@@ -4,6 +4,7 @@
 #include "server/jetstream_core.h"
 #include "server/router.h"
 #include "server/server.h"
+#include "server/stream/flaws.h"
 #include "server/stream/stream.h"
 #include "storage/record.h"
 
@@ -181,13 +182,21 @@ void stream_lane_end_errand(struct stream_lane *lane, uint64_t stream, told_fn *
         stream_lane_tell(lane, &told);
 }
 
+static void wake_home(const struct stream_lane *lane)
+{
+    struct server *server = jetstream_server(lane->jetstream);
+
+    if ((server_options(server)->sim.stream_flaws & STREAM_FLAW_HOME_ASLEEP) == 0)
+        io_wake(server_io(server));
+}
+
 void stream_lane_tell(struct stream_lane *lane, const struct told *told)
 {
     told_add(&lane->told, told);
     if (lane->shard == 0) {
         stream_lane_awake(lane);
     } else if (!atomic_exchange(&lane->telling, true)) {
-        io_wake(server_io(jetstream_server(lane->jetstream)));
+        wake_home(lane);
     }
 }
 

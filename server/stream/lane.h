@@ -79,6 +79,7 @@ struct stream_lane {
     uint64_t lives;        /* how often a stream of it was opened */
     struct timer awake;
     bool turning;
+    bool rests; /* it had nothing to do, when it was last looked at: at an end */
     struct stream_latencies latencies;
     struct bring bring;
     struct scratch *scratch; /* in which its streams have their indexes; NULL: none yet */
