@@ -46,7 +46,8 @@ static inline struct peer *come_in(struct world *world)
     return peer;
 }
 
-static inline void ask(struct world *world, struct peer *peer, const char *subject, const char *body)
+static inline void ask(struct world *world, struct peer *peer, const char *subject,
+                       const char *body)
 {
     buf_clear(&peer->in);
     say_publish(world, peer, subject, "in.r", body);
@@ -55,7 +56,7 @@ static inline void ask(struct world *world, struct peer *peer, const char *subje
 /* Streams A on "A.>" and so on, of five messages each, with a consumer "c"; `before` is done to
  * them; then the server was killed and runs again, and opens what it is asked for only. */
 static inline void start_late_in(struct world *world, unsigned lanes, uint64_t block_bytes,
-                          void (*before)(struct world *world, struct peer *peer))
+                                 void (*before)(struct world *world, struct peer *peer))
 {
     struct peer *peer;
 
@@ -95,12 +96,13 @@ static inline void start_late_in(struct world *world, unsigned lanes, uint64_t b
 }
 
 static inline void start_late_of(struct world *world, uint64_t block_bytes,
-                          void (*before)(struct world *world, struct peer *peer))
+                                 void (*before)(struct world *world, struct peer *peer))
 {
     start_late_in(world, 1, block_bytes, before);
 }
 
-static inline void start_late(struct world *world, void (*before)(struct world *world, struct peer *peer))
+static inline void start_late(struct world *world,
+                              void (*before)(struct world *world, struct peer *peer))
 {
     start_late_of(world, 0, before);
 }
@@ -144,7 +146,8 @@ static inline bool is_under_way(struct world *world)
 
 /* Returns `turns` events after B, which was asked for, has begun to be opened; false: it is open.
  * The text stays the caller's. */
-static inline bool in_the_middle(struct world *world, struct peer *peer, const char *text, unsigned turns)
+static inline bool in_the_middle(struct world *world, struct peer *peer, const char *text,
+                                 unsigned turns)
 {
     struct bytes b = bytes_of_text(text);
 
