@@ -48,6 +48,8 @@ static struct stream_lane *add_lane(struct jetstream *jetstream)
                                .router = server_shard_router(server, shard),
                                .prng = server_prng(server),
                                .log_time = &jetstream->log_time,
+                               .staging = &jetstream->staging,
+                               .fast = &jetstream->fast,
                            });
     jetstream->lanes[jetstream->lane_count++] = lane;
     jetstream->away = jetstream->away || shard > 0;

@@ -86,12 +86,14 @@ struct jetstream {
     struct server *server;
     struct stream_lane *lanes[STORE_LANES_MAX + 1];
     unsigned lane_count;
-    bool away;                         /* some are turned by other shards */
-    bool still;                        /* those stand still to the end of this turn */
-    _Atomic bool ends;                 /* home waits for all of them to have nothing to do */
-    struct map64 found;                /* the lanes of logs that no entry is known of, yet */
-    struct stream_lane *home;          /* the first: it has the metadata group, too */
-    struct log_time log_time;          /* of all of them */
+    bool away;                    /* some are turned by other shards */
+    bool still;                   /* those stand still to the end of this turn */
+    _Atomic bool ends;            /* home waits for all of them to have nothing to do */
+    struct map64 found;           /* the lanes of logs that no entry is known of, yet */
+    struct stream_lane *home;     /* the first: it has the metadata group, too */
+    struct log_time log_time;     /* of all of them */
+    struct staging_share staging; /* the same */
+    struct fast_share fast;
     struct jetstream_cluster *cluster; /* NULL: this server is alone */
     struct replica *meta;
     struct catalogue catalogue;

@@ -28,6 +28,8 @@ void stream_lane_init(struct stream_lane *lane, const struct stream_lane_setup *
         .router = setup->router,
         .prng = setup->prng,
         .log_time = setup->log_time,
+        .staging = setup->staging,
+        .fast = setup->fast,
         .awake.fire = awake_fired,
     };
     zones_init(&lane->zones, prng_next(setup->prng));

@@ -43,9 +43,9 @@ struct lane_errand {
     struct lane_errand *next;
 };
 
-/* Its own struct: others look, by the calls below where there is one. `jetstream`, `log_time` and
- * the server's options are all lanes'; the rest is used by its shard's thread alone, or while that
- * stands still. */
+/* Its own struct: others look, by the calls below where there is one. `jetstream`, `log_time`,
+ * the shares of batches and the server's options are all lanes'; the rest is used by its shard's
+ * thread alone, or while that stands still. */
 struct stream_lane {
     struct jetstream *jetstream;
     unsigned number, shard;
@@ -68,9 +68,9 @@ struct stream_lane {
     struct buf read_buffer;
     bool read_lent; /* or the cache: others look at what stands there */
     struct read_cache read_cache;
-    int64_t space_next_ns; /* stream_space_slot */
-    struct staging_share staging;
-    struct fast_share fast;
+    int64_t space_next_ns;         /* stream_space_slot */
+    struct staging_share *staging; /* of all lanes, as is the next */
+    struct fast_share *fast;
     struct {
         struct lane_errand *first, *last;
     } errands;
@@ -95,6 +95,8 @@ struct stream_lane_setup {
     struct router *router;
     struct prng *prng; /* the server's: home's lane draws from it, another is seeded by it */
     struct log_time *log_time;
+    struct staging_share *staging;
+    struct fast_share *fast;
 };
 
 /* Without a store, and without a limit of what its indexes hold in memory. */
