@@ -369,6 +369,23 @@ class UrlLeaf(UrlCase):
                 break
             time.sleep(0.1)
         self.assertEqual(here.message()[3], b"hi")
+        self.assertNotIn("Authorization Violation", "".join(leaf.lines))
+        self.assertEqual(self.web.asked_for(self.account), 1)
+
+    def test_one_of_an_account_that_nobody_has_is_refused(self):
+        port = free_port()
+        self.start(extra=f"leafnodes {{ listen: '127.0.0.1:{port}' }}")
+        credentials = self.user.credentials(os.path.join(self.directory, "leaf.creds"), self.account.token("user", self.user.text, **ANY))
+        path = os.path.join(self.directory, "leaf.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"leafnodes {{ reconnect: 1, remotes: [{{ url: 'nats-leaf://127.0.0.1:{port}', credentials: '{credentials}' }}] }}\n")
+        leaf = Server(("-c", path), jetstream=False)
+        self.addCleanup(leaf.__exit__)
+        leaf.__enter__()
+        end = time.monotonic() + 60
+        while "Authorization Violation" not in "".join(leaf.lines) and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertIn("Authorization Violation", "".join(leaf.lines))
 
 
 @unittest.skipUnless(is_millrace(), "shards are ours")
