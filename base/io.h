@@ -125,7 +125,8 @@ bool io_locked(struct io *io, const char *path);
 /* Bytes free and in total on the file system of the root. */
 enum err io_space(struct io *io, uint64_t *available, uint64_t *total);
 
-/* Memory that lies in a file (base/scratch.h), made at the first call; lives until io_destroy.
+/* Memory that lies in a file (base/scratch.h), made at the first call, and anew when it has failed;
+ * lives until then, or io_destroy.
  * NULL: the file system gives none. */
 struct scratch *io_scratch(struct io *io);
 /* A place for many bytes (base/spool.h), the caller's; destroyed before the io. From a worker, too.

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #define BACKLOG       4096
 #define TAKEN_TRIES   300
 #define TAKEN_WAIT_NS 10000000
+#define TAKEN_ASKS    30 /* tries between two questions whether somebody lives there */
+#define LIVES_WAIT_MS 100
 
 static enum err err_of_listen(int errnum)
 {
@@ -41,10 +44,27 @@ static int open_socket(const union address *address, int socket_flags)
     return -1;
 }
 
+/* Of a server that was killed the kernel still takes connections, and nothing comes. One that lives
+ * speaks first. */
+static bool somebody_lives(const union address *address)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    bool lives = false;
+    char said;
+
+    if (fd < 0)
+        return false;
+    if (connect(fd, &address->any, address_size(address)) == 0 || errno == EINPROGRESS)
+        lives = poll(&wait, 1, LIVES_WAIT_MS) > 0 && recv(fd, &said, 1, 0) > 0;
+    close(fd);
+    return lives;
+}
+
 /*
  * The kernel tears down a killed process's ring after the process is gone, and its sockets with it:
  * for some milliseconds, more than half a second on a machine with six times too much to do, the
- * port of a server that is being restarted is still taken.
+ * port of a server that is being restarted is still taken. That of one that lives stays so.
  */
 static int open_socket_patiently(const union address *address, int socket_flags)
 {
@@ -53,8 +73,12 @@ static int open_socket_patiently(const union address *address, int socket_flags)
     for (int tries = 0;; tries++) {
         int fd = open_socket(address, socket_flags);
 
-        if (fd >= 0 || errno != EADDRINUSE || tries == TAKEN_TRIES)
+        if (fd >= 0 || errno != EADDRINUSE)
             return fd;
+        if (tries == TAKEN_TRIES || (tries % TAKEN_ASKS == 0 && somebody_lives(address))) {
+            errno = EADDRINUSE;
+            return -1;
+        }
         nanosleep(&pause, NULL);
         errno = EADDRINUSE;
     }

@@ -356,6 +356,11 @@ struct scratch *io_posix_scratch(struct io *io)
 {
     struct io_posix *posix = (struct io_posix *)io;
 
+    if (posix->scratch != NULL && *scratch_failed(posix->scratch)) {
+        scratch_destroy(posix->scratch); /* its users have it still */
+        posix->scratch = NULL;
+        posix->scratch_asked = false;
+    }
     if (!posix->scratch_asked && posix->root >= 0)
         posix->scratch = scratch_create(posix->root);
     posix->scratch_asked = true;

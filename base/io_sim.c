@@ -229,8 +229,13 @@ static struct scratch *sim_scratch(struct io *io)
 {
     struct sim_process *process = sim_process_of(io);
 
+    if (process->scratch != NULL && *scratch_failed(process->scratch)) {
+        scratch_destroy(process->scratch);
+        process->scratch = NULL;
+    }
     if (process->scratch == NULL)
-        process->scratch = scratch_create_twin(process->generation, SCRATCH_REFUSES);
+        process->scratch =
+            scratch_create_twin(process->generation + process->scratches++, SCRATCH_REFUSES);
     scratch_twin_forgets(process->scratch, SCRATCH_AWAY_ONE_IN, 0);
     return process->scratch;
 }

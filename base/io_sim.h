@@ -80,6 +80,7 @@ struct sim_faults {
     uint32_t sync_evicts;    /* that a failed sync's pages leave the cache at once */
     uint32_t read_now_again; /* io_read_now finds nothing in memory */
     uint32_t disk_stall;     /* an operation takes disk_stall_ns longer */
+    uint32_t read_stall;     /* so does one that reads; not drawn */
     uint32_t net_stall;      /* a delivery takes net_stall_ns longer */
     uint32_t net_reset;      /* a delivery breaks its connection instead */
     uint32_t net_tiny;       /* a delivery is 1 to 3 bytes */

@@ -122,6 +122,8 @@ static int64_t duration(struct sim_process *process, const struct io_op *op)
 
     if (sim_luck(process->sim, faults->disk_stall))
         ns += faults->disk_stall_ns;
+    if (op->kind == IO_OP_READ && sim_luck(process->sim, faults->read_stall))
+        ns += faults->disk_stall_ns;
     return op->kind == IO_OP_FSYNC ? ns + faults->sync_ns : ns;
 }
 

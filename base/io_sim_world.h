@@ -72,6 +72,7 @@ struct sim_process {
     struct io_work *done_first; /* work to be told at the turn */
     struct io_work **done_last;
     struct scratch *scratch;
+    unsigned scratches; /* that have failed */
     char *locks[SIM_LOCKS_MAX];
     size_t locks_count;
 

@@ -44,9 +44,11 @@ struct scratch {
     uint32_t room[SCRATCH_PIECE_SIZES]; /* chunks with room for such a piece, or NONE */
     uint32_t free;
     uint64_t space;
+    unsigned users;
+    guard_failed failed;
 
     struct prng prng; /* the twin's, as the rest */
-    unsigned refuse, away, broken;
+    unsigned refuse, away, broken, fails;
     struct map64 seen; /* by address: the same in the lower half, the size of hidden ones above */
     bool hides;
 };
@@ -59,6 +61,7 @@ static struct scratch *make(int fd)
     struct scratch *scratch = HEAP_NEW(struct scratch);
 
     scratch->fd = fd;
+    scratch->users = 1;
     scratch->free = NONE;
     for (unsigned i = 0; i < SCRATCH_PIECE_SIZES; i++)
         scratch->room[i] = NONE;
@@ -96,39 +99,62 @@ static bool copies_on_write(int fd)
     }
 }
 
-static void *map_whole(int fd, size_t chunks, int protection)
+/* NULL: it is not to be had. */
+static void *map_whole(struct scratch *scratch, size_t chunks, int protection)
 {
-    void *base = mmap(NULL, chunks * CHUNK, protection, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    void *base = mmap(NULL, chunks * CHUNK, protection, MAP_SHARED | MAP_NORESERVE, scratch->fd, 0);
 
-    if (base != MAP_FAILED)
-        (void)madvise(base, chunks * CHUNK, MADV_RANDOM);
+    if (base == MAP_FAILED)
+        return NULL;
+    if (!guard_add(base, chunks * CHUNK, &scratch->failed)) {
+        munmap(base, chunks * CHUNK);
+        return NULL;
+    }
+    (void)madvise(base, chunks * CHUNK, MADV_RANDOM);
     return base;
+}
+
+static void unmap_whole(const struct scratch *scratch, const uint8_t *base)
+{
+    if (base == NULL)
+        return;
+    guard_remove(base);
+    munmap((void *)base, scratch->chunks_max * CHUNK);
 }
 
 struct scratch *scratch_create(int directory)
 {
     int fd = open_nameless(directory);
     size_t chunks = CHUNKS_MAX;
-    void *base = MAP_FAILED;
     struct scratch *scratch;
 
     if (fd < 0)
         return NULL;
+    scratch = make(fd);
     /* One mapping for all that the file may become: addresses behind its end are not used. */
-    for (; base == MAP_FAILED && chunks >= CHUNKS_MIN; chunks /= 2) {
-        base = map_whole(fd, chunks, PROT_READ);
-        if (base != MAP_FAILED)
+    for (; chunks >= CHUNKS_MIN; chunks /= 2) {
+        scratch->base = map_whole(scratch, chunks, PROT_READ);
+        if (scratch->base != NULL)
             break;
     }
-    if (base == MAP_FAILED) {
-        close(fd);
-        return NULL;
-    }
-    scratch = make(fd);
-    scratch->base = base;
-    scratch->lends = !copies_on_write(fd);
     scratch->chunks_max = chunks;
+    scratch->lends = !copies_on_write(fd);
+    if (scratch->base != NULL)
+        return scratch;
+    scratch_destroy(scratch);
+    return NULL;
+}
+
+struct scratch *scratch_hold(struct scratch *scratch)
+{
+    if (scratch != NULL)
+        scratch->users++;
     return scratch;
+}
+
+guard_failed *scratch_failed(struct scratch *scratch)
+{
+    return &scratch->failed;
 }
 
 struct scratch *scratch_create_twin(uint64_t seed, unsigned refuse)
@@ -141,6 +167,32 @@ struct scratch *scratch_create_twin(uint64_t seed, unsigned refuse)
     return scratch;
 }
 
+void scratch_twin_fails(struct scratch *scratch, unsigned one_in)
+{
+    assert(scratch->fd < 0);
+    scratch->fails = one_in;
+}
+
+/* A file without content stands in the place of what is behind it. */
+static void hide_behind(struct scratch *scratch, const uint8_t *base, uint64_t from)
+{
+    int fd = memfd_create("broken", MFD_CLOEXEC);
+    size_t size = scratch->chunks_max * CHUNK - from;
+
+    if (base != NULL && (fd < 0 || mmap((void *)(base + from), size, PROT_READ | PROT_WRITE,
+                                        MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED))
+        abort();
+    close(fd);
+}
+
+void scratch_break(struct scratch *scratch, uint64_t from)
+{
+    assert(scratch->fd >= 0);
+    assert(from % PAGE == 0);
+    hide_behind(scratch, scratch->base, from);
+    hide_behind(scratch, scratch->lent, from);
+}
+
 void scratch_twin_forgets(struct scratch *scratch, unsigned away, unsigned broken)
 {
     assert(scratch->fd < 0);
@@ -148,16 +200,25 @@ void scratch_twin_forgets(struct scratch *scratch, unsigned away, unsigned broke
     scratch->broken = broken;
 }
 
+/* What was not given back of one that has failed, by who was interrupted in it. */
+static void twin_drop(struct scratch *scratch)
+{
+    struct map64_slot *slot;
+
+    for (size_t at = 0; scratch->failed && (slot = map64_next(&scratch->seen, &at)) != NULL;)
+        heap_give((void *)(uintptr_t)slot->key);
+    map64_deinit(&scratch->seen);
+}
+
 void scratch_destroy(struct scratch *scratch)
 {
-    if (scratch == NULL)
+    if (scratch == NULL || --scratch->users > 0)
         return;
-    if (scratch->fd < 0)
-        map64_deinit(&scratch->seen);
-    if (scratch->fd >= 0) {
-        munmap((void *)scratch->base, scratch->chunks_max * CHUNK);
-        if (scratch->lent != NULL)
-            munmap(scratch->lent, scratch->chunks_max * CHUNK);
+    if (scratch->fd < 0) {
+        twin_drop(scratch);
+    } else {
+        unmap_whole(scratch, scratch->base);
+        unmap_whole(scratch, scratch->lent);
         close(scratch->fd);
     }
     heap_give(scratch->chunks);
@@ -340,16 +401,26 @@ static size_t whole_pages(size_t size)
     return (size + PAGE - 1) / PAGE * PAGE;
 }
 
+static void twin_fail(struct scratch *scratch)
+{
+    if (scratch->fails != 0 && prng_chance(&scratch->prng, 1, scratch->fails))
+        guard_fail(&scratch->failed);
+}
+
 /* NULL: the twin has no room for one more. */
 static void *twin_take(struct scratch *scratch, unsigned size, size_t bytes)
 {
     void *piece;
 
+    twin_fail(scratch);
     if (scratch->refuse != 0 && prng_chance(&scratch->prng, 1, scratch->refuse))
         return NULL;
     scratch->space += sizes[size];
-    if (!scratch->hides)
-        return heap_resize(NULL, bytes);
+    if (!scratch->hides) {
+        piece = heap_resize(NULL, bytes);
+        map64_put(&scratch->seen, (uintptr_t)piece)->number = 0;
+        return piece;
+    }
     piece = aligned_alloc(PAGE, whole_pages(sizes[size]));
     assert(piece != NULL);
     map64_put(&scratch->seen, (uintptr_t)piece)->number = (uint64_t)sizes[size] << 32;
@@ -417,12 +488,9 @@ const void *scratch_put(struct scratch *scratch, struct bytes content)
 /* The mapping for writing is made when it is needed. False: it is not to be had. */
 static bool can_lend(struct scratch *scratch)
 {
-    void *base;
-
     if (scratch->lends && scratch->lent == NULL) {
-        base = map_whole(scratch->fd, scratch->chunks_max, PROT_READ | PROT_WRITE);
-        scratch->lends = base != MAP_FAILED;
-        scratch->lent = base != MAP_FAILED ? base : NULL;
+        scratch->lent = map_whole(scratch, scratch->chunks_max, PROT_READ | PROT_WRITE);
+        scratch->lends = scratch->lent != NULL;
     }
     return scratch->lends;
 }
@@ -521,6 +589,7 @@ static enum scratch_place twin_here(struct scratch *scratch, uint64_t address, i
 {
     uint32_t stamp = twin_stamp(scratch, address);
 
+    twin_fail(scratch);
     if (scratch->away == 0 && !scratch->hides)
         return SCRATCH_HERE;
     if (is_fresh(stamp, now_ns))

@@ -9,9 +9,12 @@
  * Pieces come in few sizes; a chunk of the file holds pieces of one size and its space is given
  * back when the last of them is. Space is reserved before it is used, so a full disk is a refusal
  * and never a fault. Where that is not so (a file system that cannot reserve, or that writes what
- * has changed to another place) nothing is lent. An error of the disk while a piece is read through
- * the mapping ends the process, as with memory that was swapped out: nothing acknowledged is in
- * here alone.
+ * has changed to another place) nothing is lent.
+ *
+ * When the disk fails while a piece is read through the mapping (base/guard.h), all of the scratch
+ * memory has failed, for good: what stands in it is to be believed no more, of any piece, and is
+ * made again elsewhere. Until its users have left it can be looked at, written to and given back
+ * as before.
  *
  * What has left the page cache would be read by whoever looks at it, who waits for the disk then.
  * So who can wait otherwise asks first (scratch_here), and has a worker bring what is away.
@@ -20,6 +23,7 @@
 #define BASE_SCRATCH_H
 
 #include "base/bytes.h"
+#include "base/guard.h"
 
 #define SCRATCH_PIECE_MIN   ((size_t)2 << 10)
 #define SCRATCH_PIECE_SIZES 7u /* 2, 4, 4.5, 8, 16, 24, 32 KiB */
@@ -33,8 +37,12 @@ struct scratch;
 struct scratch *scratch_create(int directory);
 /* The twin without a file, for simulations: refuses one of `refuse` pieces (0: none). */
 struct scratch *scratch_create_twin(uint64_t seed, unsigned refuse);
-/* All pieces were given back, or nobody reads them any more. NULL is fine. */
+/* It has one user more: it goes with the last, when nobody reads a piece any more. Both: NULL is
+ * fine. */
+struct scratch *scratch_hold(struct scratch *scratch);
 void scratch_destroy(struct scratch *scratch);
+/* Not 0: it has failed. Good as long as the scratch memory. */
+guard_failed *scratch_failed(struct scratch *scratch);
 
 /* A copy of the content, at most SCRATCH_PIECE_MAX, good until it is given back. NULL: no space. */
 const void *scratch_put(struct scratch *scratch, struct bytes content);
@@ -59,6 +67,10 @@ int scratch_bring(struct scratch *scratch, uint64_t slice);
 void scratch_brought(struct scratch *scratch, uint64_t slice, int result, int64_t now_ns);
 /* Of the twin one in so many that is asked for is away, and one in so many of these is broken. */
 void scratch_twin_forgets(struct scratch *scratch, unsigned away, unsigned broken);
+/* The twin fails at one in so many calls that do something in it. 0: never. */
+void scratch_twin_fails(struct scratch *scratch, unsigned one_in);
+/* For tests: what is behind so many whole pages of the file cannot be read any more. */
+void scratch_break(struct scratch *scratch, uint64_t from);
 /* Everything is away in the twin that was told to hide before its first piece: who touches what was
  * not brought dies of it. */
 void scratch_twin_hides(struct scratch *scratch);

@@ -14,6 +14,7 @@ struct spool {
     size_t size;   /* of the file */
     struct buf memory;
     const uint8_t *mapped; /* NULL: not yet */
+    guard_failed failed;
 };
 
 struct spool *spool_create(int directory)
@@ -40,8 +41,10 @@ void spool_destroy(struct spool *spool)
 {
     if (spool == NULL)
         return;
-    if (spool->mapped != NULL)
+    if (spool->mapped != NULL) {
+        guard_remove(spool->mapped);
         munmap((void *)spool->mapped, spool->size);
+    }
     if (spool->fd >= 0)
         close(spool->fd);
     buf_deinit(&spool->memory);
@@ -71,18 +74,21 @@ static bool write_whole(int fd, struct bytes b, size_t offset)
     return true;
 }
 
-/* What was written cannot be read: it is as memory that is broken. */
-static void read_whole(int fd, uint8_t *at, size_t size)
+/* False: what was written cannot be read. */
+static bool read_whole(int fd, uint8_t *at, size_t size)
 {
     for (size_t offset = 0; offset < size;) {
         ssize_t count = pread(fd, at + offset, size - offset, (off_t)offset);
 
         if (count < 0 && errno == EINTR)
             continue;
-        if (count <= 0)
-            abort();
+        if (count <= 0) {
+            memset(at + offset, 0, size - offset);
+            return false;
+        }
         offset += (size_t)count;
     }
+    return true;
 }
 
 /* From memory to a file; what cannot go stays. */
@@ -106,7 +112,8 @@ static void back_to_memory(struct spool *spool)
 {
     uint8_t *at = buf_reserve(&spool->memory, spool->size);
 
-    read_whole(spool->fd, at, spool->size);
+    if (!read_whole(spool->fd, at, spool->size))
+        spool->failed = 1;
     buf_commit(&spool->memory, spool->size);
     close(spool->fd);
     spool->fd = spool->directory = -1;
@@ -140,6 +147,11 @@ void spool_set(struct spool *spool, size_t offset, struct bytes b)
         memcpy(spool->memory.at + offset, b.at, b.size);
 }
 
+guard_failed *spool_failed(struct spool *spool)
+{
+    return &spool->failed;
+}
+
 struct bytes spool_bytes(struct spool *spool)
 {
     void *at;
@@ -148,6 +160,10 @@ struct bytes spool_bytes(struct spool *spool)
         return buf_bytes(&spool->memory);
     if (spool->mapped == NULL) {
         at = mmap(NULL, spool->size, PROT_READ, MAP_SHARED, spool->fd, 0);
+        if (at != MAP_FAILED && !guard_add(at, spool->size, &spool->failed)) {
+            munmap(at, spool->size);
+            at = MAP_FAILED;
+        }
         if (at == MAP_FAILED) {
             back_to_memory(spool);
             return buf_bytes(&spool->memory);

@@ -64,8 +64,8 @@ static void start_thread(struct workers *workers)
     error = pthread_create(&workers->thread[workers->threads], &attr, worker_main, workers);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
-    if (error == 0)
-        workers->threads++;
+    if (error == 0) /* by its own name, not that of the thread that needs it */
+        (void)pthread_setname_np(workers->thread[workers->threads++], "worker");
     assert(workers->threads > 0); /* without any, the work would never end */
 }
 

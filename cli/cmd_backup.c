@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folders.h"
 #include "cli/api.h"
 #include "cli/bar.h"
 #include "cli/commands.h"
@@ -274,7 +275,7 @@ static int run_backup(struct cli *cli)
     if (result != EXIT_DONE)
         return result;
     begun = conn_now();
-    if (!there && !file_make_folders(b.folder))
+    if (!there && !folders_make(b.folder, 0700))
         return cannot_write(cli, b.folder);
     b.made = !there;
     result = fill_folder(&b);

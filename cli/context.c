@@ -1,4 +1,5 @@
 #include "cli/context.h"
+#include "base/folders.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -219,7 +220,7 @@ static bool make_folders(struct arena *arena, char error[static CONTEXT_ERROR_SI
 {
     const char *folder = path(arena, "/context", "", "");
 
-    if (file_make_folders(folder))
+    if (folders_make(folder, 0700))
         return true;
     return failed("make", folder, error);
 }

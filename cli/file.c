@@ -230,22 +230,3 @@ bool file_replace(const char *path, struct bytes content, mode_t mode)
     }
     return file_finish(&out);
 }
-
-bool file_make_folders(const char *path)
-{
-    char part[4096];
-    size_t size = strlen(path);
-
-    if (size >= sizeof(part)) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    for (size_t i = 1; i <= size; i++) {
-        if (path[i] != '/' && path[i] != 0)
-            continue;
-        snprintf(part, sizeof(part), "%.*s", (int)i, path);
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
-            return false;
-    }
-    return true;
-}

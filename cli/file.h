@@ -43,7 +43,5 @@ void file_drop(struct file_out *out);
 
 /* All of it in one step. */
 bool file_replace(const char *path, struct bytes content, mode_t mode);
-/* The folder and those it lies in; false with errno. */
-bool file_make_folders(const char *path);
 
 #endif

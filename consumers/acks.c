@@ -300,6 +300,31 @@ static int64_t later(int64_t now_ns, int64_t wait_ns)
     return __builtin_add_overflow(now_ns, wait_ns, &at) ? PENDING_NEVER - 1 : at;
 }
 
+static int64_t wait_of(const struct consumer *c, const struct pending_entry *entry, bool *usual)
+{
+    int64_t wait = acks_wait(&c->config, entry->deliveries, usual);
+
+    /* Else a consumer that waits for nothing keeps the server busy. */
+    return wait < WAIT_MIN_NS ? WAIT_MIN_NS : wait;
+}
+
+int64_t acks_unsent_since(const struct consumer *c)
+{
+    if (c->out->waits_since == NULL || consumer_flawed(c, CONSUMER_FLAW_UNSENT_WAITED))
+        return INT64_MAX;
+    return c->out->waits_since(c->owner);
+}
+
+bool acks_unsent(const struct consumer *c, const struct pending_entry *entry, int64_t since_ns)
+{
+    int64_t deadline = pending_entry_deadline(entry);
+    bool usual;
+
+    if (since_ns == INT64_MAX || deadline == PENDING_NEVER || entry->delayed)
+        return false;
+    return deadline - wait_of(c, entry, &usual) >= since_ns;
+}
+
 void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns)
 {
     const struct pending_entry *entry = pending_entry(&c->busy->pending, place);
@@ -310,9 +335,7 @@ void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns)
         pending_idle(&c->busy->pending, place);
         return;
     }
-    wait = acks_wait(&c->config, entry->deliveries, &usual);
-    if (wait < WAIT_MIN_NS) /* else a consumer that waits for nothing keeps the server busy */
-        wait = WAIT_MIN_NS;
+    wait = wait_of(c, entry, &usual);
     pending_wait(&c->busy->pending, place, later(now_ns, wait), usual);
 }
 
@@ -407,6 +430,13 @@ static void delay_entry(struct consumer *c, uint32_t place, int64_t delay_ns)
     pending_wait(&c->busy->pending, place, later(c->now_ns, delay_ns), false);
 }
 
+/* Is it of a delivery behind which another was asked for that may not even have left? */
+static bool overtaken(const struct consumer *c, const struct ack_subject *ack,
+                      const struct pending_entry *entry)
+{
+    return ack->deliveries < entry->deliveries && acks_unsent(c, entry, acks_unsent_since(c));
+}
+
 static void on_nak(struct consumer *c, const struct ack_subject *ack, struct bytes argument)
 {
     uint32_t place = pending_find(&c->busy->pending, ack->sequence);
@@ -427,7 +457,7 @@ static void on_nak(struct consumer *c, const struct ack_subject *ack, struct byt
         return;
     advice.deliveries = entry->deliveries;
     c->out->advise(c->owner, &advice);
-    if (entry->planned)
+    if (entry->planned || overtaken(c, ack, entry))
         return; /* on its way already */
     delayed = read_delay(argument, &delay);
     if (delayed && delay > 0)

@@ -70,6 +70,7 @@ static uint64_t send_planned(struct consumer *c, const struct planned *planned, 
         .to = recipient(c, planned),
         .headers = groups_headers(c, planned->request),
         .headers_only = c->config.headers_only,
+        .asked_ns = c->now_ns,
     };
     char ack_text[ACK_SUBJECT_MAX];
     uint64_t size = ack_subject_of(c, planned, deliveries, ack_text);

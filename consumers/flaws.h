@@ -9,7 +9,8 @@
 #define CONSUMER_FLAW_TABLE(X)                                                                     \
     X(DELIVER_AT_PROPOSAL, "a message leaves when its hand-out is proposed (F7)")                  \
     X(POSITION_UNLOGGED, "a durable consumer without acks does not log where it is (F11)")         \
-    X(START_AT_LEAD, "a start is resolved when a leader first looks, not in apply (F12)")
+    X(START_AT_LEAD, "a start is resolved when a leader first looks, not in apply (F12)")          \
+    X(UNSENT_WAITED, "a wait for an ack ends although the message has not left (F7)")
 
 #define CONSUMER_FLAW_NUMBER(name, text) CONSUMER_FLAW_NUMBER_##name,
 enum consumer_flaw_number { CONSUMER_FLAW_TABLE(CONSUMER_FLAW_NUMBER) CONSUMER_FLAW_COUNT };

@@ -176,6 +176,7 @@ static void expire(struct consumer *c)
     struct pending *pending = &c->busy->pending;
     struct gather *due = &c->busy->work.due;
     size_t count = 0;
+    int64_t unsent_ns;
     uint32_t place;
 
     while (count < EXPIRE_MAX && (place = pending_due(pending, c->now_ns)) != 0) {
@@ -184,11 +185,16 @@ static void expire(struct consumer *c)
     }
     if (count == EXPIRE_MAX)
         work_dirty(c);
+    if (count == 0)
+        return;
     gather_sort(due);
+    unsent_ns = acks_unsent_since(c);
     for (size_t i = 0; i < due->count; i++) {
         for (uint64_t sequence = due->runs[i].first; sequence <= due->runs[i].last; sequence++) {
             place = pending_find(pending, sequence);
-            if (acks_spent(c, pending_entry(pending, place)))
+            if (acks_unsent(c, pending_entry(pending, place), unsent_ns))
+                acks_arm(c, place, c->now_ns); /* nobody can have acked it */
+            else if (acks_spent(c, pending_entry(pending, place)))
                 acks_exhaust(c, place);
             else
                 pending_queue(pending, place);

@@ -140,6 +140,7 @@ void replica_block_floor(struct replica *replica)
 static void written(struct log_block_op *op, enum err err)
 {
     struct replica *replica = owner_of(op, struct replica, block.op);
+    bool failed = *op->failed[0] || *op->failed[1];
 
     replica->block.busy = false;
     if (err == OK)
@@ -147,8 +148,10 @@ static void written(struct log_block_op *op, enum err err)
     spool_destroy(replica->block.body);
     spool_destroy(replica->block.local);
     replica->block.body = replica->block.local = NULL;
+    op->failed[0] = op->failed[1] = NULL;
     if (!replica->closed) {
-        replica_audit_say(replica, op->digested);
+        if (!failed)
+            replica_audit_say(replica, op->digested);
         if (err == OK)
             move_floor(replica);
         set_due(replica);
@@ -171,6 +174,8 @@ void replica_block_spooled(struct replica *replica, struct spool *body, struct s
     replica->block.local = local;
     op->body = spool_bytes(body);
     op->local = spool_bytes(local);
+    op->failed[0] = spool_failed(body);
+    op->failed[1] = spool_failed(local);
     op->features = features;
     op->done = written;
     op->digest = replica_audit_body;

@@ -42,9 +42,13 @@
 #define CLIENT_LEAVE_PART 1024u /* subscriptions that leave at once: about half a millisecond */
 #define CLIENT_CHECK_PART 1024u /* that are looked at anew at once */
 
-/* Who publishes so often to what a server has itself (streams, acks, the API) is one of those who
- * are best on the shard of that. */
-#define CLIENT_STREAMS 16u
+/* Who has published so often to what a server has itself (streams, acks, the API), and not much
+ * more often to others, is one of those who are best on the shard of that; what goes to another
+ * shard counts against it. Up to the third number: who uses streams of two shards alike goes to
+ * and fro once in thousands of messages. */
+#define CLIENT_STREAMS       16u
+#define CLIENT_STREAMS_SHARE 16u /* one of so many that it publishes */
+#define CLIENT_STREAMS_MOST  64u
 
 enum client_state { CLIENT_OPEN, CLIENT_ENDING, CLIENT_DOOMED };
 
@@ -142,7 +146,8 @@ struct client {
     struct traffic received;              /* from it */
     struct traffic sent;
     uint64_t stalls;
-    int64_t expires_ns; /* then it is nobody any more; 0: never */
+    uint64_t stream_uses; /* that it has published to sinks so often */
+    int64_t expires_ns;   /* then it is nobody any more; 0: never */
     int64_t payload_max;
     int64_t subs_max; /* 0: no limit */
     uint16_t port;
@@ -150,8 +155,8 @@ struct client {
     bool
         deaf; /* no message is for it: it is not open, or what it subscribed to is on its way out */
     uint8_t pings_out;
-    uint8_t stream_uses;  /* that it has published to sinks so often, at most CLIENT_STREAMS */
-    uint8_t stream_shard; /* which had the last of them, if it is another */
+    uint8_t stream_votes; /* for that shard, at most CLIENT_STREAMS_MOST */
+    uint8_t stream_shard; /* which had most of what it published to sinks lately */
     bool verbose;
     bool pedantic;
     bool echo;
@@ -162,6 +167,7 @@ struct client {
     bool trace;
     bool connected;  /* has said CONNECT */
     bool said_all;   /* there is no more than what is kept of it */
+    bool looked_up;  /* what its CONNECT needs was looked up */
     bool protocol_1; /* takes later INFO lines */
     bool informed;   /* has had the one that answers its CONNECT */
     bool dirty;
@@ -256,7 +262,8 @@ bool client_deliver(struct client_sub *sub, const struct message *message);
  * A password that takes long to prove: the shell lets `run` be called on a worker, then gives the
  * proof back. Or somebody else is to say who it is: the shell asks, and sets `user`, whom the proof
  * then owns. Until then what arrives is kept, and the client paused, at once or when that is
- * much. The proof outlives its client if that goes first. In the same way a CONNECT waits while
+ * much; the same while the account that it shows claims of is looked up. The proof outlives its
+ * client if that goes first. In the same way a CONNECT waits while
  * what the client subscribed to as somebody else leaves in parts.
  */
 struct client_question {
@@ -269,6 +276,7 @@ struct client_proof {
     struct client *client;            /* NULL: it is gone */
     struct client_question *question; /* for whoever is to let it in; NULL: it is a password */
     struct bytes hash, said;
+    struct bytes wanted;  /* the account to be looked up, owned; empty: none */
     struct bytes connect; /* the arguments of its CONNECT */
     const struct auth_user *user;
     bool again;   /* who may connect has changed meanwhile: it is to be asked anew */
@@ -296,6 +304,9 @@ bool client_check_part(struct client *client, uint32_t *most);
 bool client_sub_check(struct client_sub *sub);
 /* Has its account other options now than those that it was let in by? */
 bool client_account_renewed(const struct client *client);
+
+/* The account that its proof wants is known now, or nobody has it: before client_proof_done. */
+void client_looked_up(struct client *client);
 
 /* What INFO says of the server has changed: told, if the client takes such lines. */
 void client_inform(struct client *client);
@@ -342,21 +353,28 @@ static inline bool client_sub_stands(struct client_sub *sub)
 
 static inline bool client_streams(const struct client *client)
 {
-    return client->stream_uses >= CLIENT_STREAMS;
+    return client->stream_votes >= CLIENT_STREAMS &&
+           client->stream_uses >= client->received.messages / CLIENT_STREAMS_SHARE;
 }
 
-/* It has published to a sink of this shard. */
-static inline void client_uses_stream(struct client *client)
+/* It has published to a sink of that shard. */
+static inline void client_uses_stream(struct client *client, unsigned shard)
 {
-    if (client->stream_uses < CLIENT_STREAMS)
-        client->stream_uses++;
+    client->stream_uses++;
+    if (client->stream_shard == shard) {
+        client->stream_votes += client->stream_votes < CLIENT_STREAMS_MOST;
+    } else if (client->stream_votes == 0) {
+        client->stream_shard = (uint8_t)shard;
+        client->stream_votes = 1;
+    } else {
+        client->stream_votes--;
+    }
 }
 
-/* The same of another. */
+/* The same of another than it is on. */
 static inline void client_uses_stream_of(struct client *client, unsigned shard)
 {
-    client_uses_stream(client);
-    client->stream_shard = (uint8_t)shard;
+    client_uses_stream(client, shard);
     if (client_streams(client))
         client_mark(client);
 }

@@ -282,6 +282,18 @@ static void question_begin(struct client *client, const struct auth_claim *claim
     proof_make(client, args)->question = client_question_make(client, claim, user, said);
 }
 
+/* The account whose claims it shows is not known here: it is looked up once. */
+static void look_up(struct client *client, const struct auth_proof *asked, struct bytes args)
+{
+    proof_make(client, args)->wanted = heap_copy(bytes_of(asked->account, NKEY_TEXT_SIZE));
+}
+
+void client_looked_up(struct client *client)
+{
+    client->looked_up = true;
+    client->proof->again = true;
+}
+
 /* What it subscribed to leaves first: the shell takes that out in parts, as a million would hold up
  * everybody. Nothing of it is heard meanwhile. */
 static struct client_proof *leave_begin(struct client *client, struct bytes args)
@@ -315,6 +327,7 @@ static void proof_free(struct client_proof *proof)
         explicit_bzero((void *)proof->said.at, proof->said.size);
     explicit_bzero((void *)proof->connect.at, proof->connect.size);
     heap_give((void *)proof->hash.at);
+    heap_give((void *)proof->wanted.at);
     heap_give((void *)proof->said.at);
     heap_give((void *)proof->connect.at);
     heap_give(proof);
@@ -407,7 +420,14 @@ void client_authenticate(struct client *client, const struct connect *said, stru
         auth_user_end(user);
         break;
     case AUTH_PROVE: proof_begin(client, &proof, user, args); break;
+    case AUTH_UNKNOWN:
+        if (!client->looked_up)
+            look_up(client, &proof, args);
+        else
+            violation(client, said->user);
+        break;
     }
+    client->looked_up = false;
 }
 
 /* Its password was not the one; perhaps somebody else knows it. */

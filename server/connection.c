@@ -262,7 +262,7 @@ static void proof_begin(struct connection *c)
 
     if (proof->leaving)
         connection_leave_first(c);
-    else if (proof->question != NULL)
+    else if (proof->question != NULL || proof->wanted.size > 0)
         connection_callout_begin(c);
     else
         connection_proof_begin(c);

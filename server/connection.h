@@ -67,8 +67,9 @@ struct connections {
     int64_t places;                       /* how many there may be beside the files of streams */
     struct connections_shared *shared;    /* with other shards; NULL: there are none */
     const struct connection_mover *mover; /* NULL: none goes to another shard */
-    struct connection *parted;            /* have let go of their sockets, to go there */
-    struct connection *arriving;          /* are to take theirs */
+    struct connection *parted_first;      /* have let go of their sockets, to go there */
+    struct connection *parted_last;
+    struct connection *arriving; /* are to take theirs */
     unsigned shard;
     struct map64 by_id; /* while shared: struct client */
 };

@@ -1,6 +1,7 @@
 /*
  * Clients whom somebody else lets in (server/auth/callout.h): asks in the account where that one
  * is, under a reply subject of this shard, and waits as long as a client may take to say who it is.
+ * Those whose account is to be looked up first wait in the same way for the resolver.
  */
 #include <stdio.h>
 
@@ -11,6 +12,7 @@
 #include "base/text.h"
 #include "server/auth/callout.h"
 #include "server/connection_priv.h"
+#include "server/resolver/resolver_subject.h"
 
 #define SECOND_NS    INT64_C(1000000000)
 #define SHARD_SIZE   8u  /* characters that tell the replies of this shard from others' */
@@ -141,7 +143,9 @@ static void over(struct timer *timer)
     struct connections *connections = callout->owner->connections;
     struct client_proof *proof = callout->about->client.proof;
 
-    if (callout->answered)
+    if (proof->wanted.size > 0)
+        client_looked_up(&callout->about->client);
+    else if (callout->answered)
         read_answer(callout);
     else if (callout->account != NULL)
         logger_debug(connections->clients.logger,
@@ -286,21 +290,48 @@ static bool ask(struct callout *callout)
     return received > 0;
 }
 
+static bool look_up(struct callout *callout)
+{
+    struct callouts *callouts = callout->owner;
+    const struct clients *clients = &callouts->connections->clients;
+    struct bytes wanted = callout->about->client.proof->wanted;
+    char subject[RESOLVER_SUBJECT_SIZE], reply[SUBJECT_SIZE];
+    struct message message = {0};
+
+    snprintf(reply, sizeof(reply), "$SYS._INBOX.%s.%s", callouts->shard, callout->token);
+    message.reply = bytes_of_text(reply);
+    snprintf(subject, sizeof(subject), RESOLVER_SUBJECT "%.*s", clients->info->id,
+             BYTES_ARG(wanted));
+    message.subject = bytes_of_text(subject);
+    return router_publish(clients->router, callout->account, &message) > 0;
+}
+
+/* Where it is asked; NULL: there is no such account. */
+static struct account *account_of(const struct callout *callout)
+{
+    const struct clients *clients = &callout->owner->connections->clients;
+    struct bytes system = clients->options->auth.system_account;
+    const struct callout_options *asked;
+
+    if (callout->about->client.proof->wanted.size > 0)
+        return router_account(clients->router, system.size > 0 ? system : BYTES("$SYS"));
+    asked = options_of(callout);
+    return asked != NULL ? router_account(clients->router, asked->account) : NULL;
+}
+
 void connection_callout_begin(struct connection *c)
 {
     struct connections *connections = c->owner;
     const struct options *options = connections->clients.options;
     struct callouts *callouts = callouts_of(connections);
     struct callout *callout = HEAP_NEW(struct callout);
-    const struct callout_options *asked;
+    bool asked;
 
     c->client.proof->begun = true;
     callout->owner = callouts;
     callout->about = c;
     c->callout = callout;
-    asked = options_of(callout);
-    if (asked != NULL)
-        callout->account = router_account(connections->clients.router, asked->account);
+    callout->account = account_of(callout);
     callout->timer.fire = over;
     make_names(callout);
     table_add(&callouts->all, callout);
@@ -309,7 +340,8 @@ void connection_callout_begin(struct connection *c)
     if (callout->account == NULL)
         return; /* it was taken away meanwhile: nobody answers */
     listen_in(callouts, callout->account);
-    if (!ask(callout))
+    asked = c->client.proof->wanted.size > 0 ? look_up(callout) : ask(callout);
+    if (!asked)
         logger_debug(connections->clients.logger,
                      "Nobody answers authorization requests on account \"%.*s\"",
                      BYTES_ARG(account_name(callout->account)));

@@ -1,6 +1,9 @@
 #include "server/connection_move.h"
 
 #include "server/connection_priv.h"
+#include "server/shard_load.h"
+
+#define FOLLOW_REST_NS INT64_C(10000000000)
 
 /* ---- letting go -------------------------------------------------------------------------------
  */
@@ -47,8 +50,12 @@ void connection_parted(void *context, int64_t released)
     c->parted = true;
     c->sock = NULL;
     c->released = released;
-    c->parted_next = owner->parted;
-    owner->parted = c;
+    c->parted_next = NULL;
+    if (owner->parted_last != NULL)
+        owner->parted_last->parted_next = c;
+    else
+        owner->parted_first = c;
+    owner->parted_last = c;
     owner->mover->parted(owner->mover->owner);
 }
 
@@ -101,7 +108,7 @@ bool connections_have_to_give(const struct connections *connections)
 
 void connections_give(struct connections *connections, unsigned to, unsigned share, unsigned most)
 {
-    uint64_t left = look(connections) / 1000 * share;
+    uint64_t left = shard_gift_work(look(connections), share);
 
     for (struct connection *c = connections->all; c != NULL && most > 0; c = c->next) {
         if (c->done == 0 || c->done > left || client_streams(&c->client) || !connection_part(c, to))
@@ -120,13 +127,17 @@ void connections_give_any(struct connections *connections, unsigned to, uint64_t
     }
 }
 
+/* One that uses streams of several shards is not to go from one to the other all the time. */
 void connection_follow(struct connection *c)
 {
     const struct connection_mover *mover = c->owner->mover;
     unsigned to = c->client.stream_shard;
 
-    if (to != c->owner->shard && may_move(c) && mover->follow(mover->owner, to))
-        (void)connection_part(c, to);
+    if (to == c->owner->shard || io_now(c->owner->io) < c->follow_ns || !may_move(c) ||
+        !mover->follow(mover->owner, to))
+        return;
+    c->follow_ns = io_now(c->owner->io) + FOLLOW_REST_NS;
+    (void)connection_part(c, to);
 }
 
 /* ---- going ------------------------------------------------------------------------------------
@@ -168,16 +179,28 @@ static void move_or_stay(struct connection *c, struct connections *to)
     c->owner->arriving = c;
 }
 
-void connections_move(struct connections *connections, struct connections *const *all,
-                      unsigned count)
+static struct connection *next_parted(struct connections *connections)
 {
-    struct connection *c;
+    struct connection *c = connections->parted_first;
 
-    while ((c = connections->parted) != NULL) {
-        connections->parted = c->parted_next;
+    connections->parted_first = c->parted_next;
+    if (connections->parted_first == NULL)
+        connections->parted_last = NULL;
+    return c;
+}
+
+bool connections_move(struct connections *connections, struct connections *const *all,
+                      unsigned count, uint32_t *most)
+{
+    while (connections->parted_first != NULL && *most > 0) {
+        struct connection *c = next_parted(connections);
+        uint32_t work = (uint32_t)c->client.subs.count + 1; /* it counts without any, too */
+
         assert(c->move_to < count);
         move_or_stay(c, all[c->move_to]);
+        *most -= work < *most ? work : *most;
     }
+    return connections->parted_first == NULL;
 }
 
 void connections_arrive(struct connections *connections)

@@ -10,7 +10,10 @@
 
 #include "server/connection.h"
 
-#define CONNECTION_MOVE_SUBS_MAX 1024u /* of one that moves: the others stand still meanwhile */
+/* All stand still meanwhile: so many subscriptions has one that moves at most, and as many or one
+ * more go at once, so that nobody waits longer because many others move. */
+#define CONNECTION_MOVE_SUBS_MAX  1024u
+#define CONNECTIONS_MOVE_SUBS_MAX 4096u
 
 struct connection;
 
@@ -41,9 +44,10 @@ void connections_give_any(struct connections *connections, unsigned to, uint64_t
 /* ---- while all rest ---------------------------------------------------------------------------
  */
 
-/* To where they go: `all` of `count` shards. */
-void connections_move(struct connections *connections, struct connections *const *all,
-                      unsigned count);
+/* To where they go, `all` of `count` shards, in the order in which they let go; *most:
+ * subscriptions that may go, less those that went. False: some are left. */
+bool connections_move(struct connections *connections, struct connections *const *all,
+                      unsigned count, uint32_t *most);
 
 /* ---- on the shard that they came to -----------------------------------------------------------
  */

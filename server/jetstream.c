@@ -13,6 +13,7 @@
 
 #include "base/heap.h"
 #include "server/api/api.h"
+#include "server/server_shards.h"
 
 #define ELECTION_NS     INT64_C(250000000) /* heartbeats: a tenth of it */
 #define TOLD_ROUNDS_MAX 16u                /* in one turn */
@@ -654,10 +655,18 @@ static void turn_lanes(struct jetstream *jetstream)
         jetstream_lanes_turn(jetstream, 0);
 }
 
+/* What was published before a request, to a stream of whatever shard, is there before it is run. */
+static void begin_business(struct jetstream *jetstream)
+{
+    jetstream_hold_still(jetstream);
+    if (api_waits(jetstream->api))
+        (void)server_shards_settle(jetstream->server);
+}
+
 void jetstream_turn(struct jetstream *jetstream)
 {
     if (jetstream->away && has_business(jetstream))
-        jetstream_hold_still(jetstream);
+        begin_business(jetstream);
     if (!jetstream_clustered(jetstream))
         look_at_meta(jetstream);
     jetstream_lanes_begin(jetstream, 0);
@@ -683,11 +692,14 @@ void jetstream_flush(struct jetstream *jetstream)
 
 void jetstream_say_shutdown(struct jetstream *jetstream)
 {
+    jetstream_halt(jetstream);
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
         if (entry->stream != NULL)
             stream_say_shutdown(entry->stream);
     }
+    jetstream_go_on(jetstream);
+    atomic_store(&jetstream->ends, true);
 }
 
 bool jetstream_idle(const struct jetstream *jetstream)

@@ -26,6 +26,8 @@ void jetstream_flush(struct jetstream *jetstream);
 /* The same for a further shard, on its thread: the streams that are there. */
 void jetstream_shard_turn(struct jetstream *jetstream, unsigned shard);
 void jetstream_shard_flush(struct jetstream *jetstream, unsigned shard);
+/* Further shards, halted by whomever, are about to go on. */
+void jetstream_going_on(struct jetstream *jetstream);
 /* Of this node's disk, as its peers know it: the first eight bytes of the store's id. */
 uint64_t jetstream_incarnation(const struct jetstream *jetstream);
 /* How many files streams will take that are not open yet. Blocking, the first time. */

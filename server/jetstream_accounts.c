@@ -137,6 +137,7 @@ void jetstream_accounts_changed(struct jetstream *jetstream)
     jetstream_spaces_make(jetstream);
     jetstream_quotas_configured(jetstream);
     jetstream_spaces_serve(jetstream);
+    jetstream_late_admit(jetstream);
 }
 
 bool jetstream_serves(const struct jetstream *jetstream, const struct account *account)

@@ -184,8 +184,10 @@ void jetstream_catalogue_op_due(struct timer *timer)
     struct jetstream *jetstream = owner_of(timer, struct jetstream, op_timer);
     struct catalogue_op *op;
 
+    jetstream_halt(jetstream); /* who waits may look at streams */
     while ((op = take_waiting(jetstream, 0, 0)) != NULL)
         fail(jetstream, op, 10008, NULL);
+    jetstream_go_on(jetstream);
     arm(jetstream);
 }
 

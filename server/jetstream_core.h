@@ -39,6 +39,8 @@ int64_t jetstream_log_now(const struct jetstream *jetstream);    /* home's log t
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
 /* What the indexes of streams in files hold. */
 struct index_cache jetstream_index_cache(const struct jetstream *jetstream);
+/* Of a lane, and its streams have not been closed yet. */
+bool jetstream_index_failed(const struct jetstream *jetstream);
 /* How much of the disk is free. */
 struct store_space jetstream_disk(const struct jetstream *jetstream);
 /* Home's, which others know this node by. */

@@ -17,15 +17,21 @@ static uint64_t index_limit(const struct jetstream *jetstream)
     return limit < 0 ? INDEX_CACHE_DEFAULT : (uint64_t)limit;
 }
 
-/* Which shard turns the lane of that number. Of a member of a cluster home does: links are home's.
- * On threads, too, until home halts the others wherever it has to (docs/shards.md, step 13, e). */
-static unsigned shard_of(const struct jetstream *jetstream, unsigned number)
+/* How many shards turn lanes: those that there are when JetStream is opened; so home alone where
+ * they are begun as they are needed. Of a member of a cluster home does: links are home's. */
+static unsigned count_shards(const struct jetstream *jetstream)
 {
     struct server *server = jetstream->server;
 
-    if (!server_options(server)->sim.lanes_away || server_cluster(server) != NULL)
-        return 0;
-    return number % server_shards_count(server);
+    if (server_options(server)->sim.lanes_home || server_cluster(server) != NULL)
+        return 1;
+    return server_shards_count(server);
+}
+
+/* Which shard turns the lane of that number. */
+static unsigned shard_of(const struct jetstream *jetstream, unsigned number)
+{
+    return number % count_shards(jetstream);
 }
 
 static struct stream_lane *add_lane(struct jetstream *jetstream)
@@ -42,6 +48,8 @@ static struct stream_lane *add_lane(struct jetstream *jetstream)
                                .router = server_shard_router(server, shard),
                                .prng = server_prng(server),
                                .log_time = &jetstream->log_time,
+                               .staging = &jetstream->staging,
+                               .fast = &jetstream->fast,
                            });
     jetstream->lanes[jetstream->lane_count++] = lane;
     jetstream->away = jetstream->away || shard > 0;
@@ -56,11 +64,15 @@ void jetstream_halt(struct jetstream *jetstream)
 
 void jetstream_go_on(struct jetstream *jetstream)
 {
-    if (!jetstream->away)
-        return;
-    if (!jetstream_quotas_current(jetstream)) /* others' messages must not have to */
+    if (jetstream->away)
+        server_shards_go_on(jetstream->server);
+}
+
+void jetstream_going_on(struct jetstream *jetstream)
+{
+    if (jetstream->away &&
+        !jetstream_quotas_current(jetstream)) /* others' messages must not have to */
         jetstream_quotas_count(jetstream);
-    server_shards_go_on(jetstream->server);
 }
 
 void jetstream_lane_is_still(const struct jetstream *jetstream, const struct stream_lane *lane)
@@ -128,7 +140,7 @@ static unsigned count_wanted(const struct jetstream *jetstream)
 {
     const struct options *options = server_options(jetstream->server);
     unsigned there = store_lanes(jetstream->home->store);
-    unsigned wished = options->sim.lanes;
+    unsigned wished = options->sim.lanes > 0 ? options->sim.lanes : count_shards(jetstream);
 
     if (wished > STORE_LANES_MAX + 1)
         wished = STORE_LANES_MAX + 1;
@@ -266,9 +278,23 @@ void jetstream_shard_turn(struct jetstream *jetstream, unsigned shard)
     jetstream_lanes_end(jetstream, shard);
 }
 
+/* Home, which waits for that, may have nothing to turn for. */
+static void tell_rest(struct jetstream *jetstream, struct stream_lane *lane)
+{
+    bool idle = stream_lane_idle(lane);
+
+    if (idle && !lane->rests)
+        io_wake(server_io(jetstream->server));
+    lane->rests = idle;
+}
+
 void jetstream_shard_flush(struct jetstream *jetstream, unsigned shard)
 {
     jetstream_lanes_flush(jetstream, shard);
+    for (unsigned i = 0; atomic_load(&jetstream->ends) && i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->shard == shard)
+            tell_rest(jetstream, jetstream->lanes[i]);
+    }
 }
 
 void jetstream_lanes_rest(struct jetstream *jetstream)
@@ -324,6 +350,18 @@ struct store_space jetstream_disk(const struct jetstream *jetstream)
             all.available = one.available;
     }
     return all;
+}
+
+bool jetstream_index_failed(const struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        const struct stream_lane *lane = jetstream->lanes[i];
+
+        if ((lane->shard == 0 || server_shards_still(jetstream->server)) &&
+            stream_lane_failed(lane))
+            return true;
+    }
+    return false;
 }
 
 struct index_cache jetstream_index_cache(const struct jetstream *jetstream)

@@ -139,6 +139,31 @@ void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *ent
     add_last(&jetstream->late.closed, late);
 }
 
+static bool is_admitted(const struct jetstream *jetstream, const struct catalogue_entry *entry)
+{
+    const struct account *account;
+
+    if (!entry->offline || entry->offline_for != ERR_ACCESS || entry->removed ||
+        entry->stream != NULL || entry->late != NULL)
+        return false;
+    account = router_account(server_router(jetstream->server), entry->assigned.account);
+    return account != NULL && jetstream_serves(jetstream, account);
+}
+
+void jetstream_late_admit(struct jetstream *jetstream)
+{
+    if (!jetstream_late_may(jetstream))
+        return;
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (!is_admitted(jetstream, entry))
+            continue;
+        entry->offline = false;
+        jetstream_late_add(jetstream, entry);
+        jetstream_awake(jetstream);
+    }
+}
+
 /* ---- limits over all streams -------------------------------------------------------------------
  */
 

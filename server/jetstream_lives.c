@@ -28,6 +28,7 @@ struct closing {
     struct stream *stream; /* NULL: it is not open */
     uint64_t id;
     bool deleted, files;
+    bool anew; /* to be opened again */
     enum err err;
 };
 
@@ -70,7 +71,10 @@ static void close_stream(const struct closing *closing)
     if (closing->stream == NULL)
         return;
     stream_unlink_dirty(closing->stream);
-    stream_close(closing->stream, closing->deleted);
+    if (closing->anew && closing->deleted)
+        stream_close_anew(closing->stream);
+    else
+        stream_close(closing->stream, closing->deleted);
 }
 
 static void close_there(struct lane_errand *errand, bool drop)
@@ -87,7 +91,8 @@ static void close_there(struct lane_errand *errand, bool drop)
     heap_give(closing);
 }
 
-static void send_closing(struct jetstream *jetstream, struct catalogue_entry *entry, bool files)
+static void send_closing(struct jetstream *jetstream, struct catalogue_entry *entry, bool files,
+                         bool anew)
 {
     struct closing *closing = HEAP_NEW(struct closing);
 
@@ -97,7 +102,8 @@ static void send_closing(struct jetstream *jetstream, struct catalogue_entry *en
                                 .stream = entry->stream,
                                 .id = entry->assigned.id,
                                 .deleted = true,
-                                .files = files};
+                                .files = files,
+                                .anew = anew};
     if (entry->stream != NULL)
         stream_leave(entry->stream); /* whoever hears that it is gone reaches it no more */
     entry->stream = NULL;
@@ -107,12 +113,17 @@ static void send_closing(struct jetstream *jetstream, struct catalogue_entry *en
 
 void jetstream_stream_close(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    send_closing(jetstream, entry, false);
+    send_closing(jetstream, entry, false, false);
 }
 
 void jetstream_stream_remove(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    send_closing(jetstream, entry, true);
+    send_closing(jetstream, entry, true, false);
+}
+
+void jetstream_stream_close_anew(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    send_closing(jetstream, entry, false, true);
 }
 
 /* ---- opening ----------------------------------------------------------------------------------

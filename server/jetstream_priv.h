@@ -86,11 +86,14 @@ struct jetstream {
     struct server *server;
     struct stream_lane *lanes[STORE_LANES_MAX + 1];
     unsigned lane_count;
-    bool away;                         /* some are turned by other shards */
-    bool still;                        /* those stand still to the end of this turn */
-    struct map64 found;                /* the lanes of logs that no entry is known of, yet */
-    struct stream_lane *home;          /* the first: it has the metadata group, too */
-    struct log_time log_time;          /* of all of them */
+    bool away;                    /* some are turned by other shards */
+    bool still;                   /* those stand still to the end of this turn */
+    _Atomic bool ends;            /* home waits for all of them to have nothing to do */
+    struct map64 found;           /* the lanes of logs that no entry is known of, yet */
+    struct stream_lane *home;     /* the first: it has the metadata group, too */
+    struct log_time log_time;     /* of all of them */
+    struct staging_share staging; /* the same */
+    struct fast_share fast;
     struct jetstream_cluster *cluster; /* NULL: this server is alone */
     struct replica *meta;
     struct catalogue catalogue;
@@ -209,6 +212,9 @@ void jetstream_stream_opened(struct jetstream *jetstream, struct catalogue_entry
 /* The lane closes it, whose entry has none any more; the same when it is removed, with its files,
  * if it has any. */
 void jetstream_stream_close(struct jetstream *jetstream, struct catalogue_entry *entry);
+void jetstream_stream_close_anew(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Those whose index has failed: it is made again from the log. */
+void jetstream_streams_reopen(struct jetstream *jetstream);
 void jetstream_stream_remove(struct jetstream *jetstream, struct catalogue_entry *entry);
 
 /* jetstream_scrub.c */
@@ -288,6 +294,9 @@ void jetstream_late_init(struct jetstream *jetstream);
 /* May streams be opened later? */
 bool jetstream_late_may(const struct jetstream *jetstream);
 void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Accounts may have JetStream now that had none when the server started: their streams are opened
+ * as at a start. Of a member of a cluster they stay closed until the next one. */
+void jetstream_late_admit(struct jetstream *jetstream);
 /* At once, if it is not open yet; blocking, and not from inside a publish. */
 void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* Opening that one, which was late, has failed: true if it wants for what may be there soon, and is

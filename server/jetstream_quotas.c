@@ -8,6 +8,7 @@
  */
 #include "server/api/account_limits.h"
 #include "server/jetstream_priv.h"
+#include "server/server_shards.h"
 
 void jetstream_quotas_stale(struct jetstream *jetstream)
 {
@@ -127,6 +128,7 @@ void jetstream_quotas_count(struct jetstream *jetstream)
 {
     bool counted = jetstream->quotas.wanted || jetstream->quotas.counted;
 
+    assert(!jetstream->away || server_shards_still(jetstream->server));
     jetstream->quotas.stale = false;
     jetstream->quotas.counted = jetstream->quotas.wanted;
     if (!counted)

@@ -360,7 +360,7 @@ void jetstream_stream_opened(struct jetstream *jetstream, struct catalogue_entry
     err = take_replica(jetstream, entry, entry->stream, err);
     if (err == OK)
         return;
-    if (err == ERR_NOT_FOUND && jetstream_directory_missing(jetstream)) {
+    if (err == ERR_BUSY || (err == ERR_NOT_FOUND && jetstream_directory_missing(jetstream))) {
         try_again(jetstream, entry);
         return;
     }
@@ -501,7 +501,9 @@ static enum err make_log(struct jetstream *jetstream, struct catalogue_entry *en
 
 static void note_opened(struct jetstream *jetstream, struct catalogue_entry *entry, enum err err)
 {
-    if (err != OK)
+    if (err == ERR_BUSY && entry->late == NULL)
+        try_again(jetstream, entry);
+    else if (err != OK)
         report_offline(jetstream, entry, err);
     else if (stream_applied(entry->stream)->log_time_ns > jetstream->time_floor_ns)
         jetstream->time_floor_ns = stream_applied(entry->stream)->log_time_ns;
@@ -567,6 +569,33 @@ void jetstream_entry_unsettled(void *context, uint64_t id, enum err err)
         entry->leader = 0;
     remote_look(jetstream, entry);
     report_offline(jetstream, entry, err);
+}
+
+static void reopen(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    logger_error(
+        logger_of(jetstream),
+        "Stream '%.*s': its index cannot be read from the disk: it is made again from the log",
+        BYTES_ARG(entry->config.name));
+    jetstream_stream_close_anew(jetstream, entry);
+    if (entry->leader == groups_self(jetstream->home->groups).node)
+        entry->leader = 0;
+    remote_look(jetstream, entry);
+    jetstream_quotas_stale(jetstream);
+    if (jetstream_late_may(jetstream))
+        jetstream_late_add(jetstream, entry); /* what comes for it waits */
+    else
+        try_again(jetstream, entry);
+}
+
+void jetstream_streams_reopen(struct jetstream *jetstream)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (entry->stream != NULL && stream_failed(entry->stream))
+            reopen(jetstream, entry);
+    }
+    jetstream_awake(jetstream);
 }
 
 /* Others are to hold it, but its group may still count on the replica here. */

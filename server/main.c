@@ -247,9 +247,9 @@ static int run(struct program *program, struct io *io)
 }
 
 /* Tests run servers that were written for one shard with several. */
-#define SHARDS_TEST "MILLRACE_SHARDS_TEST"
-#define SHARDS_TEST_MOST                                                                           \
-    4u /* of "auto", where each pretends to be busy now and then, and "storm" */
+#define SHARDS_TEST      "MILLRACE_SHARDS_TEST"
+#define SHARDS_TEST_MOST 4u /* of "auto", where each pretends to be busy, and "storm" */
+#define SHARDS_MOVES     "MILLRACE_SHARDS_MOVES" /* set: so they do where there are so many */
 
 /* Counts that are none: as many as are needed. */
 #define SHARDS_PLANNED UINT64_C(0)
@@ -296,7 +296,9 @@ static bool begin_shards(struct program *program, uint64_t count)
     else if (count == SHARDS_PLANNED)
         plan_shards(program);
     else if (count > 1)
-        return server_shards_begin(program->server, (unsigned)count, &shard_threads);
+        return server_shards_begin(program->server, (unsigned)count,
+                                   getenv(SHARDS_MOVES) != NULL ? &shard_threads_feigned
+                                                                : &shard_threads);
     return true;
 }
 

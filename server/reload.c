@@ -215,8 +215,13 @@ static bool room_allowed(int64_t before, int64_t after)
 static bool resolver_allowed(const struct resolver_options *before,
                              const struct resolver_options *after, char reason[RELOAD_REASON_SIZE])
 {
-    if ((before->kind == RESOLVER_FULL) == (after->kind == RESOLVER_FULL) &&
-        bytes_equal(text_of(before->directory), text_of(after->directory)))
+    bool more = resolver_has_more(before) || resolver_has_more(after);
+
+    if ((!more || before->kind == after->kind) &&
+        bytes_equal(text_of(before->directory), text_of(after->directory)) &&
+        bytes_equal(text_of(before->host), text_of(after->host)) &&
+        bytes_equal(text_of(before->path), text_of(after->path)) && before->port == after->port &&
+        before->secure == after->secure)
         return true;
     snprintf(reason, RELOAD_REASON_SIZE,
              "config reload does not support moving to or from an account resolver");

@@ -268,7 +268,7 @@ static bool deliver(struct delivery *delivery, struct sub *sub)
     case SUB_GUEST:
         sink = owner_of(sub, struct sink, sub);
         if (delivery->message->origin != NULL)
-            client_uses_stream(delivery->message->origin);
+            client_uses_stream(delivery->message->origin, router_shard(delivery->router));
         if (sink->takes != NULL && !sink->takes(sink->owner, delivery->message))
             return false;
         if (delivery->message->trace != NULL)

@@ -46,6 +46,11 @@ struct router {
     bool publishing;
 };
 
+static inline unsigned router_shard(const struct router *router)
+{
+    return router->shards != NULL ? router->shards->self : 0;
+}
+
 /* A member of a queue group at another node was chosen. */
 struct remote_pick {
     struct bytes queue;

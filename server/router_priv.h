@@ -106,6 +106,7 @@ struct shard_delivery {
     struct shard_ask *ask;      /* others do, too: it answers; NULL: nobody is told */
     uint8_t hops;               /* how often members of its groups had gone */
     bool routed;                /* it comes from another node: for clients of this one alone */
+    bool sinks;                 /* and for what the server has itself: from a leaf's hub */
     const struct bytes *queues; /* and one member of each of these groups */
     size_t queues_count;
 };

@@ -219,7 +219,8 @@ static size_t deliver_shards(struct delivery *delivery, uint64_t plain, size_t h
 {
     struct router *router = delivery->router;
     struct shard_delivery to = {.hops = (uint8_t)hops,
-                                .routed = (delivery->kinds & TO_REMOTES) == 0};
+                                .routed = (delivery->kinds & TO_REMOTES) == 0,
+                                .sinks = (delivery->kinds & TO_SINKS) != 0};
     size_t picks = router->shard_picks_count;
     uint64_t shards = plain;
 
@@ -315,8 +316,8 @@ static size_t choose_again(struct delivery *delivery, struct bytes queue)
 static size_t publish_crossed(struct router *router, struct account *account,
                               const struct message *message, const struct shard_delivery *from)
 {
-    struct delivery delivery =
-        delivery_begin(router, account, message, from->routed ? TO_ROUTED : TO_ALL);
+    unsigned kinds = from->routed ? TO_ROUTED | (from->sinks ? TO_SINKS : 0) : TO_ALL;
+    struct delivery delivery = delivery_begin(router, account, message, kinds);
     const struct match *match = delivery.match;
     size_t received = 0;
 

@@ -41,11 +41,23 @@ static void stop_now(struct server *server)
     logger_info(server->logger, "Server Exiting..");
 }
 
+/* What was sent to streams of any shard is theirs before they are asked. */
+static bool has_work_left(struct server *server)
+{
+    bool left;
+
+    if (server->jetstream == NULL)
+        return false;
+    server_shards_halt(server);
+    left = !server_shards_settle(server) || !jetstream_idle(server->jetstream);
+    server_shards_go_on(server);
+    return left;
+}
+
 /* Before the output is sent, so that what the last of the work says still leaves. */
 static void quiesce_further(struct server *server)
 {
-    if (server->state == SERVER_QUIESCING &&
-        (server->jetstream == NULL || jetstream_idle(server->jetstream)))
+    if (server->state == SERVER_QUIESCING && !has_work_left(server))
         end_connections(server);
 }
 
@@ -420,7 +432,7 @@ struct server *server_create(struct io *io, const struct options *options, struc
     server->start_wall_ns = io_wall(io);
     server->reload_wall_ns = server->start_wall_ns;
     init_identity(server);
-    if (options->auth.operators != NULL && options->auth.resolver.kind == RESOLVER_FULL) {
+    if (options->auth.operators != NULL && resolver_has_more(&options->auth.resolver)) {
         server->resolver = resolver_create(server);
         if (server->resolver == NULL) {
             heap_give(server);

@@ -47,6 +47,16 @@ void server_shares_configure(struct server *server)
     server_exchange_configure(server, &server->exchange, server->router, server->io);
 }
 
+void server_accounts_changed(struct server *server)
+{
+    server_shares_configure(server);
+    server_shards_accounts(server);
+    system_accounts_changed(&server->system);
+    leaves_accounts_changed(server->leaves);
+    if (server->jetstream != NULL)
+        jetstream_accounts_changed(server->jetstream);
+}
+
 void server_shares_destroy(struct server *server)
 {
     struct account *account;

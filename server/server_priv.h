@@ -75,6 +75,9 @@ struct server {
 
 /* server_accounts.c: what accounts map, export and import is as the options have it now. */
 void server_shares_configure(struct server *server);
+/* While shards are halted: the router's accounts have other options, and all that goes by those is
+ * told. */
+void server_accounts_changed(struct server *server);
 void server_shares_destroy(struct server *server);
 /* The same of one shard's exchange, which is made when there are imports; NULL while there are
  * none. */

@@ -45,12 +45,7 @@ static void take_accounts(struct server *server, const struct auth_options *opti
         (void)router_account_add(server->router, options->accounts[i]->name, options->accounts[i]);
     for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;)
         account->updated_wall_ns = io_wall(server->io);
-    server_shares_configure(server);
-    server_shards_accounts(server);
-    system_accounts_changed(&server->system);
-    leaves_accounts_changed(server->leaves);
-    if (server->jetstream != NULL)
-        jetstream_accounts_changed(server->jetstream);
+    server_accounts_changed(server);
 }
 
 static void end_surplus(struct server *server)

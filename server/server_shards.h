@@ -77,7 +77,8 @@ struct server_shards {
     bool spread;   /* connections go to whichever has the fewest, however busy it is */
     struct server_shard *all;
     struct shard_posts posts;
-    unsigned halts; /* nested; home's */
+    unsigned halts;      /* nested; home's */
+    unsigned move_first; /* whose connections move first, modulo `count` */
     struct connections_shared shared;
     pthread_mutex_t lock; /* over the next five */
     pthread_cond_t changed;
@@ -119,6 +120,9 @@ struct router *server_shard_router(struct server *server, unsigned shard);
 /* Fine when there are none, and nested: the outermost counts. */
 void server_shards_halt(struct server *server);
 void server_shards_go_on(struct server *server);
+/* While halted: what they have sent each other is delivered, by each on its thread, until nothing
+ * is on its way. False: that takes long. */
+bool server_shards_settle(struct server *server);
 /* Do they stand still, so that home may use what is theirs? */
 bool server_shards_still(const struct server *server);
 

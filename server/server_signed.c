@@ -26,12 +26,7 @@ void server_accounts_renewed(struct server *server)
 
     server_shards_halt(server);
     take_accounts(server);
-    server_shares_configure(server);
-    server_shards_accounts(server);
-    system_accounts_changed(&server->system);
-    leaves_accounts_changed(server->leaves);
-    if (server->jetstream != NULL)
-        jetstream_accounts_changed(server->jetstream);
+    server_accounts_changed(server);
     connections_account_renewed(all, server_connections_all(server, all), &server->auth);
     server_shards_go_on(server);
 }

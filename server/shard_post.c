@@ -30,6 +30,7 @@ struct item_message {
     bool plain;
     bool alone;
     bool routed;
+    bool sinks;
     bool forwarded;
     uint32_t queues; /* each a size and a name */
     uint32_t queues_size;
@@ -200,6 +201,7 @@ static void deliver(void *owner, unsigned shard, struct account *account,
     item->plain = delivery->plain;
     item->alone = delivery->alone;
     item->routed = delivery->routed;
+    item->sinks = delivery->sinks;
     item->forwarded = message->forwarded;
     item->queues = (uint32_t)delivery->queues_count;
     item->queues_size = (uint32_t)queues;
@@ -357,6 +359,7 @@ static void read_message(struct shard_post *post, const struct item_message *ite
         .ask = item->ask,
         .hops = item->hops,
         .routed = item->routed,
+        .sinks = item->sinks,
         .queues = queues,
         .queues_count = item->queues,
     };
@@ -447,6 +450,11 @@ static bool has_outgoing(const struct shard_post *post)
     for (unsigned i = 0; i < post->all->count; i++)
         any = any || post->to[i].batch.size > sizeof(struct mail);
     return any;
+}
+
+bool shard_post_quiet(struct shard_post *post)
+{
+    return mailbox_newest(&post->inbox) == NULL && !has_outgoing(post);
 }
 
 bool shard_post_settle(struct shard_post *post)

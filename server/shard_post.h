@@ -90,6 +90,8 @@ void shard_post_call(struct shard_post *post, unsigned shard, struct shard_call 
 bool shard_post_read(struct shard_post *post);
 /* Does and sends on all that there is, while the others rest. False: there was nothing. */
 bool shard_post_settle(struct shard_post *post);
+/* Has it nothing of either? While its shard stands still, by whoever halted it. */
+bool shard_post_quiet(struct shard_post *post);
 /* Once per turn, before clients' output leaves. */
 void shard_post_flush(struct shard_post *post);
 

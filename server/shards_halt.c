@@ -115,8 +115,11 @@ void server_shards_halt(struct server *server)
 
 void server_shards_go_on(struct server *server)
 {
-    if (server->shards != NULL && --server->shards->halts == 0)
-        go_on(server->shards);
+    if (server->shards == NULL || --server->shards->halts > 0)
+        return;
+    if (server->jetstream != NULL)
+        jetstream_going_on(server->jetstream);
+    go_on(server->shards);
 }
 
 bool server_shards_still(const struct server *server)

@@ -30,30 +30,37 @@ static bool arrive_all(struct server_shard *shard)
     return true;
 }
 
-/* Nothing is on its way between any two of them. False: it takes long. */
-static bool settle_all(struct server_shards *shards)
+bool server_shards_settle(struct server *server)
 {
-    bool any = true;
+    struct server_shards *shards = server->shards;
+    bool any = shards != NULL;
 
     for (unsigned round = 0; round < SETTLE_ROUNDS && any; round++) {
         any = false;
         for (unsigned i = 0; i < shards->count; i++)
-            any = shard_let_do(&shards->all[i], settle) || any;
+            if (!shard_post_quiet(&shards->all[i].post))
+                any = shard_let_do(&shards->all[i], settle) || any;
     }
     return !any;
 }
 
-static void move_all(struct server_shards *shards)
+/* False: some are left. They begin with another shard each time, so none waits for the others'. */
+static bool move_all(struct server_shards *shards)
 {
     struct connections *all[SHARDS_MAX];
+    uint32_t most = CONNECTIONS_MOVE_SUBS_MAX;
+    unsigned first = shards->move_first++;
+    bool whole = true;
 
     for (unsigned i = 0; i < shards->count; i++)
         all[i] = shards->all[i].connections;
     for (unsigned i = 0; i < shards->count; i++)
-        connections_move(all[i], all, shards->count);
+        if (!connections_move(all[(first + i) % shards->count], all, shards->count, &most))
+            whole = false;
     for (unsigned i = 0; i < shards->count; i++)
         if (all[i]->arriving != NULL)
             (void)shard_let_do(&shards->all[i], arrive_all);
+    return whole;
 }
 
 /* Those that have let go of their sockets: before home's turn goes on with anything. */
@@ -65,11 +72,9 @@ void shards_move_parted(struct server *server)
         return;
     server_shards_halt(server);
     atomic_store(&shards->parted, false);
-    if (settle_all(shards)) {
-        move_all(shards);
-    } else {
+    if (!server_shards_settle(server) || !move_all(shards)) {
         atomic_store(&shards->parted, true);
-        io_wake(server->io);
+        io_wake(server->io); /* in the next turn */
     }
     server_shards_go_on(server);
 }

@@ -46,6 +46,7 @@ void block_let_go(struct block *block)
     for (unsigned i = 0; i < 2; i++) {
         spool_destroy(block->parts[i]);
         block->parts[i] = NULL;
+        block->failed[i] = NULL;
     }
     block->body = block->local = (struct bytes){0};
 }
@@ -72,6 +73,12 @@ const struct block_file *block_find_file(const struct block *block, uint64_t id)
             high = middle;
     }
     return NULL;
+}
+
+bool block_failed(const struct block *block)
+{
+    return (block->failed[0] != NULL && *block->failed[0]) ||
+           (block->failed[1] != NULL && *block->failed[1]);
 }
 
 /* ---- writing ----------------------------------------------------------------------------------
@@ -168,7 +175,7 @@ static enum err write_file(struct io *io, const char *path, struct block *block)
         err = write_parts(io, file, block, &end, (uint8_t *)head.at + rows);
     if (err == OK) {
         encode(block, head);
-        err = io_write_all(io, file, 0, head);
+        err = block_failed(block) ? ERR_IO : io_write_all(io, file, 0, head);
     }
     if (err == OK)
         err = io_sync(io, file);
@@ -392,7 +399,11 @@ static enum err read_body(struct io *io, struct io_file *file, struct block *blo
         return err;
     block->body = spool_bytes(block->parts[0]);
     block->local = spool_bytes(block->parts[1]);
+    block->failed[0] = spool_failed(block->parts[0]);
+    block->failed[1] = spool_failed(block->parts[1]);
     hash = hash_128(block->body);
+    if (block_failed(block))
+        return ERR_IO;
     if (!hash_equal(&hash, &block->body_hash) || hash_64(block->local) != sizes->local_hash)
         return ERR_CORRUPT;
     return OK;

@@ -5,6 +5,7 @@
 #ifndef STORAGE_BLOCK_H
 #define STORAGE_BLOCK_H
 
+#include "base/guard.h"
 #include "base/io.h"
 #include "storage/content.h"
 
@@ -40,8 +41,12 @@ struct block {
     uint32_t features;         /* of the file; whoever writes one says BLOCK_NAMED or not */
     struct log_hash body_hash; /* reading only */
     struct spool *parts[2];    /* where those two are; reading only */
+    guard_failed *failed[2];   /* not 0: what they are in has (base/guard.h); NULL: it cannot */
     uint64_t stored;           /* bytes that those two take in the file, written or read */
 };
+
+/* Body or local part are not what they were: the disk failed while they were read. */
+bool block_failed(const struct block *block);
 
 /* Makes it durable under its name, in the place of one that has it; `keep`: the index of the one
  * other block that stays. On failure what was there before is there, or it. */

@@ -23,6 +23,7 @@ void index_use(struct index *index, struct scratch *scratch, struct index_cache 
                unsigned bits)
 {
     use(index, (struct index_memory){.scratch = scratch, .cache = cache}, bits);
+    index->failed = scratch != NULL ? scratch_failed(scratch) : NULL;
 }
 
 void index_flaw(struct index *index, unsigned flaws)
@@ -69,7 +70,7 @@ static uint32_t name_it(struct index *index, struct bytes subject)
     return index_subjects_intern(&index->subjects, subject);
 }
 
-void index_add(struct index *index, const struct index_entry *entry)
+void index_bare_add(struct index *index, const struct index_entry *entry)
 {
     index_add_named(index, entry, name_it(index, entry->subject));
 }
@@ -113,7 +114,7 @@ bool index_expects(const struct index *index)
     return index->subjects.count >= EXPECT_SUBJECTS;
 }
 
-void index_expect(struct index *index, const struct bytes *subjects, size_t count)
+void index_bare_expect(struct index *index, const struct bytes *subjects, size_t count)
 {
     uint64_t hashes[INDEX_EXPECT_MAX];
 
@@ -129,7 +130,7 @@ void index_expect(struct index *index, const struct bytes *subjects, size_t coun
     index->guess_count = (uint32_t)count;
 }
 
-void index_move(struct index *index, uint64_t sequence, log_place place)
+void index_bare_move(struct index *index, uint64_t sequence, log_place place)
 {
     if (index->capture != NULL)
         index_capture_touch(index->capture, sequence);
@@ -155,7 +156,7 @@ static void unlink_slot(struct index *index, struct index_name *name, uint64_t s
     name->count--;
 }
 
-bool index_remove(struct index *index, uint64_t sequence, struct index_entry *removed)
+bool index_bare_remove(struct index *index, uint64_t sequence, struct index_entry *removed)
 {
     struct index_slot slot;
     struct index_name name;
@@ -214,14 +215,25 @@ static uint64_t clear(struct index *index)
     return count;
 }
 
-uint64_t index_purge(struct index *index, const struct index_filter *filter, uint64_t below,
-                     void (*removed)(void *context, const struct index_entry *entry), void *context)
+static void say_removed(const struct index *index, const struct index_entry *entry,
+                        void (*removed)(void *context, const struct index_entry *entry),
+                        void *context)
+{
+    struct guard_frame *frame = guard_pause();
+
+    removed(context, entry);
+    guard_resume(frame, index->failed);
+}
+
+uint64_t index_bare_purge(struct index *index, const struct index_filter *filter, uint64_t below,
+                          void (*removed)(void *context, const struct index_entry *entry),
+                          void *context)
 {
     struct index_name_walk walk;
     const struct index_name *name;
     uint64_t count = 0;
 
-    if (removed == NULL && index_filter_all(filter) && below > index_last(index))
+    if (removed == NULL && index_filter_all(filter) && below > index_bare_last(index))
         return clear(index);
     index_names_begin(&walk, index, filter);
     while ((name = index_names_next(&walk)) != NULL) {
@@ -232,9 +244,9 @@ uint64_t index_purge(struct index *index, const struct index_filter *filter, uin
             uint64_t after = 0;
 
             (void)index_blocks_after(&index->blocks, sequence, &after);
-            (void)index_remove(index, sequence, &entry); /* it is there: its name says so */
+            (void)index_bare_remove(index, sequence, &entry); /* it is there: its name says so */
             if (removed != NULL)
-                removed(context, &entry);
+                say_removed(index, &entry, removed, context);
             sequence = after;
         }
     }
@@ -244,32 +256,17 @@ uint64_t index_purge(struct index *index, const struct index_filter *filter, uin
 /* ---- what is there
  * --------------------------------------------------------------------------------- */
 
-uint64_t index_count(const struct index *index)
-{
-    return index->count;
-}
-
-uint64_t index_bytes(const struct index *index)
-{
-    return index->bytes;
-}
-
-uint64_t index_first(const struct index *index)
+uint64_t index_bare_first(const struct index *index)
 {
     return index_blocks_first(&index->blocks);
 }
 
-uint64_t index_last(const struct index *index)
+uint64_t index_bare_last(const struct index *index)
 {
     return index_blocks_last(&index->blocks);
 }
 
-uint64_t index_subject_count(const struct index *index)
-{
-    return index->subjects.count;
-}
-
-bool index_get(const struct index *index, uint64_t sequence, struct index_entry *entry)
+bool index_bare_get(const struct index *index, uint64_t sequence, struct index_entry *entry)
 {
     struct index_stored stored;
 
@@ -286,8 +283,8 @@ bool index_get(const struct index *index, uint64_t sequence, struct index_entry 
     return true;
 }
 
-bool index_place(const struct index *index, uint64_t sequence, log_place *place,
-                 uint32_t *record_size)
+bool index_bare_place(const struct index *index, uint64_t sequence, log_place *place,
+                      uint32_t *record_size)
 {
     struct index_stored stored;
 
@@ -298,7 +295,7 @@ bool index_place(const struct index *index, uint64_t sequence, log_place *place,
     return true;
 }
 
-void index_subject(const struct index *index, struct bytes subject, struct index_subject *out)
+void index_bare_subject(const struct index *index, struct bytes subject, struct index_subject *out)
 {
     uint32_t id = index_subjects_find(&index->subjects, subject);
     struct index_name name;
@@ -310,7 +307,7 @@ void index_subject(const struct index *index, struct bytes subject, struct index
     *out = (struct index_subject){.count = name.count, .first = name.first, .last = name.last};
 }
 
-bool index_is_last(const struct index *index, uint64_t sequence, uint64_t up_to)
+bool index_bare_is_last(const struct index *index, uint64_t sequence, uint64_t up_to)
 {
     uint64_t after;
 
@@ -319,10 +316,10 @@ bool index_is_last(const struct index *index, uint64_t sequence, uint64_t up_to)
     return after == 0 || after > up_to;
 }
 
-void index_subjects(const struct index *index, const struct index_filter *filter,
-                    void (*found)(void *context, struct bytes subject,
-                                  const struct index_subject *counts),
-                    void *context)
+void index_bare_subjects(const struct index *index, const struct index_filter *filter,
+                         void (*found)(void *context, struct bytes subject,
+                                       const struct index_subject *counts),
+                         void *context)
 {
     struct index_name_walk walk;
     const struct index_name *name;
@@ -331,7 +328,10 @@ void index_subjects(const struct index *index, const struct index_filter *filter
     while ((name = index_names_next(&walk)) != NULL) {
         struct index_subject counts = {
             .count = name->count, .first = name->first, .last = name->last};
+        struct bytes text = index_subjects_text(&index->subjects, name->id);
+        struct guard_frame *frame = guard_pause();
 
-        found(context, index_subjects_text(&index->subjects, name->id), &counts);
+        found(context, text, &counts);
+        guard_resume(frame, index->failed);
     }
 }

@@ -8,6 +8,10 @@
  * the cache is reached these 5 and 35 are on the disk, too. Callers must not
  * assume that an answer is cheap: the comment says what it costs. "Matching" subjects of a wildcard
  * filter are found by trying all subjects, those of a literal one by one look-up.
+ *
+ * When the disk fails to give back what is in scratch memory, the index has failed, for good: from
+ * that call on it answers as one without messages, and takes no changes. Who has asked must ask
+ * whether it has (index_failed) before anything is done with an answer.
  */
 #ifndef STORAGE_INDEX_H
 #define STORAGE_INDEX_H
@@ -37,6 +41,7 @@ struct index_filter {
 
 struct index *index_create(uint64_t seed);
 void index_destroy(struct index *index);
+bool index_failed(const struct index *index);
 /* An empty index from now on keeps most of what is complete in scratch memory, in ranges of 2^bits
  * sequences (INDEX_BITS; fewer for simulations), and of the rest what finds no room in the cache
  * (storage/index_cache.h). NULL: there is no scratch memory, nothing is bounded. Both outlive the

@@ -28,10 +28,10 @@ static uint64_t block_base(const struct index_blocks *blocks, const struct index
 /* What is true of a block between any two calls. */
 static void block_check(const struct index_block *block)
 {
-    assert((block->slots == NULL) == (block->cold != NULL));
+    assert(block->slots != NULL);
     assert(block->live > 0);
     if (block->cold != NULL) {
-        assert(block->live <= block->cold->count);
+        assert(block->live <= block->count);
         return;
     }
     assert(block->start < block->count);
@@ -59,7 +59,7 @@ void index_blocks_use(struct index_blocks *blocks, struct index_memory memory, u
 static void block_free(const struct index_blocks *blocks, const struct index_block *block)
 {
     if (block->cold != NULL)
-        index_cold_destroy(&blocks->memory, block->cold, block->lent);
+        index_cold_destroy(&blocks->memory, block->cold, block->lent, block->rows, block->count);
     else
         index_memory_give(&blocks->memory, block->slots, block->capacity * sizeof *block->slots,
                           false);
@@ -319,19 +319,25 @@ static uint32_t cold_min(const struct index_blocks *blocks)
 static void freeze(struct index_blocks *blocks, size_t i)
 {
     struct index_block *block = block_at(blocks, i);
+    const struct index_row *rows;
+    struct index_cold *cold;
+    bool lent = false;
 
     if (blocks->memory.scratch == NULL || block->cold != NULL || i + 1 == blocks->count ||
         block->live < cold_min(blocks))
         return;
-    block->cold =
+    cold =
         index_cold_create(&blocks->memory, block_base(blocks, block), block->slots + block->start,
-                          block->count - block->start, &block->lent);
-    if (block->cold == NULL)
+                          block->count - block->start, &lent, &rows);
+    if (cold == NULL)
         return;
     index_memory_give(&blocks->memory, block->slots, block->capacity * sizeof *block->slots, false);
-    block->slots = NULL;
-    block->dense = block->cold->count == UINT32_C(1) << blocks->bits;
-    block->start = block->count = block->capacity = 0;
+    block->rows = rows;
+    block->cold = cold;
+    block->lent = lent;
+    block->count = block->live; /* what is dead has no row */
+    block->dense = block->count == UINT32_C(1) << blocks->bits;
+    block->start = block->capacity = 0;
     block_check(block);
 }
 
@@ -369,21 +375,22 @@ static void freeze_some(struct index_blocks *blocks)
 static void thaw(struct index_blocks *blocks, struct index_block *block)
 {
     struct index_cold *cold = block->cold;
-    struct index_slot *slots =
-        index_memory_resize(&blocks->memory, NULL, 0, block->live * sizeof *slots);
+    struct index_slot read[INDEX_BLOCK_SPAN], *slots; /* it may be left while it is read */
     uint32_t count = 0;
 
     for (uint32_t offset = index_cold_up(cold, 0); offset != INDEX_COLD_NONE;
          offset = index_cold_up(cold, offset + 1)) {
-        cold_read(blocks, block, offset, &slots[count]);
+        cold_read(blocks, block, offset, &read[count]);
         if (blocks->before_lost)
-            index_cold_read(cold, block_base(blocks, block), offset, &slots[count]);
+            index_cold_read(cold, block_base(blocks, block), offset, &read[count]);
         count++;
         if (cold->changed > 0)
             (void)map64_remove(&blocks->befores, block_base(blocks, block) + offset, NULL);
     }
     assert(count == block->live);
-    index_cold_destroy(&blocks->memory, cold, block->lent);
+    slots = index_memory_resize(&blocks->memory, NULL, 0, count * sizeof *slots);
+    memcpy(slots, read, count * sizeof *slots);
+    index_cold_destroy(&blocks->memory, cold, block->lent, block->rows, block->count);
     block->cold = NULL;
     block->dense = block->lent = false;
     block->slots = slots;

@@ -23,10 +23,13 @@
 #include "storage/index_cold.h"
 
 struct index_block {
-    uint64_t number;          /* sequence >> bits */
-    struct index_slot *slots; /* NULL: cold */
-    struct index_cold *cold;
-    uint32_t start, count, capacity; /* of a hot one */
+    uint64_t number; /* sequence >> bits */
+    union {
+        struct index_slot *slots;     /* of a hot one */
+        const struct index_row *rows; /* of a cold one, to be given back */
+    };
+    struct index_cold *cold;         /* NULL: hot */
+    uint32_t start, count, capacity; /* of a hot one; of a cold one `count`: of its rows */
     uint32_t live;
     bool dense; /* a cold one with a row for every offset of its range: the row is the offset */
     bool lent;  /* `cold` is */

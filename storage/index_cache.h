@@ -11,14 +11,16 @@
 #ifndef STORAGE_INDEX_CACHE_H
 #define STORAGE_INDEX_CACHE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define INDEX_CACHE_DEFAULT (UINT64_C(64) << 20)
 
 struct index_cache {
-    uint64_t limit; /* bytes */
-    uint64_t held;  /* in memory */
-    uint64_t lent;  /* in scratch memory, of what is in memory while there is room */
+    uint64_t limit;   /* bytes */
+    uint64_t held;    /* in memory */
+    uint64_t lent;    /* in scratch memory, of what is in memory while there is room */
+    bool interrupted; /* by a disk that failed: some of that may be nobody's any more */
 };
 
 /* What is held beyond the limit. */

@@ -38,6 +38,7 @@ struct index_capture {
     uint64_t last;        /* highest sequence that belongs to it; 0: nothing does */
     struct buf *messages; /* of the ranges below `next` */
     struct buf places;
+    struct buf early_messages, early_places; /* of the range that is taken down before its turn */
     struct piece **early; /* ranges at or above it that were about to change, rising */
     size_t early_at, early_count, early_capacity;
     struct piece_name names[NAMES];
@@ -59,6 +60,8 @@ struct index_capture *index_capture_begin(struct index *index, struct buf *piece
     capture->taken = heap_resize(NULL, range_max(index) * sizeof capture->taken[0]);
     capture->messages = pieces;
     buf_init(&capture->places, SIZE_MAX);
+    buf_init(&capture->early_messages, SIZE_MAX);
+    buf_init(&capture->early_places, SIZE_MAX);
     index->capture = capture;
     return capture;
 }
@@ -90,6 +93,8 @@ void index_capture_end(struct index_capture *capture)
     heap_give(capture->early);
     heap_give(capture->taken);
     buf_deinit(&capture->places);
+    buf_deinit(&capture->early_messages);
+    buf_deinit(&capture->early_places);
     if (capture->own)
         index_destroy(capture->index);
     heap_give(capture);
@@ -261,7 +266,7 @@ static void piece_fill(const struct index_capture *capture, struct piece *piece,
 void index_capture_touch(struct index_capture *capture, uint64_t sequence)
 {
     uint64_t number = sequence >> PIECE_BITS;
-    struct buf messages, places;
+    struct buf *messages = &capture->early_messages, *places = &capture->early_places;
     struct index_cursor cursor;
     size_t place;
 
@@ -273,14 +278,12 @@ void index_capture_touch(struct index_capture *capture, uint64_t sequence)
     if (!index_cursor_up(&capture->index->blocks, number << PIECE_BITS, &cursor) ||
         index_cursor_sequence(&capture->index->blocks, cursor) >> PIECE_BITS != number)
         return;
-    buf_init(&messages, SIZE_MAX);
-    buf_init(&places, SIZE_MAX);
-    take_down(capture, cursor, &messages, &places);
-    if (messages.size > 0)
-        piece_fill(capture, early_add(capture, place, number), buf_bytes(&messages),
-                   buf_bytes(&places));
-    buf_deinit(&messages);
-    buf_deinit(&places);
+    buf_clear(messages);
+    buf_clear(places);
+    take_down(capture, cursor, messages, places);
+    if (messages->size > 0)
+        piece_fill(capture, early_add(capture, place, number), buf_bytes(messages),
+                   buf_bytes(places));
 }
 
 /* ---- in steps ---------------------------------------------------------------------------------
@@ -319,7 +322,12 @@ static bool take_next(struct index_capture *capture)
     return true;
 }
 
-bool index_capture_step(struct index_capture *capture, unsigned pieces)
+const struct index *index_captured(const struct index_capture *capture)
+{
+    return capture->index;
+}
+
+bool index_bare_capture_step(struct index_capture *capture, unsigned pieces)
 {
     if (capture->last == 0)
         return false;

@@ -74,31 +74,35 @@ static size_t size_of(uint32_t rows)
 }
 
 struct index_cold *index_cold_create(const struct index_memory *memory, uint64_t base,
-                                     const struct index_slot *slots, uint32_t count, bool *lent)
+                                     const struct index_slot *slots, uint32_t count, bool *lent,
+                                     const struct index_row **rows)
 {
     uint32_t live = live_of(slots, count);
-    struct index_row rows[INDEX_BLOCK_SPAN];
+    struct index_row filled[INDEX_BLOCK_SPAN];
     struct index_cold *cold;
 
     assert(live <= INDEX_BLOCK_SPAN);
+    *rows = NULL;
     if (live == 0)
         return NULL;
     cold = index_memory_take(memory, size_of(live), lent);
     *cold = (struct index_cold){0};
-    if (fill(cold, base, slots, count, rows))
-        cold->rows = scratch_put(memory->scratch, bytes_of(rows, live * sizeof rows[0]));
-    if (cold->rows == NULL) {
+    if (fill(cold, base, slots, count, filled))
+        *rows = scratch_put(memory->scratch, bytes_of(filled, live * sizeof filled[0]));
+    if (*rows == NULL) {
         index_memory_give(memory, cold, size_of(live), *lent);
         *lent = false;
         return NULL;
     }
+    cold->rows = *rows;
     return cold;
 }
 
-void index_cold_destroy(const struct index_memory *memory, struct index_cold *cold, bool lent)
+void index_cold_destroy(const struct index_memory *memory, struct index_cold *cold, bool lent,
+                        const struct index_row *rows, uint32_t count)
 {
-    scratch_give(memory->scratch, cold->rows, cold->count * sizeof cold->rows[0]);
-    index_memory_give(memory, cold, size_of(cold->count), lent);
+    scratch_give(memory->scratch, rows, count * sizeof rows[0]);
+    index_memory_give(memory, cold, size_of(count), lent);
 }
 
 struct index_cold *index_cold_move(const struct index_memory *memory, struct index_cold *cold)

@@ -47,10 +47,13 @@ struct index_cold {
 static_assert(sizeof(struct index_cold) + INDEX_BLOCK_SPAN * 4 <= 4608, "a size of scratch pieces");
 
 /* The live ones of `slots`, rising, of the block that begins at `base`. NULL: too few, no space, or
- * one does not fit a row. *lent: it is, without its rows. */
+ * one does not fit a row. *lent: it is, without its rows, which are *rows. */
 struct index_cold *index_cold_create(const struct index_memory *memory, uint64_t base,
-                                     const struct index_slot *slots, uint32_t count, bool *lent);
-void index_cold_destroy(const struct index_memory *memory, struct index_cold *cold, bool lent);
+                                     const struct index_slot *slots, uint32_t count, bool *lent,
+                                     const struct index_row **rows);
+/* With its rows, and how many they are: what is lent may not be there to be read any more. */
+void index_cold_destroy(const struct index_memory *memory, struct index_cold *cold, bool lent,
+                        const struct index_row *rows, uint32_t count);
 /* One that was not lent is, at its new place; NULL: there is no room, all is as before. */
 struct index_cold *index_cold_move(const struct index_memory *memory, struct index_cold *cold);
 

@@ -7,8 +7,8 @@ bool index_names_cheaper(const struct index *index, uint64_t messages)
     return index->subjects.names.limit < messages / 4;
 }
 
-void index_count_begin(struct index_count *count, const struct index *index,
-                       const struct index_filter *filter, uint64_t from, uint64_t snapshot)
+void index_bare_count_begin(struct index_count *count, const struct index *index,
+                            const struct index_filter *filter, uint64_t from, uint64_t snapshot)
 {
     uint64_t all = index->count - index_blocks_below(&index->blocks, from, index->count);
     bool any = index_filter_all(filter), lasts = snapshot >= from;
@@ -25,7 +25,7 @@ void index_count_begin(struct index_count *count, const struct index *index,
         return;
     if (filter != NULL)
         count->filter = *filter;
-    count->by_names = !lasts && (index_filter_literal(filter) || from <= index_first(index) ||
+    count->by_names = !lasts && (index_filter_literal(filter) || from <= index_bare_first(index) ||
                                  index_names_cheaper(index, all));
     index_names_begin(&count->walk, index, &count->filter);
 }
@@ -65,15 +65,15 @@ static bool part_by_scan(struct index_count *count, uint64_t most)
         count->next = sequence + 1;
         if (index_memo_matches(&memo, index_cursor_subject(&index->blocks, cursor)))
             count->count +=
-                sequence > count->snapshot || index_is_last(index, sequence, count->snapshot);
+                sequence > count->snapshot || index_bare_is_last(index, sequence, count->snapshot);
         if (!index_cursor_next(&index->blocks, &cursor))
             return true;
     }
     return false;
 }
 
-bool index_count_walk(const struct index *index, const struct index_filter *filter,
-                      uint64_t snapshot, uint64_t most, uint64_t *next, uint64_t *count)
+bool index_bare_count_walk(const struct index *index, const struct index_filter *filter,
+                           uint64_t snapshot, uint64_t most, uint64_t *next, uint64_t *count)
 {
     struct index_count walk = {.index = index,
                                .snapshot = snapshot,
@@ -87,7 +87,7 @@ bool index_count_walk(const struct index *index, const struct index_filter *filt
     return done;
 }
 
-bool index_count_part(struct index_count *count, uint64_t most)
+bool index_bare_count_part(struct index_count *count, uint64_t most)
 {
     assert(most > 0);
     if (!count->done)
@@ -95,13 +95,14 @@ bool index_count_part(struct index_count *count, uint64_t most)
     return count->done;
 }
 
-uint64_t index_pending(const struct index *index, const struct index_filter *filter, uint64_t from)
+uint64_t index_bare_pending(const struct index *index, const struct index_filter *filter,
+                            uint64_t from)
 {
     struct index_count count;
     bool done;
 
-    index_count_begin(&count, index, filter, from, 0);
-    done = index_count_part(&count, UINT64_MAX);
+    index_bare_count_begin(&count, index, filter, from, 0);
+    done = index_bare_count_part(&count, UINT64_MAX);
     assert(done);
     (void)done;
     return count.count;

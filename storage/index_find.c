@@ -5,7 +5,7 @@
 
 static void fill_at(const struct index *index, uint64_t sequence, struct index_entry *entry)
 {
-    bool found = index_get(index, sequence, entry);
+    bool found = index_bare_get(index, sequence, entry);
 
     assert(found);
     (void)found;
@@ -69,7 +69,7 @@ static bool next_by_scan(const struct index *index, const struct index_filter *f
         if (++looked == SCAN_BEFORE_NAMES) {
             uint64_t here = index_cursor_sequence(&index->blocks, cursor);
 
-            if (index_names_cheaper(index, least(index->count, index_last(index) - here)))
+            if (index_names_cheaper(index, least(index->count, index_bare_last(index) - here)))
                 return next_by_names(index, filter, here + 1, entry);
         }
     } while (index_cursor_next(&index->blocks, &cursor));
@@ -80,7 +80,7 @@ static bool next_any(const struct index *index, uint64_t from, struct index_entr
 {
     struct index_cursor cursor;
 
-    if (index_get(index, from, entry)) /* as mostly */
+    if (index_bare_get(index, from, entry)) /* as mostly */
         return true;
     if (!index_cursor_up(&index->blocks, from, &cursor))
         return false;
@@ -88,8 +88,8 @@ static bool next_any(const struct index *index, uint64_t from, struct index_entr
     return true;
 }
 
-bool index_next(const struct index *index, const struct index_filter *filter, uint64_t from,
-                struct index_entry *entry)
+bool index_bare_next(const struct index *index, const struct index_filter *filter, uint64_t from,
+                     struct index_entry *entry)
 {
     if (index_filter_all(filter))
         return next_any(index, from, entry);
@@ -142,22 +142,22 @@ static bool previous_by_scan(const struct index *index, const struct index_filte
         if (++looked == SCAN_BEFORE_NAMES) {
             uint64_t here = index_cursor_sequence(&index->blocks, cursor);
 
-            if (index_names_cheaper(index, least(index->count, here - index_first(index))))
+            if (index_names_cheaper(index, least(index->count, here - index_bare_first(index))))
                 return previous_by_names(index, filter, here - 1, entry);
         }
     } while (index_cursor_previous(&index->blocks, &cursor));
     return false;
 }
 
-bool index_previous(const struct index *index, const struct index_filter *filter, uint64_t up_to,
-                    struct index_entry *entry)
+bool index_bare_previous(const struct index *index, const struct index_filter *filter,
+                         uint64_t up_to, struct index_entry *entry)
 {
     if (!index_filter_all(filter) && index_filter_literal(filter))
         return previous_by_names(index, filter, up_to, entry);
     return previous_by_scan(index, filter, up_to, entry);
 }
 
-bool index_first_at(const struct index *index, int64_t time_ns, struct index_entry *entry)
+bool index_bare_first_at(const struct index *index, int64_t time_ns, struct index_entry *entry)
 {
     struct index_cursor cursor;
 
@@ -210,8 +210,8 @@ static uint64_t pending_last_by_scan(const struct index *index, const struct ind
     return count;
 }
 
-uint64_t index_pending_last(const struct index *index, const struct index_filter *filter,
-                            uint64_t from, uint64_t up_to)
+uint64_t index_bare_pending_last(const struct index *index, const struct index_filter *filter,
+                                 uint64_t from, uint64_t up_to)
 {
     uint64_t all = index->count - index_blocks_below(&index->blocks, from, index->count);
 

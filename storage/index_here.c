@@ -87,7 +87,7 @@ static void row_here(const struct index *index, const struct index_cold *cold, u
         (void)text_here(&index->subjects, cold->rows[row].subject, here);
 }
 
-void index_here_get(const struct index *index, uint64_t sequence, struct index_here *here)
+void index_bare_here_get(const struct index *index, uint64_t sequence, struct index_here *here)
 {
     const struct index_blocks *blocks = &index->blocks;
     const struct index_block *block;
@@ -131,8 +131,8 @@ static void block_here(const struct index *index, const struct index_block *bloc
         (void)text_here(&index->subjects, cold->rows[index_cold_row(cold, offset)].subject, here);
 }
 
-void index_here_subject(const struct index *index, struct bytes subject, uint64_t from,
-                        struct index_here *here)
+void index_bare_here_subject(const struct index *index, struct bytes subject, uint64_t from,
+                             struct index_here *here)
 {
     const struct index_subjects *subjects = &index->subjects;
     struct index_name name;
@@ -145,11 +145,11 @@ void index_here_subject(const struct index *index, struct bytes subject, uint64_
         return;
     index_names_read(&subjects->names, id, &name);
     if (from >= name.last)
-        index_here_get(index, name.last, here);
+        index_bare_here_get(index, name.last, here);
     else if (from <= name.first)
-        index_here_get(index, name.first, here);
+        index_bare_here_get(index, name.first, here);
     else
-        index_here_get(index, from - 1, here); /* where a reader goes on */
+        index_bare_here_get(index, from - 1, here); /* where a reader goes on */
 }
 
 /* Up to the last message there: who looks from behind it comes to the next range. */
@@ -171,8 +171,8 @@ static uint64_t ranges_here(const struct index *index, size_t i, struct index_he
     return to;
 }
 
-uint64_t index_here_next(const struct index *index, const struct index_filter *filter,
-                         uint64_t from, struct index_here *here)
+uint64_t index_bare_here_next(const struct index *index, const struct index_filter *filter,
+                              uint64_t from, struct index_here *here)
 {
     const struct index_blocks *blocks = &index->blocks;
     size_t i;
@@ -185,6 +185,6 @@ uint64_t index_here_next(const struct index *index, const struct index_filter *f
     if (index_filter_all(filter) || !index_filter_literal(filter))
         return ranges_here(index, i, here);
     for (size_t k = 0; k < filter->count && here->count < INDEX_AWAY_MAX; k++)
-        index_here_subject(index, filter->subjects[k], from, here);
+        index_bare_here_subject(index, filter->subjects[k], from, here);
     return from;
 }

@@ -8,6 +8,7 @@
 #include "storage/index_subjects.h"
 
 struct index {
+    guard_failed *failed; /* of the scratch memory; NULL: there is none */
     struct index_blocks blocks;
     struct index_subjects subjects;
     uint64_t count, bytes;
@@ -18,6 +19,56 @@ struct index {
     uint32_t guesses[INDEX_EXPECT_MAX];
     uint32_t guess, guess_count;
 };
+
+/* ---- behind the door (index_door.c) ------------------------------------------------------------
+ * What index_* of the same name do when scratch memory can be read. All in storage/index*.c calls
+ * these: there is one frame (base/guard.h), and it may be left from any read. What calls out of the
+ * index pauses it.
+ */
+void index_bare_add(struct index *index, const struct index_entry *entry);
+void index_bare_expect(struct index *index, const struct bytes *subjects, size_t count);
+void index_bare_move(struct index *index, uint64_t sequence, log_place place);
+bool index_bare_remove(struct index *index, uint64_t sequence, struct index_entry *removed);
+uint64_t index_bare_purge(struct index *index, const struct index_filter *filter, uint64_t below,
+                          void (*removed)(void *context, const struct index_entry *entry),
+                          void *context);
+uint64_t index_bare_first(const struct index *index);
+uint64_t index_bare_last(const struct index *index);
+bool index_bare_get(const struct index *index, uint64_t sequence, struct index_entry *entry);
+bool index_bare_place(const struct index *index, uint64_t sequence, log_place *place,
+                      uint32_t *record_size);
+bool index_bare_next(const struct index *index, const struct index_filter *filter, uint64_t from,
+                     struct index_entry *entry);
+bool index_bare_previous(const struct index *index, const struct index_filter *filter,
+                         uint64_t up_to, struct index_entry *entry);
+bool index_bare_first_at(const struct index *index, int64_t time_ns, struct index_entry *entry);
+void index_bare_subject(const struct index *index, struct bytes subject, struct index_subject *out);
+uint64_t index_bare_pending(const struct index *index, const struct index_filter *filter,
+                            uint64_t from);
+uint64_t index_bare_pending_last(const struct index *index, const struct index_filter *filter,
+                                 uint64_t from, uint64_t up_to);
+bool index_bare_is_last(const struct index *index, uint64_t sequence, uint64_t up_to);
+void index_bare_subjects(const struct index *index, const struct index_filter *filter,
+                         void (*found)(void *context, struct bytes subject,
+                                       const struct index_subject *counts),
+                         void *context);
+void index_bare_count_begin(struct index_count *count, const struct index *index,
+                            const struct index_filter *filter, uint64_t from, uint64_t snapshot);
+bool index_bare_count_part(struct index_count *count, uint64_t most);
+bool index_bare_count_walk(const struct index *index, const struct index_filter *filter,
+                           uint64_t snapshot, uint64_t most, uint64_t *next, uint64_t *count);
+struct index_capture;
+bool index_bare_capture_step(struct index_capture *capture, unsigned pieces);
+const struct index *index_captured(const struct index_capture *capture);
+struct index_restoring;
+enum err index_bare_restoring_step(struct index_restoring *reading, unsigned pieces);
+const struct index *index_restored(const struct index_restoring *reading);
+struct index_here;
+void index_bare_here_get(const struct index *index, uint64_t sequence, struct index_here *here);
+void index_bare_here_subject(const struct index *index, struct bytes subject, uint64_t from,
+                             struct index_here *here);
+uint64_t index_bare_here_next(const struct index *index, const struct index_filter *filter,
+                              uint64_t from, struct index_here *here);
 
 /* index_capture.c: the message is about to go, and with it what is around it may change. */
 void index_capture_touch(struct index_capture *capture, uint64_t sequence);

@@ -8,7 +8,7 @@
 
 #define PIECE_SPAN  (1u << INDEX_PIECE_BITS)
 #define SUBJECT_MAX 65535u
-#define KNOWN_BITS  12u /* of a page */
+#define KNOWN_BITS  11u /* of a page */
 #define GROUP       32u /* messages: what is asked for is still at hand when it is needed */
 #define KNOWN_SPAN  (1u << KNOWN_BITS)
 
@@ -22,8 +22,8 @@ struct coder {
 
 /* The subject that a number of the row has stood for. */
 struct known {
+    uint64_t hash;      /* of its text, all of it: two that have one number are told apart */
     uint32_t id_plus_1; /* 0: for none yet */
-    uint32_t tag;       /* of the hash of its text */
 };
 
 static_assert(KNOWN_SPAN * sizeof(struct known) <= SCRATCH_PIECE_MAX, "one piece");
@@ -143,12 +143,17 @@ static bool take_message(struct bytes *in, struct index_restoring *reading,
 static bool take_place(struct index_restoring *reading, struct index_entry *entry)
 {
     int64_t step = 0;
+    struct guard_frame *frame;
+    bool known;
 
     if (reading->placed && !take_folded(&reading->places, &step))
         return false;
     entry->place = reading->expected + (uint64_t)step;
     reading->expected = entry->place + entry->record_size;
-    return reading->place(reading->context, entry);
+    frame = guard_pause();
+    known = reading->place(reading->context, entry);
+    guard_resume(frame, reading->index->failed);
+    return known;
 }
 
 static bool take_piece(struct index_restoring *reading)
@@ -244,11 +249,6 @@ static void find_by_text(const struct index_restoring *reading, uint32_t from, u
         ids[i] = index_subjects_intern_hashed(subjects, reading->names[i], hashes[i]);
 }
 
-static uint32_t tag_of(uint64_t hash)
-{
-    return (uint32_t)(hash >> 32);
-}
-
 /* The same by their numbers: of those met before neither table nor text is looked at. */
 static void find_by_number(struct index_restoring *reading, uint32_t from, uint32_t to,
                            uint32_t ids[PIECE_SPAN])
@@ -264,8 +264,7 @@ static void find_by_number(struct index_restoring *reading, uint32_t from, uint3
         __builtin_prefetch(known[i], 1);
     }
     for (uint32_t i = from; i < to; i++) {
-        bool met =
-            known[i] != NULL && known[i]->id_plus_1 != 0 && known[i]->tag == tag_of(hashes[i]);
+        bool met = known[i] != NULL && known[i]->id_plus_1 != 0 && known[i]->hash == hashes[i];
 
         ids[i] = met ? known[i]->id_plus_1 - 1 : INDEX_SUBJECT_NONE;
         if (met)
@@ -282,7 +281,7 @@ static void find_by_number(struct index_restoring *reading, uint32_t from, uint3
             continue;
         ids[i] = index_subjects_intern_hashed(subjects, reading->names[i], hashes[i]);
         if (known[i] != NULL)
-            *known[i] = (struct known){.id_plus_1 = ids[i] + 1, .tag = tag_of(hashes[i])};
+            *known[i] = (struct known){.id_plus_1 = ids[i] + 1, .hash = hashes[i]};
     }
 }
 
@@ -326,7 +325,12 @@ struct index_restoring *index_restoring_begin(
     return reading;
 }
 
-enum err index_restoring_step(struct index_restoring *reading, unsigned pieces)
+const struct index *index_restored(const struct index_restoring *reading)
+{
+    return reading->index;
+}
+
+enum err index_bare_restoring_step(struct index_restoring *reading, unsigned pieces)
 {
     for (unsigned i = 0; i < pieces && reading->pieces.size > 0; i++) {
         if (!take_piece(reading))

@@ -33,6 +33,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/guard.h"
 #include "base/io.h"
 #include "storage/content.h"
 #include "storage/journal_wait.h"
@@ -437,8 +438,9 @@ struct log_block_op {
     struct log_hash hash; /* of the batch at `index`, as log_batch had it */
     log_place behind;     /* where that batch ends (log_batch_behind); 0: not known */
     struct bytes body;
-    struct bytes local; /* places, by the ids of files (log_file_id) */
-    uint32_t features;  /* storage/block.h: who does not know them does not read it */
+    struct bytes local;      /* places, by the ids of files (log_file_id) */
+    guard_failed *failed[2]; /* storage/block.h */
+    uint32_t features;       /* storage/block.h: who does not know them does not read it */
     uint64_t (*digest)(struct bytes body); /* on a worker, before it is written; may be NULL */
     uint64_t digested;                     /* what it said */
     uint64_t stored;                       /* bytes that body and local part take on the disk */

@@ -31,8 +31,7 @@ static struct log_file *locate(struct log *log, log_place place, size_t *size, u
     }
     assert(file != NULL); /* nobody reads what was said to be dead */
     *offset = place & UINT32_MAX;
-    if (*offset > file->end) {
-        assert(file->memory == NULL);
+    if (*offset >= file->end && file->memory == NULL) {
         *offset = NOWHERE;
         return file;
     }

@@ -218,6 +218,7 @@ void log_block_start(struct log *log, struct log_block_op *op, uint64_t end)
         .body = op->body,
         .local = op->local,
         .features = op->features,
+        .failed = {op->failed[0], op->failed[1]},
     };
     memcpy(writing->block.incarnation, log->incarnation, 16);
     writing->block.files = heap_take((log->file_count + 1) * sizeof writing->block.files[0]);

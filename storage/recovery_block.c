@@ -97,6 +97,8 @@ enum err walk_take_block(struct walk *walk)
     if (walk->view.index == 0)
         see_block(walk);
     err = hand_out_block(walk);
+    if (err != ERR_AGAIN && block_failed(&walk->block))
+        err = ERR_BUSY; /* its file is as good as it was: it can be read again */
     if (err == OK) {
         log->block_newest = walk->blocks[at];
         log->block_older = at + 1 < walk->block_count ? walk->blocks[at + 1] : 0;

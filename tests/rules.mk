@@ -66,6 +66,12 @@ e2e_shards = 'shards=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unit
              test_websocket test_reload test_process test_operator test_resolver test_monitoring test_system test_accounts test_tracing \
              test_cluster_plain_node test_cluster_tls'
 
+# What streams do, with their lanes on two threads.
+e2e_lanes = 'lanes=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unittest test_consumers test_batches test_retention \
+            test_origins test_origins_external test_erase test_data_backup_live test_tiers test_stream_errors test_stream_races \
+            test_damage test_glance test_abuse test_account_purge test_compression test_delivered_to_counters test_watches \
+            test_removed_directory test_repair test_leaf_jetstream test_own_messages test_offline test_late test_api_input'
+
 # And some with shards that are begun one after the other, between which clients move all the time.
 e2e_moves = 'moves=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=auto python3 -m unittest test_transcripts test_auth test_tls \
             test_websocket test_accounts test_tracing test_leaf'
@@ -81,6 +87,8 @@ tsan-shards:
 	    python3 tests/count.py 'tsan-shards=cd tests/e2e/wire && \
 	    python3 -m unittest test_shards test_accounts test_operator test_resolver test_tracing test_system && \
 	    MILLRACE_SHARDS_TEST=auto python3 -m unittest test_accounts test_tls test_websocket && \
+	    python3 -m unittest test_consumers test_batches test_glance test_tiers test_stream_races && \
+	    python3 ../../crash/lanes.py --seconds 25 --life 6 && \
 	    ! cat $(tsan_report).* 2>/dev/null'
 
 .PHONY: e2e
@@ -88,6 +96,7 @@ e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli) $(e2e_bucket) $(e2e_py) $(
 	@$(e2e_env) python3 tests/count.py --minutes 14 --jobs 3 \
 	    $(e2e_wire) \
 	    $(e2e_shards) \
+	    $(e2e_lanes) \
 	    $(e2e_moves) \
 	    'command=cd tests/e2e/command && python3 -m unittest' \
 	    'c=$(e2e_c)' \
@@ -118,6 +127,8 @@ crash: $(e2e_server)
 	@$(e2e_env) python3 tests/count.py --minutes $$(($(crash_seconds) / 60 + 5)) \
 	    'self-test=python3 tests/crash/crash.py --self-test' \
 	    'crash=python3 tests/crash/crash.py $(crash_flags)' \
+	    'lanes=python3 tests/crash/lanes.py --seconds $$(($(crash_seconds) / 6)) $(if $(SEED),--seed $(SEED))' \
+	    'crash-lanes=MILLRACE_SHARDS_TEST=3 python3 tests/crash/crash.py --seconds $$(($(crash_seconds) / 9))' \
 	    'kv-self-test=python3 tests/crash/kv.py --self-test' \
 	    'kv=python3 tests/crash/kv.py --seconds $$(($(crash_seconds) / 6)) $(if $(SEED),--seed $(SEED))'
 

@@ -141,6 +141,10 @@ struct stream *api_stream(struct api_request *request, size_t token)
     struct stream *stream = jetstream_stream(jetstream, request->account, name);
     const struct catalogue_entry *entry;
 
+    if (stream != NULL && stream_failed(stream)) {
+        api_refuse(request, 10008, NULL);
+        return NULL;
+    }
     if (stream != NULL) {
         jetstream_lane_is_still(jetstream, stream_lane_of(stream));
         return stream;
@@ -322,6 +326,10 @@ void api_answer(struct api_request *request)
     struct json_writer *writer = &request->api->writer;
 
     json_object_end(writer);
+    if (jetstream_index_failed(request->api->jetstream)) {
+        api_refuse(request, 10008, NULL); /* what it says may be of a stream that was not seen */
+        return;
+    }
     if (writer->failed) {
         api_refuse(request, 10023, NULL); /* longer than any answer may be */
         return;

@@ -28,6 +28,10 @@ static void got(struct stream_question *question, const struct stream_message *m
         api_refuse(request, 10051, "index unreadable");
         return;
     }
+    if (question->damaged) {
+        api_refuse(request, 10051, "message damaged");
+        return;
+    }
     if (message == NULL) {
         api_refuse(request, question->gone ? 10059 : 10037, NULL);
         return;

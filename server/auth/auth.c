@@ -230,7 +230,7 @@ static enum auth_verdict ask_configured(const struct auth *auth, const struct au
     if (auth->options.operators != NULL) {
         *user = auth_ask_signed(auth, claim);
         if (*user == NULL)
-            return AUTH_REFUSED;
+            return auth_signed_unknown(auth, claim, proof->account) ? AUTH_UNKNOWN : AUTH_REFUSED;
         return delegates_signed(*user) ? AUTH_DELEGATED : AUTH_ALLOWED;
     }
     if (auth->names.count > 0 && claim->names != NULL)

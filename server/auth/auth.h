@@ -10,6 +10,7 @@
 
 #include "base/table.h"
 #include "server/auth/jwt_claims.h"
+#include "server/auth/nkey.h"
 #include "server/auth/permissions.h"
 
 #define AUTH_NONCE_SIZE      11u
@@ -72,11 +73,13 @@ enum auth_verdict {
     AUTH_REFUSED,
     AUTH_DELEGATED, /* somebody else is to say (callout.h) */
     AUTH_PROVE,     /* if `proof.said` proves `proof.hash`, as `user` */
+    AUTH_UNKNOWN,   /* the account `proof.account` is to be looked up first */
 };
 
 struct auth_proof {
     struct bytes hash; /* lives as long as the auth */
     struct bytes said; /* of the claim */
+    char account[NKEY_TEXT_SIZE];
 };
 
 /* What `options` point at outlives it. */
@@ -100,6 +103,10 @@ bool auth_delegates(const struct auth *auth, const struct auth_claim *claim,
 
 /* The same where users are signed for: NULL: refused. Who gets one ends it. */
 const struct auth_user *auth_ask_signed(const struct auth *auth, const struct auth_claim *claim);
+/* Of one that was refused: is it only that nobody here knows its account yet, or that what is known
+ * of it has expired? */
+bool auth_signed_unknown(const struct auth *auth, const struct auth_claim *claim,
+                         char account[static NKEY_TEXT_SIZE]);
 /* When what the user has shown counts no more, or its account. */
 void auth_signed_set_end(struct auth_signed *made, const struct jwt *jwt);
 /* What one that was let in and is refused now is told; NULL: nothing. */

@@ -159,15 +159,18 @@ struct callout_options {
 struct account_finder {
     const struct account_options *(*find)(const void *owner, struct bytes name);
     const void *owner;
+    bool more; /* one that is not found may be after it was looked up elsewhere */
 };
 
 enum resolver_kind {
     RESOLVER_NONE,
     RESOLVER_MEMORY, /* what was preloaded, and nothing else */
     RESOLVER_FULL,   /* a directory with all of them */
+    RESOLVER_URL,    /* a web server has them: each is looked up when it is needed */
 };
 
 struct resolver_files;
+struct tls_options;
 
 /* Where the accounts are that operators have signed for (reference core.md 3.7.2). */
 struct resolver_options {
@@ -180,15 +183,26 @@ struct resolver_options {
     int64_t interval_ns;                /* others are asked for what is new so often */
     int64_t timeout_ns;                 /* for their answers */
     const struct resolver_files *files; /* how the directory is reached; NULL: there is none */
+    const char *host;                   /* of the URL, as the next three */
+    uint16_t port;
+    const char *path; /* ends with a slash */
+    bool secure;
 };
 
+/* Do accounts come while the server runs? */
+static inline bool resolver_has_more(const struct resolver_options *options)
+{
+    return options->kind == RESOLVER_FULL || options->kind == RESOLVER_URL;
+}
+
 struct auth_options {
-    struct operator_options *operators; /* NULL: users are configured, not signed */
-    const struct config_value *preload; /* what they have signed; NULL: nothing */
-    struct resolver_options resolver;   /* and where it is found */
-    struct account_finder finder;       /* of what is found there; .find NULL: of `accounts` */
-    const struct config_place *place;   /* of the authorization block; NULL: there is none */
-    struct bytes user;                  /* the single one; empty: none */
+    struct operator_options *operators;     /* NULL: users are configured, not signed */
+    const struct config_value *preload;     /* what they have signed; NULL: nothing */
+    struct resolver_options resolver;       /* and where it is found */
+    const struct tls_options *resolver_tls; /* NULL: what is usual */
+    struct account_finder finder;           /* of what is found there; .find NULL: of `accounts` */
+    const struct config_place *place;       /* of the authorization block; NULL: there is none */
+    struct bytes user;                      /* the single one; empty: none */
     struct bytes password;
     struct bytes token;
     int64_t timeout_ns;         /* for a CONNECT; 0: the default */

@@ -139,6 +139,36 @@ const struct auth_user *auth_ask_signed(const struct auth *auth, const struct au
     return &made->user;
 }
 
+/* Who asks for it has the key that it shows the claims of, so that strangers' names are not looked
+ * up for whoever has seen them. */
+bool auth_signed_unknown(const struct auth *auth, const struct auth_claim *claim,
+                         char account[static NKEY_TEXT_SIZE])
+{
+    const struct account_options *known;
+    uint8_t key[NKEY_SIZE];
+    struct arena arena;
+    struct bytes name;
+    struct jwt jwt;
+    bool unknown = false;
+
+    if (!auth->options.finder.more || claim->jwt.size == 0 || claim->jwt.size > JWT_SIZE_MAX)
+        return false;
+    arena_init(&arena, claim->jwt.size * 2 + SIGNED_MEMORY_MAX);
+    if (jwt_read(&arena, claim->jwt, &jwt) && jwt.kind == JWT_USER &&
+        jwt_valid_at(&jwt, claim->wall_s) &&
+        (member_is_true(jwt.claims, BYTES("bearer_token")) || proves_itself(claim, jwt.subject))) {
+        name = issuer_account(&jwt);
+        known = auth_account(auth, name);
+        unknown = nkey_read(name, NKEY_ACCOUNT, key) &&
+                  (known == NULL ||
+                   (known->claims->expires_s != 0 && claim->wall_s >= known->claims->expires_s));
+        if (unknown)
+            memcpy(account, name.at, NKEY_TEXT_SIZE);
+    }
+    arena_deinit(&arena);
+    return unknown;
+}
+
 const char *auth_signed_words(const struct auth *auth, struct bytes token, int64_t wall_s)
 {
     const struct account_options *account = NULL;

@@ -51,6 +51,7 @@ config_read_fn config_trusted_keys; /* of operators, instead */
 config_read_fn config_resolver_preload;
 /* config_resolver.c: the same */
 config_read_fn config_resolver;
+config_read_fn config_resolver_tls;
 /* When the whole file is read: does what a directory of accounts needs stand in it? */
 void config_resolver_check(struct config_reader *reader, const struct auth_options *auth);
 /* When the whole file is read: makes the accounts of those that were signed. */

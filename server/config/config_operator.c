@@ -246,7 +246,11 @@ void config_operator_finish(struct config_reader *reader, struct auth_options *a
         config_resolver_check(reader, auth);
         return;
     }
-    if (auth->preload == NULL)
+    if (auth->resolver.kind == RESOLVER_URL && auth->preload != NULL)
+        config_error(reader, auth->preload,
+                     "resolver preloads only available for writeable resolver types "
+                     "MEM/DIR/CACHE_DIR");
+    if (auth->preload == NULL || auth->resolver.kind == RESOLVER_URL)
         return;
     for (const struct config_value *e = auth->preload->child; e != NULL; e = e->next)
         count++;

@@ -1,6 +1,7 @@
 /* resolver: where the accounts are that operators have signed for (reference core.md 3.7.2). */
 #include "server/auth/jwt.h"
 #include "server/auth/nkey.h"
+#include "server/cluster/route_url.h"
 #include "server/config/blocks.h"
 
 #define INTERVAL_NS INT64_C(60000000000)
@@ -99,6 +100,78 @@ static void judge(struct config_reader *reader, const struct config_value *value
     }
 }
 
+/* ---- URL("http://host/jwt/v1/accounts/") ------------------------------------------------------
+ */
+
+static bool is_url(struct bytes text)
+{
+    return text.size > 4 && bytes_equal_nocase(bytes_take(text, 4), BYTES("URL("));
+}
+
+static struct bytes unquoted(struct bytes text)
+{
+    bool quoted = text.size >= 2 && (text.at[0] == '"' || text.at[0] == '\'') &&
+                  text.at[text.size - 1] == text.at[0];
+
+    return quoted ? bytes_of(text.at + 1, text.size - 2) : text;
+}
+
+static const char *keep(struct config_reader *reader, struct bytes b, const char *suffix)
+{
+    char *copy = config_take(reader, b.size + strlen(suffix) + 1);
+
+    memcpy(copy, b.at, b.size);
+    memcpy(copy + b.size, suffix, strlen(suffix));
+    return copy;
+}
+
+/* It becomes a part of a request's first line. */
+static bool is_printable(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.at[i] <= ' ' || text.at[i] >= 0x7f)
+            return false;
+    return true;
+}
+
+static void read_url(struct config_reader *reader, const struct config_value *value,
+                     struct resolver_options *options)
+{
+    struct bytes text = bytes_trim(bytes_skip(value->text, 4)), address;
+    uint16_t port;
+    size_t slash;
+
+    if (text.size == 0 || text.at[text.size - 1] != ')') {
+        config_error(reader, value, "resolver: URL(...) has no end");
+        return;
+    }
+    text = unquoted(bytes_trim(bytes_take(text, text.size - 1)));
+    options->secure = bytes_starts(text, BYTES("https://"));
+    if (!options->secure && !bytes_starts(text, BYTES("http://"))) {
+        config_error(reader, value, "resolver: the url is neither http:// nor https://");
+        return;
+    }
+    text = bytes_skip(text, options->secure ? 8 : 7);
+    slash = bytes_find(text, '/');
+    address = bytes_take(text, slash);
+    text = bytes_skip(text, slash);
+    if (bytes_find(address, '@') < address.size) {
+        config_error(reader, value, "resolver: a user in the url is not supported yet");
+        return;
+    }
+    port = options->secure ? 443 : 80;
+    address = address_split(address, &port);
+    if (address.size == 0 || !is_printable(address) || !is_printable(text) || port == 0 ||
+        bytes_find(text, '?') < text.size || bytes_find(text, '#') < text.size) {
+        config_error(reader, value, "error parsing account resolver url");
+        return;
+    }
+    options->kind = RESOLVER_URL;
+    options->host = keep(reader, address, "");
+    options->port = port;
+    options->path = keep(reader, text, text.size == 0 || text.at[text.size - 1] != '/' ? "/" : "");
+}
+
 void config_resolver(struct config_reader *reader, const struct config_value *value, void *to)
 {
     struct resolver_options *options = &((struct options *)to)->auth.resolver;
@@ -113,8 +186,17 @@ void config_resolver(struct config_reader *reader, const struct config_value *va
     }
     if (value->type == CONFIG_STRING && is_memory(value->text))
         options->kind = RESOLVER_MEMORY;
+    else if (value->type == CONFIG_STRING && is_url(value->text))
+        read_url(reader, value, options);
     else
-        config_error(reader, value, "a resolver other than MEMORY or FULL is not supported yet");
+        config_error(reader, value,
+                     "error parsing account resolver, should be MEM, URL(\"url\") or a map "
+                     "containing dir and type FULL");
+}
+
+void config_resolver_tls(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    ((struct options *)to)->auth.resolver_tls = config_tls(reader, value, CONFIG_TLS_REMOTES);
 }
 
 /* Accounts come with requests in the system account. */

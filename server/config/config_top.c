@@ -391,7 +391,7 @@ static const struct config_option options_of_top[] = {
     CONFIG_READ("resolver account_resolver accounts_resolver", config_resolver),
     CONFIG_READ("resolver_preload", config_resolver_preload),
     CONFIG_REFUSED("resolver_pinned_accounts"),
-    CONFIG_REFUSED("resolver_tls"),
+    CONFIG_READ("resolver_tls", config_resolver_tls),
     CONFIG_READ("trusted trusted_keys", config_trusted_keys),
     CONFIG_REFUSED("proxies"),
 
@@ -411,7 +411,7 @@ static void check_system_account(struct config_reader *reader, const struct opti
 {
     const struct auth_options *auth = &options->auth;
     bool known = auth->system_account.size == 0 ||
-                 auth->resolver.kind == RESOLVER_FULL || /* where it may come later */
+                 resolver_has_more(&auth->resolver) || /* where it may come later */
                  bytes_equal(auth->system_account, BYTES("$SYS")) ||
                  bytes_equal(auth->system_account, BYTES("$G"));
 

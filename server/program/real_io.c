@@ -65,7 +65,7 @@ bool program_open_shard_io(const struct options *options, const struct logger *l
 
     if (!read_choice(options, logger, &choice))
         return false;
-    err = io_real_create(NULL, choice, io, &result);
+    err = io_real_create(options->jetstream ? options->store_dir : NULL, choice, io, &result);
     if (err != OK)
         logger_error(logger, "Can't begin a shard: %s",
                      result.reason[0] != 0 ? result.reason : err_text(err));

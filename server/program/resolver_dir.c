@@ -3,12 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folders.h"
 #include "base/heap.h"
 #include "server/auth/jwt.h"
 #include "server/auth/nkey.h"
@@ -30,25 +30,33 @@ static bool failed(char reason[static RESOLVER_REASON_SIZE], const char *what)
     return false;
 }
 
-/* Each part of the path that is not there. */
-static bool make(const char *path)
+/* Is it a file that a write puts beside the one it is to replace? */
+static bool is_beside(const char *file)
 {
-    char part[PATH_MAX];
-    size_t size = strlen(path);
+    struct bytes name = bytes_of_text(file);
+    uint8_t raw[NKEY_SIZE];
 
-    if (size >= sizeof(part)) {
-        errno = ENAMETOOLONG;
-        return false;
+    return name.size == 1 + NKEY_TEXT_SIZE + strlen(SUFFIX ".new") && file[0] == '.' &&
+           bytes_equal(bytes_skip(name, 1 + NKEY_TEXT_SIZE), BYTES(SUFFIX ".new")) &&
+           nkey_read(bytes_of(name.at + 1, NKEY_TEXT_SIZE), NKEY_ACCOUNT, raw);
+}
+
+/* What writes left that a crash has cut short; nobody writes yet. */
+static void sweep(const struct resolver_dir *dir)
+{
+    int descriptor = openat(dir->descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = descriptor >= 0 ? fdopendir(descriptor) : NULL;
+    const struct dirent *entry;
+
+    if (entries == NULL) {
+        if (descriptor >= 0)
+            (void)close(descriptor);
+        return; /* dir_list says so */
     }
-    for (size_t i = 1; i <= size; i++) {
-        if (path[i] != '/' && path[i] != 0)
-            continue;
-        memcpy(part, path, i);
-        part[i] = 0;
-        if (mkdir(part, 0750) != 0 && errno != EEXIST)
-            return false;
-    }
-    return true;
+    while ((entry = readdir(entries)) != NULL)
+        if (is_beside(entry->d_name))
+            (void)unlinkat(dir->descriptor, entry->d_name, 0);
+    (void)closedir(entries);
 }
 
 static struct resolver_dir *dir_open(const char *path, char reason[static RESOLVER_REASON_SIZE])
@@ -56,7 +64,7 @@ static struct resolver_dir *dir_open(const char *path, char reason[static RESOLV
     struct resolver_dir *dir;
     int descriptor = -1;
 
-    if (make(path))
+    if (folders_make(path, 0750))
         descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0 || faccessat(descriptor, ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
         failed(reason, "dir needs to point to an accessible directory");
@@ -66,6 +74,7 @@ static struct resolver_dir *dir_open(const char *path, char reason[static RESOLV
     }
     dir = HEAP_NEW(struct resolver_dir);
     dir->descriptor = descriptor;
+    sweep(dir);
     return dir;
 }
 

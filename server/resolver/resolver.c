@@ -23,16 +23,29 @@ static const struct account_options *find(const void *owner, struct bytes name)
     return account != NULL ? account->options : NULL;
 }
 
+/* There, but nobody comes into it before it was looked up: who was let in once may be revoked. */
+static void stay_out(struct signed_accounts *accounts, struct bytes name)
+{
+    if (name.size == 0 || signed_accounts_find(accounts, name) != NULL)
+        return;
+    signed_accounts_stand_in(accounts, name);
+    (void)signed_accounts_drop(accounts, name); /* it is there */
+}
+
 /* The options are those of a server that had no directory until now. */
 static void give(struct resolver *resolver, struct auth_options *options)
 {
     struct signed_accounts *accounts = &resolver->accounts;
 
-    signed_accounts_stand_in(accounts, options->system_account);
+    if (resolver->options.kind == RESOLVER_FULL)
+        signed_accounts_stand_in(accounts, options->system_account);
+    else
+        stay_out(accounts, options->system_account);
     signed_accounts_settle(accounts, told, resolver->server);
     options->accounts = accounts->list;
     options->accounts_count = accounts->all.count;
-    options->finder = (struct account_finder){find, accounts};
+    options->finder =
+        (struct account_finder){find, accounts, resolver->options.kind == RESOLVER_URL};
 }
 
 void resolver_settle(struct resolver *resolver)
@@ -122,10 +135,25 @@ static bool preload_all(struct resolver *resolver, const struct config_value *ma
     return true;
 }
 
+/* Streams of accounts that are not known at the start are opened later by servers that stand alone
+ * only (jetstream_late_admit). */
+static bool may_look_up(const struct resolver *resolver, char reason[static RESOLVER_REASON_SIZE])
+{
+    const struct options *options = &resolver->server->options;
+
+    if (!options->jetstream || !options->cluster.configured)
+        return true;
+    snprintf(reason, RESOLVER_REASON_SIZE,
+             "a resolver by URL and JetStream in a cluster are not supported yet");
+    return false;
+}
+
 static bool open_directory(struct resolver *resolver, char reason[static RESOLVER_REASON_SIZE])
 {
     const struct resolver_files *files = resolver->options.files;
 
+    if (resolver->options.kind == RESOLVER_URL)
+        return may_look_up(resolver, reason) && resolver_lookups_init(resolver, reason);
     if (files == NULL)
         return true; /* a simulation */
     resolver->dir = files->open(resolver->options.directory, reason);
@@ -135,9 +163,16 @@ static bool open_directory(struct resolver *resolver, char reason[static RESOLVE
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+static const char *where(const struct resolver *resolver)
+{
+    return resolver->options.kind == RESOLVER_URL ? resolver->options.host
+                                                  : resolver->options.directory;
+}
+
 static void free_all(struct resolver *resolver)
 {
     resolver_writes_deinit(resolver);
+    resolver_lookups_deinit(resolver);
     signed_accounts_deinit(&resolver->accounts);
     if (resolver->dir != NULL)
         resolver->options.files->close(resolver->dir);
@@ -153,20 +188,20 @@ struct resolver *resolver_create(struct server *server)
 
     resolver->server = server;
     resolver->options = options->resolver;
-    resolver->options.directory = heap_text(bytes_of_text(options->resolver.directory));
+    if (options->resolver.directory != NULL)
+        resolver->options.directory = heap_text(bytes_of_text(options->resolver.directory));
     resolver_writes_init(resolver);
     signed_accounts_init(&resolver->accounts, options->operators, prng_next(&server->prng));
     if (!open_directory(resolver, reason) || !read_all(resolver, reason) ||
         !preload_all(resolver, options->preload, reason)) {
-        logger_fatal(server->logger, "Could not start resolver: %s: %s",
-                     resolver->options.directory, reason);
+        logger_fatal(server->logger, "Could not start resolver: %s: %s", where(resolver), reason);
         free_all(resolver);
         return NULL;
     }
     give(resolver, options);
     signed_accounts_forget(&resolver->accounts);
-    logger_info(server->logger, "Managing all jwt in exclusive directory %s",
-                resolver->options.directory);
+    if (resolver->options.kind == RESOLVER_FULL)
+        logger_info(server->logger, "Managing all jwt in exclusive directory %s", where(resolver));
     return resolver;
 }
 
@@ -180,6 +215,10 @@ void resolver_destroy(struct resolver *resolver)
 
 void resolver_start(struct resolver *resolver)
 {
+    if (resolver->options.kind == RESOLVER_URL) {
+        resolver_lookups_start(resolver);
+        return;
+    }
     if (signed_accounts_find(&resolver->accounts, resolver->server->options.auth.system_account)
             ->unknown)
         logger_info(resolver->server->logger, "Using bootstrapping system account");

@@ -9,6 +9,9 @@
  * another member has it. Members ask one of the others when a node comes up, and now and then, by
  * what hash of all tokens they have; the answer is all tokens, one a message, or nothing when they
  * are the same.
+ *
+ * Or a web server has them (`resolver: URL(...)`): then each is looked up when somebody comes who
+ * needs it, or who imports from it, and is known from then on until it expires.
  */
 #ifndef SERVER_RESOLVER_RESOLVER_H
 #define SERVER_RESOLVER_RESOLVER_H
@@ -37,8 +40,7 @@ void resolver_reread(struct resolver *resolver, struct options *options);
 void resolver_reread_done(struct resolver *resolver);
 
 /* Subjects of these, each to be handed to resolver_asked. */
-extern const char *const resolver_subjects[];
-extern const size_t resolver_subjects_count;
+const char *const *resolver_subjects(const struct resolver *resolver, size_t *count);
 /* Is it one that only one server answers? */
 bool resolver_answers_alone(struct bytes subject);
 bool resolver_takes(struct bytes subject);

@@ -11,12 +11,26 @@
 #define ANSWER_MAX (64u << 20)
 #define ARENA_MAX  (16u << 20)
 
-const char *const resolver_subjects[] = {
+static const char *const subjects[] = {
     "$SYS.REQ.ACCOUNT.*.CLAIMS.*",
     "$SYS.ACCOUNT.*.CLAIMS.UPDATE",
     "$SYS.REQ.CLAIMS.*",
 };
-const size_t resolver_subjects_count = sizeof(resolver_subjects) / sizeof(resolver_subjects[0]);
+/* Nothing is kept here. */
+static const char *const subjects_of_url[] = {
+    "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE",
+    "$SYS.ACCOUNT.*.CLAIMS.UPDATE",
+};
+
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+const char *const *resolver_subjects(const struct resolver *resolver, size_t *count)
+{
+    bool url = resolver->options.kind == RESOLVER_URL;
+
+    *count = url ? COUNT(subjects_of_url) : COUNT(subjects);
+    return url ? subjects_of_url : subjects;
+}
 
 /* ---- answers ----------------------------------------------------------------------------------
  */
@@ -105,11 +119,9 @@ bool resolver_keeps_streams(const struct resolver *resolver, const struct signed
 
 static bool has_room(const struct resolver *resolver, const struct signed_account *account)
 {
-    const struct signed_account *known =
-        signed_accounts_find(&resolver->accounts, signed_account_name(account));
-
-    return (known != NULL && !known->unknown) || resolver->options.limit == 0 ||
-           resolver->accounts.count + resolver->waiting < (size_t)resolver->options.limit;
+    return resolver->options.limit == 0 ||
+           resolver_expects(resolver, signed_account_name(account)) ||
+           resolver->accounts.count + resolver->adding < (size_t)resolver->options.limit;
 }
 
 const char *resolver_objection(const struct resolver *resolver,
@@ -139,6 +151,9 @@ static void update(struct resolver *resolver, const struct system_request *reque
     name = signed_account_name(account);
     if (whom.size > 0 && !bytes_equal(whom, name)) {
         resolver_refuse(resolver, reply, whom, RESULTED, "subject does not match jwt content");
+    } else if (resolver->options.kind == RESOLVER_URL &&
+               signed_accounts_find(accounts, name) == NULL) {
+        resolver_answer(resolver, reply, name, "jwt update skipped");
     } else if (resolver_has(resolver, account)) {
         resolver_answer(resolver, reply, name, "jwt updated");
     } else if ((objection = resolver_objection(resolver, account)) != NULL) {
@@ -291,8 +306,8 @@ static void delete (struct resolver *resolver, const struct system_request *requ
 
 bool resolver_takes(struct bytes subject)
 {
-    for (size_t i = 0; i < resolver_subjects_count; i++) {
-        if (subject_covers(bytes_of_text(resolver_subjects[i]), subject))
+    for (size_t i = 0; i < COUNT(subjects); i++) {
+        if (subject_covers(bytes_of_text(subjects[i]), subject))
             return true;
     }
     return false;

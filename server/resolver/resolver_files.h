@@ -17,7 +17,8 @@ struct resolver_dir;
 typedef void resolver_found_fn(void *owner, struct bytes name, struct bytes token);
 
 struct resolver_files {
-    /* Makes the directory when it is not there. NULL: `reason` says why not. */
+    /* Makes the directory when it is not there; what writes left that were cut short goes. NULL:
+     * `reason` says why not. */
     struct resolver_dir *(*open)(const char *path, char reason[static RESOLVER_REASON_SIZE]);
     void (*close)(struct resolver_dir *dir);
     /* Calls `found` for each, in no order. */

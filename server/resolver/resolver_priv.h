@@ -3,6 +3,7 @@
 #define SERVER_RESOLVER_RESOLVER_PRIV_H
 
 #include "server/auth/nkey.h"
+#include "server/resolver/fetch.h"
 #include "server/resolver/resolver.h"
 #include "server/resolver/resolver_files.h"
 #include "server/resolver/signed_accounts.h"
@@ -15,6 +16,7 @@ struct change {
     struct signed_account *account; /* to keep; NULL: `names` are to go, or it is in force */
     char name[NKEY_TEXT_SIZE];      /* of one that is */
     bool kept;
+    bool adds;           /* it was not there when this was asked */
     struct bytes *names; /* owned, each */
     size_t names_count;
     size_t done;        /* of them */
@@ -29,6 +31,19 @@ struct writes {
     struct change *running; /* the worker's until it is done */
 };
 
+struct lookup;
+struct pack;
+
+/* Accounts that a web server is asked for. */
+struct lookups {
+    struct lookup *first, *last; /* in the order they came */
+    size_t count, running;
+    struct fetches fetches;
+    struct fetch_site site;
+    struct timer look;
+    struct sink *door;
+};
+
 struct resolver {
     struct server *server;
     struct resolver_options options;
@@ -36,11 +51,16 @@ struct resolver {
     struct signed_accounts accounts;
     struct change *first, *last; /* that wait */
     size_t waiting, waiting_bytes;
+    size_t adding; /* accounts on their way that are not there */
     struct writes writes;
     struct cluster_watcher watcher;
     struct timer sync;
+    struct pack *packs, *packs_last; /* that are being answered, one after the other */
+    size_t packs_count;
+    struct timer pack;
     struct sink *inbox; /* of what others have */
     char inbox_subject[64];
+    struct lookups lookups;
 };
 
 /* ---- resolver.c */
@@ -56,6 +76,8 @@ void resolver_writes_deinit(struct resolver *resolver);
 bool resolver_keep(struct resolver *resolver, struct signed_account *account, struct bytes reply);
 bool resolver_remove(struct resolver *resolver, struct bytes *names, size_t count,
                      struct bytes reply);
+/* Is the account there, or on its way? */
+bool resolver_expects(const struct resolver *resolver, struct bytes name);
 /* Is what is known of that account, or about to be, as new as this one? */
 bool resolver_has_newer(const struct resolver *resolver, const struct signed_account *account);
 /* Is exactly this in force, and nothing of the account on its way? */
@@ -75,6 +97,12 @@ const char *resolver_objection(const struct resolver *resolver,
                                const struct signed_account *account);
 /* Those that are not out of date, by their names; the caller's. */
 const struct signed_account **resolver_sorted(const struct resolver *resolver, size_t *count);
+
+/* ---- resolver_lookup.c */
+/* False: `reason` says why not. */
+bool resolver_lookups_init(struct resolver *resolver, char reason[static RESOLVER_REASON_SIZE]);
+void resolver_lookups_deinit(struct resolver *resolver);
+void resolver_lookups_start(struct resolver *resolver);
 
 /* ---- resolver_sync.c */
 void resolver_sync_start(struct resolver *resolver);

@@ -10,31 +10,114 @@
 #define SOON_NS    INT64_C(250000000)
 #define TOKEN_SIZE 23u /* with its zero */
 #define PACK_MAX   (JWT_SIZE_MAX + 256u)
+#define PACK_PART  (256u << 10) /* bytes in a turn, or a little more */
+#define PACKS_MAX  64u
 
 /* ---- told -------------------------------------------------------------------------------------
  */
 
-void resolver_pack(struct resolver *resolver, struct bytes reply, struct bytes hash)
+/* All tokens, some in each turn: who has very many would keep everybody waiting, and who asks would
+ * be sent more than may wait for one. An account that goes meanwhile is passed by. */
+struct pack {
+    struct pack *next;
+    struct bytes reply; /* owned */
+    size_t count, at;
+    char (*names)[NKEY_TEXT_SIZE]; /* owned */
+};
+
+static void pack_free(struct pack *pack)
 {
-    const struct signed_account **all;
-    size_t count;
+    heap_give((void *)pack->reply.at);
+    heap_give(pack->names);
+    heap_give(pack);
+}
+
+static size_t send_one(struct resolver *resolver, const struct pack *pack, struct bytes name)
+{
+    const struct signed_account *account = signed_accounts_find(&resolver->accounts, name);
+    size_t size = 0;
     struct buf out;
 
-    if (reply.size == 0)
-        return;
-    all = resolver_sorted(resolver, &count);
-    if (bytes_equal(hash, bytes_of(resolver->accounts.hash, DIGEST_SIZE)))
-        count = 0;
+    if (account == NULL || account->unknown)
+        return 0;
     buf_init(&out, PACK_MAX);
-    for (size_t i = 0; i < count; i++) {
-        buf_clear(&out);
-        if (buf_add(&out, signed_account_name(all[i])) && buf_add_byte(&out, '|') &&
-            buf_add(&out, signed_account_token(all[i])))
-            resolver_send(resolver, reply, buf_bytes(&out));
+    if (buf_add(&out, name) && buf_add_byte(&out, '|') &&
+        buf_add(&out, signed_account_token(account))) {
+        size = out.size;
+        resolver_send(resolver, pack->reply, buf_bytes(&out));
     }
-    resolver_send(resolver, reply, BYTES(""));
     buf_deinit(&out);
+    return size;
+}
+
+/* False: there is more. */
+static bool send_some(struct resolver *resolver, struct pack *pack)
+{
+    size_t sent = 0;
+
+    for (; pack->at < pack->count && sent < PACK_PART; pack->at++)
+        sent += send_one(resolver, pack, bytes_of(pack->names[pack->at], NKEY_TEXT_SIZE)) +
+                NKEY_TEXT_SIZE;
+    if (pack->at < pack->count)
+        return false;
+    resolver_send(resolver, pack->reply, BYTES(""));
+    return true;
+}
+
+static void arm_pack(struct resolver *resolver)
+{
+    struct io *io = resolver->server->io;
+
+    if (resolver->packs != NULL)
+        timers_arm(io_timers(io), &resolver->pack, io_now(io));
+}
+
+static void pack_fired(struct timer *timer)
+{
+    struct resolver *resolver = owner_of(timer, struct resolver, pack);
+    struct pack *pack = resolver->packs;
+
+    if (send_some(resolver, pack)) {
+        resolver->packs = pack->next;
+        resolver->packs_count--;
+        pack_free(pack);
+    }
+    arm_pack(resolver);
+}
+
+static struct pack *pack_make(const struct resolver *resolver, struct bytes reply)
+{
+    struct pack *pack = HEAP_NEW(struct pack);
+    const struct signed_account **all = resolver_sorted(resolver, &pack->count);
+
+    pack->reply = heap_copy(reply);
+    pack->names = heap_take((pack->count + 1) * sizeof(*pack->names));
+    for (size_t i = 0; i < pack->count; i++)
+        memcpy(pack->names[i], signed_account_name(all[i]).at, NKEY_TEXT_SIZE);
     heap_give(all);
+    return pack;
+}
+
+/* Who is one too many asks again, or another. */
+void resolver_pack(struct resolver *resolver, struct bytes reply, struct bytes hash)
+{
+    struct pack *pack;
+
+    if (reply.size == 0 || resolver->packs_count >= PACKS_MAX)
+        return;
+    if (bytes_equal(hash, bytes_of(resolver->accounts.hash, DIGEST_SIZE))) {
+        resolver_send(resolver, reply, BYTES(""));
+        return;
+    }
+    pack = pack_make(resolver, reply);
+    if (resolver->packs != NULL)
+        resolver->packs_last->next = pack;
+    else
+        resolver->packs = pack;
+    resolver->packs_last = pack;
+    resolver->packs_count++;
+    resolver->pack.fire = pack_fired;
+    arm_pack(resolver);
 }
 
 /* ---- hearing ----------------------------------------------------------------------------------
@@ -153,6 +236,13 @@ void resolver_sync_start(struct resolver *resolver)
 
 void resolver_sync_stop(struct resolver *resolver)
 {
+    struct pack *pack;
+
+    timers_cancel(io_timers(resolver->server->io), &resolver->pack);
+    while ((pack = resolver->packs) != NULL) {
+        resolver->packs = pack->next;
+        pack_free(pack);
+    }
     if (resolver->inbox == NULL)
         return;
     timers_cancel(io_timers(resolver->server->io), &resolver->sync);

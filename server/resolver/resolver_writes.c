@@ -157,8 +157,10 @@ static void done(struct io_work *work)
     struct change *all = writes->running;
 
     server_shards_halt(resolver->server); /* who is let in anywhere is looked up in all of this */
-    for (struct change *change = all; change != NULL; change = change->next)
+    for (struct change *change = all; change != NULL; change = change->next) {
         put_in_force(resolver, change);
+        resolver->adding -= change->adds;
+    }
     resolver_settle(resolver);
     server_shards_go_on(resolver->server);
     for (const struct change *change = all; change != NULL; change = change->next)
@@ -191,6 +193,9 @@ static bool enqueue(struct resolver *resolver, const struct change *asked)
         return false;
     change = HEAP_NEW(struct change);
     *change = *asked;
+    change->adds =
+        asked->account != NULL && !resolver_expects(resolver, signed_account_name(asked->account));
+    resolver->adding += change->adds;
     change->reply = heap_copy(asked->reply);
     if (resolver->last != NULL)
         resolver->last->next = change;
@@ -222,6 +227,14 @@ static const struct change *next_of(const struct change *from, struct bytes name
            (from->account == NULL || !bytes_equal(signed_account_name(from->account), name)))
         from = from->next;
     return from;
+}
+
+bool resolver_expects(const struct resolver *resolver, struct bytes name)
+{
+    const struct signed_account *known = signed_accounts_find(&resolver->accounts, name);
+
+    return (known != NULL && !known->unknown) || next_of(resolver->writes.running, name) != NULL ||
+           next_of(resolver->first, name) != NULL;
 }
 
 static bool any_newer(const struct change *from, const struct signed_account *account)

@@ -50,8 +50,8 @@ void stream_batches_init(struct stream *stream)
     struct staging *staging = &stream->decider.staging;
     struct fast_batches *fast = &stream->decider.fast;
 
-    staging->share = &stream->lane->staging;
-    fast->share = &stream->lane->fast;
+    staging->share = stream->lane->staging;
+    fast->share = stream->lane->fast;
     if (options->batches_max > 0)
         staging->limits.batches = fast->limits.batches = (uint64_t)options->batches_max;
     if (options->batches_total_max > 0)

@@ -53,6 +53,8 @@ static void done(struct io_work *work)
             complain(bring, bring->results[i]);
     }
     bring->count = 0;
+    scratch_destroy(bring->scratch);
+    bring->scratch = NULL;
     while ((stream = bring->waiting) != NULL) {
         bring->waiting = stream->bringing_next;
         stream->bringing = false;
@@ -65,7 +67,7 @@ static void begin(struct bring *bring, const struct index_here *here)
     if (bring->count > 0)
         return;
     bring->work = (struct io_work){.run = run, .done = done};
-    bring->scratch = here->scratch;
+    bring->scratch = scratch_hold(here->scratch);
     bring->count = here->count;
     memcpy(bring->slices, here->away, here->count * sizeof here->away[0]);
     io_work(bring->lane->io, &bring->work);

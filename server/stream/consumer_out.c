@@ -69,6 +69,7 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
         .to = delivery->to,
         .reply = delivery->ack_reply,
         .headers = delivery->headers,
+        .index = (uint64_t)delivery->asked_ns,
     };
 
     if (delivery_now(shell, delivery))
@@ -84,6 +85,13 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
 static bool ask_behind(void *owner)
 {
     return delivery_behind(owner);
+}
+
+static int64_t ask_waits_since(void *owner)
+{
+    const struct consumer_shell *shell = owner;
+
+    return delivery_waits_since(shell->lane);
 }
 
 static void ask_status(void *owner, struct bytes to, struct bytes reply, struct bytes headers)
@@ -209,6 +217,7 @@ const struct consumer_out consumer_shell_out = {
     .propose = ask_propose,
     .deliver = ask_deliver,
     .behind = ask_behind,
+    .waits_since = ask_waits_since,
     .status = ask_status,
     .answer = ask_answer,
     .advise = ask_advise,

@@ -46,8 +46,8 @@ static bool deliver_live(struct consumer_shell *shell, const struct live *live)
     char reply[ACK_SUBJECT_MAX];
     size_t reply_size;
 
-    if (live->effect == NULL || !shell->push || shell->wide || !open_lane(shell) ||
-        !delivery_route(shell) ||
+    if (stream_failed(stream) || live->effect == NULL || !shell->push || shell->wide ||
+        !open_lane(shell) || !delivery_route(shell) ||
         !consumer_live(shell->consumer, live->now_ns, live->log_now_ns, live->stored, reply,
                        &reply_size))
         return false;

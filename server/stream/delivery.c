@@ -57,7 +57,7 @@ static void send_status(struct consumer_shell *shell, const struct outbox_item *
     struct message message = {
         .subject = item->to, .reply = item->reply, .headers = item->headers, .payload = item->body};
 
-    (void)router_publish(stream_router(shell->stream), shell->stream->account, &message);
+    stream_publish(shell->stream, &message);
 }
 
 /* Sends it with more header lines than it is stored with. */
@@ -79,7 +79,7 @@ static void send_with(struct consumer_shell *shell, const struct outbox_item *it
     (void)buf_add(&headers, item->headers);
     (void)BUF_ADD(&headers, "\r\n");
     message->headers = buf_bytes(&headers);
-    (void)router_publish(stream_router(shell->stream), shell->stream->account, message);
+    stream_publish(shell->stream, message);
     buf_deinit(&headers);
 }
 
@@ -90,6 +90,8 @@ static void send_along(struct consumer_shell *shell, struct way *way, const stru
 
     if (!bytes_equal(way->to, message->route))
         *way = (struct way){.to = message->route};
+    if (stream_failed(shell->stream))
+        return;
     if (router_route_find(router, account, way->to, &way->route))
         (void)router_route_publish(router, &way->route, message);
     else
@@ -328,6 +330,20 @@ bool delivery_holds(const struct stream *stream, uint32_t ordinal)
             return true;
     }
     return false;
+}
+
+int64_t delivery_waits_since(const struct consumer_lane *lane)
+{
+    struct outbox ahead;
+    struct outbox_item item;
+
+    if (lane == NULL)
+        return INT64_MAX;
+    for (ahead = lane->deliveries; outbox_peek(&ahead, &item); outbox_skip(&ahead)) {
+        if (item.kind == OUTBOX_STORED && item.look == 0)
+            return (int64_t)item.index;
+    }
+    return INT64_MAX;
 }
 
 void delivery_statuses(struct consumer_shell *shell, delivery_say_fn *say)

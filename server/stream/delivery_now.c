@@ -140,6 +140,8 @@ bool delivery_now(struct consumer_shell *shell, const struct consumer_delivery *
         .headers = effect.message.headers,
         .payload = effect.message.payload,
     };
+    if (stream_failed(stream))
+        return true;
     if (delivery->sequence >= stream->fresh_from)
         delivery_waited(stream, effect.message.time_ns);
     (void)router_route_publish(stream_router(stream), &shell->lane->route, &message);

@@ -41,7 +41,7 @@ void stream_direct_collect(void *owner, const struct message *message)
 
 void direct_answer_status(struct stream *stream, struct bytes to, struct bytes headers)
 {
-    stream_lane_answer(stream->lane, stream->account, to, headers, bytes_of(NULL, 0));
+    stream_answer(stream, to, headers, bytes_of(NULL, 0));
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -150,7 +150,7 @@ void direct_answer_message(struct stream *stream, struct bytes reply, bool no_he
     buf_clear(headers);
     if (!no_headers)
         add_headers(headers, stream, message, progress);
-    stream_lane_answer(stream->lane, stream->account, reply, buf_bytes(headers), message->payload);
+    stream_answer(stream, reply, buf_bytes(headers), message->payload);
 }
 
 static void read_done(struct stream_read *read, const struct stream_message *message)
@@ -160,7 +160,8 @@ static void read_done(struct stream_read *read, const struct stream_message *mes
     if (message != NULL)
         direct_answer_message(request->stream, request->reply, request->no_headers, message, NULL);
     else if (!read->gone)
-        direct_answer_status(request->stream, request->reply, DIRECT_NOT_FOUND);
+        direct_answer_status(request->stream, request->reply,
+                             read->damaged ? DIRECT_DAMAGED : DIRECT_NOT_FOUND);
     heap_give(request);
 }
 

@@ -8,6 +8,7 @@
 
 #define DIRECT_NOT_FOUND  BYTES("NATS/1.0 404 Message Not Found\r\n\r\n")
 #define DIRECT_UNREADABLE BYTES("NATS/1.0 500 Index Unreadable\r\n\r\n")
+#define DIRECT_DAMAGED    BYTES("NATS/1.0 500 Message Damaged\r\n\r\n")
 
 /* What of an answer with many messages stands among the headers of each. */
 struct direct_progress {

@@ -235,7 +235,7 @@ void stream_erase_turn(struct stream *stream)
     struct stream_erasing *erasing = &stream->erasing;
     struct log *log = replica_log(stream->replica);
 
-    if (erasing->busy || stream->closing || stream_move_holds(stream) ||
+    if (erasing->busy || stream->closing || stream_failed(stream) || stream_move_holds(stream) ||
         stream_repair_holds(stream) ||
         (erasing->count == 0 && erasing->waiting == NULL && !erasing->remains))
         return;

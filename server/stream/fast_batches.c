@@ -143,14 +143,22 @@ struct fast_batch *fast_batches_find(const struct fast_batches *batches, struct 
     return table_find(&batches->batches, id);
 }
 
+/* Taken, and given back where it was too much: never above the limit, whoever asks at once. */
+static bool take_place(struct fast_batches *batches)
+{
+    if (atomic_fetch_add(&share(batches)->batches, 1) < batches->limits.batches_total)
+        return true;
+    atomic_fetch_sub(&share(batches)->batches, 1);
+    return false;
+}
+
 struct fast_batch *fast_batches_begin(struct fast_batches *batches, const struct fast_mark *mark,
                                       int64_t now_ns)
 {
     struct fast_batch *batch;
 
     assert(mark->id.size <= FAST_ID_MAX);
-    if (batches->batches.count >= batches->limits.batches ||
-        share(batches)->batches >= batches->limits.batches_total)
+    if (batches->batches.count >= batches->limits.batches || !take_place(batches))
         return NULL;
     batch = HEAP_NEW(struct fast_batch);
     batch->id_size = (uint8_t)mark->id.size;
@@ -162,7 +170,6 @@ struct fast_batch *fast_batches_begin(struct fast_batches *batches, const struct
     batch->touched_ns = now_ns;
     table_add(&batches->batches, batch);
     link_newest(batches, batch);
-    share(batches)->batches++;
     return batch;
 }
 
@@ -177,7 +184,7 @@ void fast_batches_drop(struct fast_batches *batches, struct fast_batch *batch)
 {
     (void)table_remove(&batches->batches, key(batch));
     unlink_batch(batches, batch);
-    share(batches)->batches--;
+    atomic_fetch_sub(&share(batches)->batches, 1);
     heap_give(batch);
 }
 

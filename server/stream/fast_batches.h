@@ -10,6 +10,8 @@
 #ifndef SERVER_STREAM_FAST_BATCHES_H
 #define SERVER_STREAM_FAST_BATCHES_H
 
+#include <stdatomic.h>
+
 #include "base/table.h"
 
 #define FAST_ID_MAX   64u
@@ -42,9 +44,9 @@ struct fast_batch {
     uint8_t id[FAST_ID_MAX];
 };
 
-/* What all streams of a server share. */
+/* What all streams of a server share, whichever threads they are on. */
 struct fast_share {
-    uint64_t batches;
+    _Atomic uint64_t batches;
 };
 
 struct fast_limits {

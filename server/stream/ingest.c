@@ -328,14 +328,44 @@ static void subscribe_direct(struct stream *stream)
     buf_deinit(&subject);
 }
 
+/* What takes messages now, aside. */
+struct sinks {
+    struct sink **all;
+    size_t count;
+    struct sink *direct, *direct_subject;
+};
+
+static struct sinks take_sinks(struct stream *stream)
+{
+    struct sinks sinks = {stream->sinks, stream->sink_count, stream->sink_direct,
+                          stream->sink_direct_subject};
+
+    stream->sinks = NULL;
+    stream->sink_count = 0;
+    stream->sink_direct = NULL;
+    stream->sink_direct_subject = NULL;
+    return sinks;
+}
+
+static void remove_sinks(struct stream *stream, struct sinks *sinks)
+{
+    for (size_t i = 0; i < sinks->count; i++)
+        stream_sink_remove(stream, &sinks->all[i]);
+    heap_give(sinks->all);
+    stream_sink_remove(stream, &sinks->direct);
+    stream_sink_remove(stream, &sinks->direct_subject);
+}
+
+/* Made before those of before go: other shards look at any time whether anybody takes a subject. */
 void stream_subscribe(struct stream *stream)
 {
     struct router *router = stream_router(stream);
     const struct stream_config *config = &stream->state.config;
+    struct sinks before;
 
     if (!stream->lead && jetstream_clustered(stream->jetstream))
         return; /* what comes here goes to the leader: jetstream_remote.c */
-    stream_unsubscribe(stream);
+    before = take_sinks(stream);
     stream->sinks = heap_take(sizeof *stream->sinks * (config->subjects.count + 1));
     for (size_t i = 0; i < config->subjects.count; i++)
         stream->sinks[i] = router_sink_add(router, stream->account, config->subjects.at[i],
@@ -343,6 +373,7 @@ void stream_subscribe(struct stream *stream)
     stream->sink_count = config->subjects.count;
     if (config->allow_direct)
         subscribe_direct(stream);
+    remove_sinks(stream, &before);
 }
 
 void stream_sink_remove(struct stream *stream, struct sink **sink)
@@ -360,10 +391,7 @@ void stream_unsubscribe_direct(struct stream *stream)
 
 void stream_unsubscribe(struct stream *stream)
 {
-    for (size_t i = 0; i < stream->sink_count; i++)
-        stream_sink_remove(stream, &stream->sinks[i]);
-    heap_give(stream->sinks);
-    stream->sinks = NULL;
-    stream->sink_count = 0;
-    stream_unsubscribe_direct(stream);
+    struct sinks sinks = take_sinks(stream);
+
+    remove_sinks(stream, &sinks);
 }

@@ -1,8 +1,10 @@
 #include "server/stream/lane.h"
 
+#include "base/scratch.h"
 #include "server/jetstream_core.h"
 #include "server/router.h"
 #include "server/server.h"
+#include "server/stream/flaws.h"
 #include "server/stream/stream.h"
 #include "storage/record.h"
 
@@ -26,6 +28,8 @@ void stream_lane_init(struct stream_lane *lane, const struct stream_lane_setup *
         .router = setup->router,
         .prng = setup->prng,
         .log_time = setup->log_time,
+        .staging = setup->staging,
+        .fast = setup->fast,
         .awake.fire = awake_fired,
     };
     zones_init(&lane->zones, prng_next(setup->prng));
@@ -52,8 +56,9 @@ void stream_lane_deinit(struct stream_lane *lane)
     buf_deinit(&lane->read_buffer);
     read_cache_deinit(&lane->read_cache);
     zones_deinit(&lane->zones);
-    assert(lane->index_cache.held == 0);
-    assert(lane->index_cache.lent == 0);
+    scratch_destroy(lane->scratch);
+    assert(lane->index_cache.held == 0 || lane->index_cache.interrupted);
+    assert(lane->index_cache.lent == 0 || lane->index_cache.interrupted);
     arena_deinit(&lane->arena);
 }
 
@@ -84,8 +89,36 @@ void stream_lane_turn(struct stream_lane *lane)
     }
 }
 
+bool stream_lane_failed(const struct stream_lane *lane)
+{
+    return lane->scratch != NULL && !lane->failure_told && *scratch_failed(lane->scratch);
+}
+
+/* Home closes all that lie in it, and opens them again. */
+static void tell_failure(struct stream_lane *lane)
+{
+    if (!stream_lane_failed(lane))
+        return;
+    lane->failure_told = true;
+    stream_lane_tell(lane, &(struct told){.kind = TOLD_FAILED});
+}
+
+struct scratch *stream_lane_scratch(struct stream_lane *lane)
+{
+    struct scratch *scratch = io_scratch(lane->io);
+
+    if (scratch == lane->scratch)
+        return scratch;
+    tell_failure(lane);
+    scratch_destroy(lane->scratch);
+    lane->scratch = scratch_hold(scratch);
+    lane->failure_told = false;
+    return scratch;
+}
+
 void stream_lane_end(struct stream_lane *lane)
 {
+    tell_failure(lane);
     if (lane->read_buffer.capacity > READ_KEPT_MAX)
         buf_release(&lane->read_buffer);
     arena_reset(&lane->arena);
@@ -151,13 +184,21 @@ void stream_lane_end_errand(struct stream_lane *lane, uint64_t stream, told_fn *
         stream_lane_tell(lane, &told);
 }
 
+static void wake_home(const struct stream_lane *lane)
+{
+    struct server *server = jetstream_server(lane->jetstream);
+
+    if ((server_options(server)->sim.stream_flaws & STREAM_FLAW_HOME_ASLEEP) == 0)
+        io_wake(server_io(server));
+}
+
 void stream_lane_tell(struct stream_lane *lane, const struct told *told)
 {
     told_add(&lane->told, told);
     if (lane->shard == 0) {
         stream_lane_awake(lane);
     } else if (!atomic_exchange(&lane->telling, true)) {
-        io_wake(server_io(jetstream_server(lane->jetstream)));
+        wake_home(lane);
     }
 }
 

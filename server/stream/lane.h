@@ -43,9 +43,9 @@ struct lane_errand {
     struct lane_errand *next;
 };
 
-/* Its own struct: others look, by the calls below where there is one. `jetstream`, `log_time` and
- * the server's options are all lanes'; the rest is used by its shard's thread alone, or while that
- * stands still. */
+/* Its own struct: others look, by the calls below where there is one. `jetstream`, `log_time`,
+ * the shares of batches and the server's options are all lanes'; the rest is used by its shard's
+ * thread alone, or while that stands still. */
 struct stream_lane {
     struct jetstream *jetstream;
     unsigned number, shard;
@@ -68,9 +68,9 @@ struct stream_lane {
     struct buf read_buffer;
     bool read_lent; /* or the cache: others look at what stands there */
     struct read_cache read_cache;
-    int64_t space_next_ns; /* stream_space_slot */
-    struct staging_share staging;
-    struct fast_share fast;
+    int64_t space_next_ns;         /* stream_space_slot */
+    struct staging_share *staging; /* of all lanes, as is the next */
+    struct fast_share *fast;
     struct {
         struct lane_errand *first, *last;
     } errands;
@@ -79,8 +79,11 @@ struct stream_lane {
     uint64_t lives;        /* how often a stream of it was opened */
     struct timer awake;
     bool turning;
+    bool rests; /* it had nothing to do, when it was last looked at: at an end */
     struct stream_latencies latencies;
     struct bring bring;
+    struct scratch *scratch; /* in which its streams have their indexes; NULL: none yet */
+    bool failure_told;       /* that it has failed */
 };
 
 /* What a lane stands on. */
@@ -92,6 +95,8 @@ struct stream_lane_setup {
     struct router *router;
     struct prng *prng; /* the server's: home's lane draws from it, another is seeded by it */
     struct log_time *log_time;
+    struct staging_share *staging;
+    struct fast_share *fast;
 };
 
 /* Without a store, and without a limit of what its indexes hold in memory. */
@@ -114,6 +119,11 @@ void stream_lane_rest(struct stream_lane *lane);
 
 /* ---- for the shells of its streams ------------------------------------------------------------
  */
+
+/* For the index of a stream that is opened. NULL: there is none. */
+struct scratch *stream_lane_scratch(struct stream_lane *lane);
+/* It has failed, and home does not know yet: what is said of its streams may be wrong. */
+bool stream_lane_failed(const struct stream_lane *lane);
 
 /* Links it into the list of this turn and keeps the loop awake. */
 void stream_lane_mark(struct stream_lane *lane, struct stream *stream);

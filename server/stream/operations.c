@@ -225,6 +225,10 @@ static bool may_join(const struct stream *stream, const struct stream_op *op)
 
 void stream_op_end(struct stream *stream, struct stream_op *op)
 {
+    if (stream_failed(stream) && op->error == 0) { /* it may be done, or half done */
+        op->error = 10008;
+        op->error_text[0] = 0;
+    }
     if (op->own)
         op->done(op, stream->closing ? NULL : stream);
     else

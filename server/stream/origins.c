@@ -99,7 +99,7 @@ static void publish(struct stream *stream, struct bytes subject, struct bytes re
 {
     struct message message = {.subject = subject, .reply = reply, .payload = payload};
 
-    (void)router_publish(stream_router(stream), stream->account, &message);
+    stream_publish(stream, &message);
 }
 
 /* ---- confirming ------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ static void confirm(struct follower *follower)
         text, sizeof text, "NATS/1.0\r\nNats-Last-Consumer: %llu\r\nNats-Last-Stream: %llu\r\n\r\n",
         (unsigned long long)follower->owed.heard, (unsigned long long)follower->owed.sequence);
     message.headers = bytes_of(text, (size_t)size);
-    (void)router_publish(stream_router(stream), stream->account, &message);
+    stream_publish(stream, &message);
     forget_owed(follower);
 }
 

@@ -20,6 +20,7 @@ static void read_done(struct stream_read *read, const struct stream_message *mes
     struct stream_question *question = owner_of(read, struct stream_question, read);
 
     question->gone = read->gone;
+    question->damaged = read->damaged;
     question->found = message != NULL;
     if (message != NULL)
         question->memory = stream_message_copy(message, &question->message);
@@ -32,7 +33,7 @@ void stream_ask(struct stream *stream, struct stream_question *question)
     question->stream = stream->id;
     question->life = stream->life;
     question->memory = bytes_of(NULL, 0);
-    question->found = question->gone = question->unreadable = false;
+    question->found = question->gone = question->unreadable = question->damaged = false;
     question->next = NULL;
     if (stream->questions.last != NULL)
         stream->questions.last->next = question;
@@ -57,6 +58,7 @@ static void answer(struct stream *stream, struct stream_question *question)
     struct index_entry entry;
 
     if (question->unreadable || !message_get_find(question->get, stream->state.index, &entry)) {
+        question->unreadable = question->unreadable || stream_failed(stream);
         tell(question);
         return;
     }

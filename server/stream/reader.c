@@ -1,7 +1,8 @@
 /*
  * reader: reads one stored message for whoever asks, from memory when it is there. What is damaged
  * here is not missing from the stream as long as another replica may give it back: who asks for it
- * waits until the first round of asking them has ended, which takes milliseconds.
+ * waits until the first round of asking them has ended, which takes milliseconds. After that the
+ * answer is that it is damaged, never that there is none.
  */
 #include "base/heap.h"
 #include "base/owner.h"
@@ -61,11 +62,15 @@ static void hold(struct stream *stream, struct stream_read *read)
 
 static void refuse(struct stream *stream, struct stream_read *read, log_place place)
 {
+    struct index_entry entry;
+
     stream_read_damaged(stream, read->sequence, place);
-    if (!read->held && may_come_back(stream, read->sequence))
+    if (!read->held && may_come_back(stream, read->sequence)) {
         hold(stream, read);
-    else
-        read->done(read, NULL);
+        return;
+    }
+    read->damaged = index_get(stream->state.index, read->sequence, &entry);
+    read->done(read, NULL);
 }
 
 static void hand_out(struct stream *stream, struct stream_read *read, uint64_t place,

@@ -422,7 +422,7 @@ static void send(struct stream_snapshot *snapshot, struct bytes reply, struct by
     struct message message = {
         .subject = snapshot->to, .reply = reply, .headers = headers, .payload = payload};
 
-    (void)router_publish(stream_router(stream), stream->account, &message);
+    stream_publish(stream, &message);
 }
 
 static struct bytes take_ready(struct stream_snapshot *snapshot, size_t size)

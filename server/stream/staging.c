@@ -72,13 +72,22 @@ struct staged *staging_find(const struct staging *staging, struct bytes id)
     return table_find(&staging->batches, id);
 }
 
+/* Taken, and given back where it was too much: never above the limit, whoever asks at once. */
+static bool take_share(_Atomic uint64_t *of, uint64_t amount, uint64_t most)
+{
+    if (atomic_fetch_add(of, amount) + amount <= most)
+        return true;
+    atomic_fetch_sub(of, amount);
+    return false;
+}
+
 struct staged *staging_begin(struct staging *staging, struct bytes id, int64_t now_ns)
 {
     struct staged *staged;
 
     assert(id.size <= STAGED_ID_MAX);
     if (staging->batches.count >= staging->limits.batches ||
-        share(staging)->batches >= staging->limits.batches_total)
+        !take_share(&share(staging)->batches, 1, staging->limits.batches_total))
         return NULL;
     staged = HEAP_NEW(struct staged);
     memcpy(staged->id, id.at, id.size);
@@ -87,7 +96,6 @@ struct staged *staging_begin(struct staging *staging, struct bytes id, int64_t n
     buf_init(&staged->messages, SIZE_MAX);
     table_add(&staging->batches, staged);
     link_newest(staging, staged);
-    share(staging)->batches++;
     return staged;
 }
 
@@ -95,8 +103,8 @@ void staging_drop(struct staging *staging, struct staged *staged)
 {
     (void)table_remove(&staging->batches, staged_id(staged));
     unlink_staged(staging, staged);
-    share(staging)->batches--;
-    share(staging)->bytes -= staged->messages.size;
+    atomic_fetch_sub(&share(staging)->batches, 1);
+    atomic_fetch_sub(&share(staging)->bytes, staged->messages.size);
     buf_deinit(&staged->messages);
     heap_give(staged);
 }
@@ -125,7 +133,8 @@ bool staging_add(struct staging *staging, struct staged *staged,
         sizeof head + message->subject.size + message->headers.size + message->payload.size;
     bool fits;
 
-    if (!staged_fits(staged, message) || size > STAGED_BYTES_MAX - share(staging)->bytes)
+    if (!staged_fits(staged, message) ||
+        !take_share(&share(staging)->bytes, size, STAGED_BYTES_MAX))
         return false;
     fits = buf_add(&staged->messages, bytes_of(&head, sizeof head)) &&
            buf_add(&staged->messages, message->subject) &&
@@ -133,7 +142,6 @@ bool staging_add(struct staging *staging, struct staged *staged,
            buf_add(&staged->messages, message->payload);
     assert(fits);
     (void)fits;
-    share(staging)->bytes += size;
     staged->records += record_bytes(message);
     staged->count++;
     staged->touched_ns = now_ns;

@@ -10,6 +10,8 @@
 #ifndef SERVER_STREAM_STAGING_H
 #define SERVER_STREAM_STAGING_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "base/table.h"
 
@@ -20,10 +22,10 @@
 /* Of all batches of one server. */
 #define STAGED_BYTES_MAX ((uint64_t)256 << 20)
 
-/* What all streams of a server share. */
+/* What all streams of a server share, whichever threads they are on. */
 struct staging_share {
-    uint64_t batches; /* now */
-    uint64_t bytes;
+    _Atomic uint64_t batches; /* now */
+    _Atomic uint64_t bytes;
 };
 
 struct staging_limits {

@@ -16,6 +16,24 @@ struct router *stream_router(const struct stream *stream)
     return stream->lane->router;
 }
 
+bool stream_failed(const struct stream *stream)
+{
+    return index_failed(stream->state.index);
+}
+
+void stream_publish(struct stream *stream, const struct message *message)
+{
+    if (!stream_failed(stream))
+        (void)router_publish(stream_router(stream), stream->account, message);
+}
+
+void stream_answer(struct stream *stream, struct bytes to, struct bytes headers,
+                   struct bytes payload)
+{
+    if (!stream_failed(stream))
+        stream_lane_answer(stream->lane, stream->account, to, headers, payload);
+}
+
 /* ---- replica events: what is committed comes here, in log order --------------------------------
  */
 
@@ -234,6 +252,7 @@ static void follow(void *owner)
         decider_refused(&stream->decider);
     stream_operations_follow(stream);
     stream_glances_follow(stream);
+    stream_look_follow(stream);
     stream_origins_stop(stream);
     stream_consumers_follow(stream);
     stream_batches_drop(stream);
@@ -420,8 +439,8 @@ static void use_scratch(struct stream *stream)
 
     stream->state.flaws = options->sim.stream_flaws;
     if (!log_made_in_memory(stream->lane->store, stream->id))
-        stream_state_use(&stream->state, io_scratch(stream_io(stream)), &stream->lane->index_cache,
-                         bits == 0 ? INDEX_BITS : bits);
+        stream_state_use(&stream->state, stream_lane_scratch(stream->lane),
+                         &stream->lane->index_cache, bits == 0 ? INDEX_BITS : bits);
 }
 
 static void init_cores(struct stream *stream)
@@ -525,6 +544,8 @@ enum err stream_opening_step(struct stream *stream)
     if (err == ERR_AGAIN)
         return err;
     stream->opening = NULL;
+    if (stream_failed(stream))
+        err = ERR_BUSY; /* with other scratch memory it may be opened */
     if (err == OK)
         opened(stream);
     else
@@ -571,16 +592,23 @@ void stream_leave(struct stream *stream)
     consumer_inbox_close(stream);
 }
 
+void stream_close_anew(struct stream *stream)
+{
+    stream->anew = true;
+    stream_close(stream, true);
+}
+
 void stream_close(struct stream *stream, bool deleted)
 {
     struct timers *timers = io_timers(stream_io(stream));
+    const char *reason = stream->anew ? "the stream is opened again" : "the stream was deleted";
 
-    if (deleted)
+    if (deleted && !stream->anew)
         stream_origins_leave(stream);
     stream->closing = true;
     stream->lead = false;
     stream_unsubscribe(stream);
-    if (deleted)
+    if (deleted && !stream->anew)
         stream_consumers_say_deleted(stream);
     stream_consumers_close(stream);
     stream_operations_drop(stream);
@@ -591,8 +619,8 @@ void stream_close(struct stream *stream, bool deleted)
     stream_batches_drop(stream);
     stream_schedules_drop(stream);
     stream_direct_drop(stream);
-    stream_snapshot_end(stream, deleted ? "the stream was deleted" : "");
-    stream_restore_end(stream, deleted ? "the stream was deleted" : "");
+    stream_snapshot_end(stream, deleted ? reason : "");
+    stream_restore_end(stream, deleted ? reason : "");
     timers_cancel(timers, &stream->expiry);
     stream_await_end(stream);
     drop_reads(stream);
@@ -684,9 +712,15 @@ int64_t stream_log_now(const struct stream *stream)
 
 void stream_propose(struct stream *stream)
 {
-    uint64_t index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
-    unsigned slot = index % STREAM_PROPOSALS;
+    uint64_t index;
+    unsigned slot;
 
+    if (stream_failed(stream)) { /* decided by what was perhaps not seen */
+        replica_gather_drop(stream->replica);
+        return;
+    }
+    index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
+    slot = index % STREAM_PROPOSALS;
     stream->gathered = stream->await.gathered = 0;
     stream->proposals[slot].index = index;
     stream->proposals[slot].time_ns = io_now(stream_io(stream));
@@ -733,7 +767,7 @@ static void send_ack(struct stream *stream, const struct outbox_item *item)
         (void)BUF_ADD(&out, ",\"duplicate\": true");
     (void)buf_add(&out, item->body);
     (void)BUF_ADD(&out, "}");
-    stream_lane_answer(stream->lane, stream->account, item->to, bytes_of(NULL, 0), buf_bytes(&out));
+    stream_answer(stream, item->to, bytes_of(NULL, 0), buf_bytes(&out));
     if (large)
         buf_deinit(&out);
 }
@@ -747,7 +781,7 @@ static void send_error(struct stream *stream, const struct outbox_item *item)
            item->body.size < sizeof text - 1 ? item->body.size : sizeof text - 1);
     buf_init(&out, 4096);
     api_publish_error(&out, stream->name, item->code, text);
-    stream_lane_answer(stream->lane, stream->account, item->to, item->headers, buf_bytes(&out));
+    stream_answer(stream, item->to, item->headers, buf_bytes(&out));
     buf_deinit(&out);
 }
 
@@ -757,9 +791,7 @@ static void send_item(struct stream *stream, const struct outbox_item *item)
     case OUTBOX_STORED:
     case OUTBOX_DUPLICATE: send_ack(stream, item); break;
     case OUTBOX_ERROR: send_error(stream, item); break;
-    case OUTBOX_MESSAGE:
-        stream_lane_answer(stream->lane, stream->account, item->to, item->headers, item->body);
-        break;
+    case OUTBOX_MESSAGE: stream_answer(stream, item->to, item->headers, item->body); break;
     }
 }
 
@@ -794,6 +826,8 @@ static void propose(struct stream *stream)
 
 static void turn(struct stream *stream)
 {
+    if (stream_failed(stream))
+        return; /* home closes it, and opens it again */
     stream_look(stream);
     send_answers(stream);
     stream_erase_turn(stream);
@@ -811,6 +845,7 @@ static void turn(struct stream *stream)
     stream_ingest_waiting(stream); /* operations that logged nothing have let them go on */
     stream_consumers_work(stream);
     stream_look(stream);
+    stream_look_settle(stream);
     stream_direct_turn(stream);
     stream_snapshot_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */

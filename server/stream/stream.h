@@ -117,8 +117,9 @@ struct stream_read {
     void (*done)(struct stream_read *read, const struct stream_message *message);
     struct log_read read;
     struct stream *stream;
-    bool gone; /* the stream was closed while the read was in flight */
-    bool held; /* it has waited for another replica to give back what is damaged here */
+    bool gone;    /* the stream was closed while the read was in flight */
+    bool held;    /* it has waited for another replica to give back what is damaged here */
+    bool damaged; /* the message is the stream's, but nobody has given it back so far */
     uint8_t *memory;
     uint32_t size;
     uint64_t place;
@@ -141,6 +142,7 @@ struct stream_question {
     bool found;
     bool gone;       /* the stream was closed */
     bool unreadable; /* what its index has cannot be read from the disk */
+    bool damaged;    /* as the read's */
     struct stream_question *next;
 };
 void stream_ask(struct stream *stream, struct stream_question *question);
@@ -183,6 +185,11 @@ void stream_turn(struct stream *stream);
 /* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can
  * be removed; else the server ends, and no file is touched. */
 void stream_close(struct stream *stream, bool deleted);
+/* So that it can be opened again, by the same server: nobody is told that it is gone. */
+void stream_close_anew(struct stream *stream);
+/* Its index has (storage/index.h): nothing leaves in its name any more, and nothing goes into its
+ * log, until home has closed it and opened it again. */
+bool stream_failed(const struct stream *stream);
 
 /* The list of streams that have something to do this turn. */
 void stream_link_dirty(struct stream *stream, struct stream **list);

@@ -334,6 +334,8 @@ static struct spool *spool_local(struct stream *stream)
     spool_add(spool, buf_bytes(&files));
     buf_deinit(&files);
     spool_add(spool, spool_bytes(stream->blocks.rows));
+    if (*spool_failed(stream->blocks.rows))
+        *spool_failed(spool) = 1;
     return spool;
 }
 
@@ -372,6 +374,8 @@ void stream_block_step(struct timer *timer)
     if (blocks->capture == NULL)
         begin_messages(stream); /* only as a flaw */
     more = index_capture_step(blocks->capture, PIECES_STEP);
+    if (stream_failed(stream))
+        return; /* it ends with the stream */
     index_capture_spool(blocks->capture, blocks->spool, blocks->rows);
     if (more) {
         timers_arm(io_timers(stream_io(stream)), timer, io_now(stream_io(stream)));
@@ -429,6 +433,8 @@ void stream_block_written(void *owner, enum err err)
 {
     struct stream *stream = owner;
 
+    if (stream_failed(stream))
+        return;
     if (err == OK) {
         stream_repair_blocked(stream);
         drop_files(stream);

@@ -570,7 +570,7 @@ void stream_fill_fired(struct timer *timer)
     struct stream *stream = owner_of(timer, struct stream, blocks.fill_timer);
     struct stream_fill *fill = stream->blocks.fill;
 
-    if (fill == NULL)
+    if (fill == NULL || stream_failed(stream))
         return;
     if (fill->decoding != NULL)
         decode_step(fill);

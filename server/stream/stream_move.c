@@ -130,7 +130,7 @@ void stream_move_begin(struct stream *stream)
 {
     struct stream_move *move;
 
-    if (stream->blocks.move != NULL || stream->blocks.fill != NULL ||
+    if (stream->blocks.move != NULL || stream_failed(stream) || stream->blocks.fill != NULL ||
         log_in_memory(replica_log(stream->replica)) || !find_sparse(stream))
         return;
     move = HEAP_NEW(struct stream_move);
@@ -284,8 +284,11 @@ void stream_move_step(struct timer *timer)
 
     for (unsigned i = 0; i < STEP_MESSAGES; i++) {
         enum gathered gathered = GATHERED;
+        bool found = index_next(stream->state.index, NULL, move->from, &entry);
 
-        if (!index_next(stream->state.index, NULL, move->from, &entry)) {
+        if (stream_failed(stream))
+            return;
+        if (!found) {
             write(move);
             return;
         }

@@ -36,8 +36,7 @@ static void give_piece(struct stream *stream, struct stream_moved_piece *piece)
     if (piece->on_heap)
         heap_give((void *)piece->rows);
     else
-        scratch_give(io_scratch(stream_io(stream)), piece->rows,
-                     piece->count * sizeof piece->rows[0]);
+        scratch_give(stream->state.scratch, piece->rows, piece->count * sizeof piece->rows[0]);
 }
 
 /* ---- noting -----------------------------------------------------------------------------------
@@ -58,7 +57,7 @@ static bool names(struct stream_moved_piece *piece, uint32_t ordinal)
 void stream_moved_noted(struct stream *stream)
 {
     struct stream_moved *moved = &stream->blocks.moved;
-    struct scratch *scratch = io_scratch(stream_io(stream));
+    struct scratch *scratch = stream->state.scratch;
     struct stream_moved_piece *piece;
     struct bytes rows;
 

@@ -137,7 +137,14 @@ struct publish_waiting; /* look.c: what is asked for now may be answered when th
                            number is confirmed. */
 uint64_t stream_look_number(struct stream *stream);
 bool stream_looked(const struct stream *stream, uint64_t number);
-void stream_look(struct stream *stream); /* begins the read that something waits for */
+void stream_look(struct stream *stream);        /* begins the read that something waits for */
+void stream_look_settle(struct stream *stream); /* when what came in this turn is gathered */
+void stream_look_follow(struct stream *stream);
+
+/* What leaves in its name; nothing when its index has failed. */
+void stream_publish(struct stream *stream, const struct message *message);
+void stream_answer(struct stream *stream, struct bytes to, struct bytes headers,
+                   struct bytes payload);
 
 /* ingest.c */
 
@@ -240,6 +247,7 @@ struct stream {
     struct stream_state state;
     struct stream_events events;
     struct decider decider;
+    bool anew; /* it is closed to be opened again */
     bool lead;
     int64_t lead_since_ns;  /* wall clock; as long as it leads */
     bool leader_told;       /* that it leads */
@@ -280,7 +288,9 @@ struct stream {
         uint64_t asked, confirmed; /* numbers of reads */
         bool wanted;               /* something waits for the next one */
         bool busy;                 /* one is under way */
-    } look;                        /* look.c */
+        bool settling, aimed;      /* it waits until `index`, once that is known, is applied */
+        uint64_t index;
+    } look; /* look.c */
     struct outbox at_once;
     struct stream_traced *traced_first, *traced_last; /* stored and not applied: traced.c */
 
@@ -693,6 +703,8 @@ void consumer_inbox_check_bound(struct consumer_shell *shell);
 
 /* delivery.c */
 void delivery_pump(struct consumer_shell *shell);
+/* When the first message that has not left yet was asked for; INT64_MAX: all have left. */
+int64_t delivery_waits_since(const struct consumer_lane *lane);
 /* What was not sent yet: messages are dropped, everything else is said. */
 typedef void delivery_say_fn(struct stream *stream, struct outbox_item *item);
 void delivery_statuses(struct consumer_shell *shell, delivery_say_fn *say);

@@ -538,6 +538,8 @@ void stream_repair_fired(struct timer *timer)
     struct stream *stream = owner_of(timer, struct stream, blocks.repair_timer);
     struct stream_repair *repair = stream->blocks.repair;
 
+    if (stream_failed(stream))
+        return;
     if (repair == NULL)
         begin(stream);
     else if (repair->in_flight)

@@ -157,6 +157,8 @@ static bool answer(struct stream_serve *serve, size_t *budget)
         *budget -= entry.record_size < *budget ? entry.record_size : *budget;
         serve->cursor = entry.sequence + 1;
     }
+    if (stream_failed(serve->stream))
+        return false; /* what was not found may be there */
     tell(serve, serve->last);
     return true;
 }
@@ -182,7 +184,7 @@ void stream_serve_fired(struct timer *timer)
     struct stream_serve *serve = stream->blocks.serves, *next;
     size_t budget = turn_bytes(stream);
 
-    for (; serve != NULL; serve = next) {
+    for (; serve != NULL && !stream_failed(stream); serve = next) {
         next = serve->next;
         if (serve->in_flight)
             continue;

@@ -1,5 +1,6 @@
 #include "server/stream/stream_state.h"
 
+#include "base/scratch.h"
 #include "base/text.h"
 #include "server/stream/apply.h"
 #include "server/stream/flaws.h"
@@ -31,7 +32,8 @@ static void set_flaws(struct stream_state *state)
 void stream_state_use(struct stream_state *state, struct scratch *scratch,
                       struct index_cache *cache, unsigned index_bits)
 {
-    state->scratch = scratch;
+    assert(state->scratch == NULL);
+    state->scratch = scratch_hold(scratch);
     state->index_cache = cache;
     state->index_bits = index_bits;
     if (scratch != NULL || cache != NULL)
@@ -52,6 +54,8 @@ void stream_state_deinit(struct stream_state *state)
     if (state->index != NULL)
         index_destroy(state->index);
     state->index = NULL;
+    scratch_destroy(state->scratch);
+    state->scratch = NULL;
     dedup_deinit(&state->dedup);
     lost_deinit(&state->lost);
     positions_deinit(&state->positions);
@@ -63,7 +67,7 @@ void stream_state_deinit(struct stream_state *state)
 void stream_state_reset(struct stream_state *state, uint64_t seed)
 {
     const struct stream_events *events = state->events;
-    struct scratch *scratch = state->scratch;
+    struct scratch *scratch = scratch_hold(state->scratch);
     struct index_cache *cache = state->index_cache;
     unsigned index_bits = state->index_bits;
     uint64_t flaws = state->flaws;
@@ -73,6 +77,7 @@ void stream_state_reset(struct stream_state *state, uint64_t seed)
     state->events = events;
     state->flaws = flaws;
     stream_state_use(state, scratch, cache, index_bits);
+    scratch_destroy(scratch);
 }
 
 /* What is true of a state between any two effects. */

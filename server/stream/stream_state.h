@@ -65,8 +65,8 @@ struct stream_state {
     bool gap;               /* the next message may leave some out */
     struct positions positions; /* how far each source has been taken */
     struct index *index;
-    struct scratch *scratch;         /* of the index, NULL: none; the owner's */
-    struct index_cache *index_cache; /* the same */
+    struct scratch *scratch;         /* of the index, NULL: none; held */
+    struct index_cache *index_cache; /* the same; the owner's */
     unsigned index_bits;
     struct dedup dedup;
     struct expiries expiries;

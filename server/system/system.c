@@ -151,6 +151,7 @@ static void listen_to(struct system_door *door, const char *const *subjects, siz
 static void serve(struct system *system, struct account *account)
 {
     struct system_door *door = HEAP_NEW(struct system_door);
+    size_t count;
 
     door->system = system;
     door->account = account;
@@ -158,8 +159,11 @@ static void serve(struct system *system, struct account *account)
         listen_to(door, system_subjects, COUNT(system_subjects));
     else
         listen_to(door, own_subjects, COUNT(own_subjects));
-    if (account->system && system->server->resolver != NULL)
-        listen_to(door, resolver_subjects, resolver_subjects_count);
+    if (account->system && system->server->resolver != NULL) {
+        const char *const *subjects = resolver_subjects(system->server->resolver, &count);
+
+        listen_to(door, subjects, count);
+    }
     table_add(&system->doors, door);
 }
 

@@ -68,14 +68,14 @@ class Client(asyncio.Protocol):
     # --- the connection
 
     @classmethod
-    async def open(cls, port):
-        """Connects to a server that is ready; raises Lost when it died meanwhile."""
+    async def open(cls, port, **said):
+        """Connects to a server that is ready, saying who it is; raises Lost when it died meanwhile."""
         loop = asyncio.get_running_loop()
         try:
             _, client = await loop.create_connection(cls, "127.0.0.1", port)
             client.transport.write(
                 b"CONNECT %s\r\nSUB %s* %s\r\nPING\r\n"
-                % (json.dumps(CONNECT).encode(), client.inbox, INBOX_SID)
+                % (json.dumps({**CONNECT, **said}).encode(), client.inbox, INBOX_SID)
             )
             await within(CONNECT_S, f"a greeting on port {port}", client.ready)
         except (OSError, asyncio.TimeoutError) as error:

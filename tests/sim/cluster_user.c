@@ -132,6 +132,9 @@ static void heard_message(struct user *user, const struct client_message *messag
     uint64_t sequence = 0;
     bool gone = bytes_starts(message->headers, BYTES("NATS/1.0 404"));
 
+    user->ask_damaged = bytes_starts(message->headers, BYTES("NATS/1.0 500 Message Damaged"));
+    if (history->lossy && user->ask_damaged)
+        gone = true;
     if (!gone && (subject == NULL || !find_number(message->headers, "Nats-Sequence: ", &sequence)))
         return; /* no answer to what was asked */
     user->ask_good = true;
@@ -227,7 +230,7 @@ static void heard_answer(struct user *user, uint64_t number, const struct client
 
     if (number != user->ask_number || user->ask == ASK_NOTHING)
         return; /* it was given up */
-    user->ask_good = false;
+    user->ask_good = user->ask_damaged = false;
     switch (user->ask) {
     case ASK_STREAM:
         stream->created = stream->created || contains(message->payload, "\"created\"");

@@ -93,6 +93,7 @@ struct user {
     bool ask_good;                   /* the last one was answered with success */
     uint64_t ask_last, ask_messages; /* INFO's answer */
     bool ask_answered;
+    bool ask_damaged; /* the message is there, but damaged where it was asked for */
 
     struct user_pending pending[USER_PENDING_MAX];
     size_t pending_count;

@@ -95,9 +95,9 @@ bool model_delivered(struct model *model, const struct model_delivery *delivery)
     message->count = delivery->count;
     /* Handed out after it was asked for, so not again before its wait from then on. */
     message->again_ns = model->pulls[delivery->pull].asked_ns + model->wait_ns;
+    message->crossing &= model->pulls[delivery->pull].asked_ns < message->said_ns;
     if (message->crossing && message->refused_ns < message->again_ns)
         message->again_ns = message->refused_ns;
-    message->crossing = false;
     if (message->given_up && !model->clustered)
         violate(model, "C9: %llu comes again after it was given up",
                 (unsigned long long)delivery->sequence);
@@ -115,7 +115,7 @@ void model_acked(struct model *model, uint64_t sequence)
     model->messages[sequence].reply[0] = 0;
 }
 
-void model_refused(struct model *model, uint64_t sequence, int64_t until_ns)
+void model_refused(struct model *model, uint64_t sequence, int64_t now_ns, int64_t until_ns)
 {
     struct model_message *message = &model->messages[sequence];
 
@@ -123,6 +123,7 @@ void model_refused(struct model *model, uint64_t sequence, int64_t until_ns)
     if (until_ns < message->again_ns)
         message->again_ns = until_ns;
     message->crossing = true;
+    message->said_ns = now_ns;
     message->refused_ns = until_ns;
     message->reply[0] = 0;
 }

@@ -37,8 +37,9 @@ struct model_message { /* by sequence */
     uint64_t counts;    /* which counts were heard, a bit each */
     int64_t again_ns;   /* not before */
     bool given_up;      /* it was told that it was delivered as often as allowed */
-    bool crossing;      /* a refusal that may meet the next delivery on its way, */
-    int64_t refused_ns; /* and then asks for the one behind it from then on */
+    bool crossing;      /* a refusal that deliveries may meet on their way, */
+    int64_t said_ns;    /* said then: one for a request of later was handed out behind it; */
+    int64_t refused_ns; /* so it may ask for the one behind any before, from then on */
     char reply[120];    /* of the last delivery; empty: answered */
 };
 
@@ -79,7 +80,7 @@ bool model_delivered(struct model *model, const struct model_delivery *delivery)
 /* What was said about the last delivery of a message, before it is sent; a delayed refusal holds
  * for that long from now. */
 void model_acked(struct model *model, uint64_t sequence);
-void model_refused(struct model *model, uint64_t sequence, int64_t until_ns);
+void model_refused(struct model *model, uint64_t sequence, int64_t now_ns, int64_t until_ns);
 void model_confirmed(struct model *model, uint64_t sequence, int64_t now_ns);
 
 /* The advisory came that it was delivered so many times, as often as allowed. */

@@ -395,12 +395,16 @@ static const char *not_idle(struct run *run)
     return user_connected(&run->users[0]) && user_idle(&run->users[0]) ? NULL : "an answer";
 }
 
-/* Asks until there is an answer. */
+/* Longer than the longest wait between two tries to have messages back from other nodes. */
+#define MENDED_S 400
+
+/* Asks until there is an answer, and the message is whole again. */
 static bool ask(struct run *run, enum ask what, unsigned stream, uint64_t sequence)
 {
     struct user *user = &run->users[0];
+    int damaged = 0;
 
-    for (int attempt = 0; attempt < 3; attempt++) {
+    for (int attempt = 0; attempt < 3 + damaged; attempt++) {
         if (!wait_for(run, 10 * SECOND, not_idle, "an answer"))
             return false;
         user_ask(user, what, stream, sequence);
@@ -408,6 +412,10 @@ static bool ask(struct run *run, enum ask what, unsigned stream, uint64_t sequen
             return false;
         if (user->ask_answered && user->ask_good)
             return true;
+        if (user->ask_damaged && damaged < MENDED_S) {
+            damaged++;
+            pass(run, SECOND);
+        }
     }
     report_violate(&run->report, "S%u: question %d about %llu has no good answer", stream,
                    (int)what, (unsigned long long)sequence);

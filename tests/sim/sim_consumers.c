@@ -25,6 +25,8 @@
 
 #define MILLISECOND INT64_C(1000000)
 #define SECOND      INT64_C(1000000000)
+#define STALLS      200000u /* of a million: what stalls, and what is not in memory */
+#define UNREAD      500000u
 #define ACTIONS     700
 #define PUBLISH_MAX 400u
 #define SID_FIRST   1000u /* of the requests' subscriptions */
@@ -114,7 +116,18 @@ static void heard_delivery(struct run *run, unsigned pull, const struct client_m
     }
     delivery.sequence = sequence;
     delivery.reply = reply;
+    report_say(&run->report, "< %s for request %u", reply, pull);
     (void)model_delivered(&run->model, &delivery);
+}
+
+static void heard_given_up(struct run *run, const struct client_message *message)
+{
+    uint64_t sequence = number_of(message, "\"stream_seq\":", 0);
+    uint64_t deliveries = number_of(message, "\"deliveries\":", 0);
+
+    report_say(&run->report, "< %llu is given up after %llu deliveries",
+               (unsigned long long)sequence, (unsigned long long)deliveries);
+    model_given_up(&run->model, sequence, (unsigned)deliveries);
 }
 
 static void heard_info(struct run *run, const struct client_message *message)
@@ -163,8 +176,7 @@ static void heard(void *context, const struct client_message *message)
 
     memcpy(subject, message->subject.at, message->subject.size < 63 ? message->subject.size : 63);
     if (bytes_starts(message->subject, BYTES("$JS.EVENT.")))
-        model_given_up(&run->model, number_of(message, "\"stream_seq\":", 0),
-                       (unsigned)number_of(message, "\"deliveries\":", 0));
+        heard_given_up(run, message);
     else if (sscanf(subject, "_R.n%llu", &number) == 1)
         lives_answered(&run->lives, (unsigned)number, message->payload);
     else if (strcmp(subject, "_R.nl") == 0)
@@ -265,7 +277,7 @@ static void refuse(struct run *run, uint64_t sequence)
     snprintf(to, sizeof to, "%s", run->model.messages[sequence].reply);
     if (delay_ns > 0)
         snprintf(body, sizeof body, "-NAK {\"delay\":%lld}", (long long)delay_ns);
-    model_refused(&run->model, sequence, now(run) + delay_ns);
+    model_refused(&run->model, sequence, now(run), now(run) + delay_ns);
     say(run, to, "", body);
 }
 
@@ -382,6 +394,25 @@ static void draw_config(struct run *run)
              model->filtered ? ",\"filter_subject\":\"s.0\"" : "");
 }
 
+/* Of one server, in one run in four (by the seed alone): what is to be sent is read from a disk
+ * that stalls, or goes over a network that does, for longer than a wait for an ack; so deliveries
+ * wait to leave, and what is said meets them on their way. */
+static void draw_stalls(struct run *run)
+{
+    struct sim_faults *faults = &run->fates.faults[0];
+
+    if (run->fates.nodes.count > 1 || run->seed % 4 != 3)
+        return;
+    if (run->seed % 8 == 3) {
+        faults->read_now_again = UNREAD;
+        faults->read_stall = STALLS;
+    } else {
+        faults->net_stall = STALLS;
+    }
+    faults->disk_stall_ns = faults->net_stall_ns = 3 * SECOND;
+    sim_set_faults(run->sim, 0, faults);
+}
+
 static void begin(struct run *run, uint64_t seed, bool loud, uint64_t consumer_flaws,
                   uint64_t stream_flaws)
 {
@@ -392,6 +423,7 @@ static void begin(struct run *run, uint64_t seed, bool loud, uint64_t consumer_f
     fates_init(&run->fates, &run->report, run->sim, &run->prng, chance(run, 1, 3) ? 3 : 1, heard,
                run);
     run->fates.rarity = 60;
+    draw_stalls(run);
     for (size_t i = 0; i < run->fates.nodes.count; i++) {
         struct options *options = &run->fates.nodes.at[i].options;
 
@@ -563,6 +595,8 @@ static bool run_seed(uint64_t seed, bool loud, const struct runner_flaw *flaw)
 static const struct runner_flaw flaws[] = {
     {"DELIVER_AT_PROPOSAL", "a message leaves when its hand-out is proposed", 0,
      CONSUMER_FLAW_DELIVER_AT_PROPOSAL},
+    {"UNSENT_WAITED", "a wait for an ack ends although the message has not left", 0,
+     CONSUMER_FLAW_UNSENT_WAITED},
     {"SETTLED_KEPT", "a work queue keeps what was acknowledged", STREAM_FLAW_SETTLED_KEPT, 0},
     {"BLOCK_WITHOUT_CONSUMERS", "what consumers have pending is not in the state block",
      STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS, 0},

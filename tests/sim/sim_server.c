@@ -28,6 +28,7 @@
 #include "tests/sim/paces.h"
 #include "tests/sim/server_flaws.h"
 #include "tests/sim/sim_shards.h"
+#include "tests/sim/told_watch.h"
 #include "tests/sim/user.h"
 
 #define PORT          4222
@@ -74,6 +75,7 @@ struct run {
     struct prng prng; /* the driver's own: actions do not depend on the world's draws */
     size_t node, clients;
     struct sim_shards shards;
+    struct told_watch told_watch;
     struct server *server;
     struct options options;
     struct logger logger;
@@ -253,7 +255,7 @@ static bool start(struct run *run)
 
         if (run->seed % 3 == 1 || run->seed % 8 == 3) /* sometimes fewer than there are */
             run->options.sim.lanes = 1 + (unsigned)(run->seed / 3 + run->starts++) % 3;
-        run->options.sim.lanes_away = run->seed % 2 == 1; /* where there is more than one shard */
+        run->options.sim.lanes_home = run->seed % 2 == 0; /* where there is more than one shard */
         if (attempt < 6 && strikes(run, LIMIT_CRASH_START, 1, 3))
             sim_crash_after(run->sim, run->node, crash_mode(run), 1 + prng_below(&run->prng, 120));
         run->half_open = false;
@@ -480,6 +482,21 @@ static bool copies_right(struct run *run)
     return whole || !run->copying;
 }
 
+static void pass(struct run *run, int64_t ns)
+{
+    int64_t end_ns = sim_now(run->sim) + ns;
+
+    while (sim_now(run->sim) < end_ns) {
+        int64_t left_ns = end_ns - sim_now(run->sim);
+        bool runs = !sim_crashed(run->sim, run->node);
+
+        sim_run(run->sim, left_ns < MILLISECOND ? left_ns : MILLISECOND);
+        runs = runs && !sim_crashed(run->sim, run->node);
+        if (!told_watch_look(&run->told_watch, runs ? run->server : NULL, sim_now(run->sim)))
+            violate(run, "home sleeps although a lane has told it something");
+    }
+}
+
 static void act(struct run *run)
 {
     if (!sim_crashed(run->sim, run->node))
@@ -559,7 +576,7 @@ static bool wait_for(struct run *run, bool (*done)(struct run *run), const char 
             violate(run, "%s never comes (%s)", what, run->client.error);
             return false;
         }
-        sim_run(run->sim, MILLISECOND);
+        pass(run, MILLISECOND);
         if (!sim_client_connected(&run->client))
             act(run);
     }
@@ -653,7 +670,7 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
         for (uint64_t i = 0;
              i < settings->limits.at[LIMIT_ACTIONS] && violation(&run) == NULL && !run.excused;
              i++) {
-            sim_run(run.sim, (int64_t)prng_below(&run.prng, 15 * MILLISECOND));
+            pass(&run, (int64_t)prng_below(&run.prng, 15 * MILLISECOND));
             maybe_jump(&run);
             maybe_scarce(&run);
             if (i % 16 == 0 && !sim_crashed(run.sim, run.node))

@@ -6,7 +6,7 @@ import sys
 import time
 import unittest
 
-from wire import READ_S, Requester, own_promise
+from wire import READ_S, Connection, Requester, own_promise
 from serverprocess import Server
 
 INCR = b"NATS/1.0\r\nNats-Incr: 1\r\n\r\n"
@@ -40,9 +40,10 @@ class IntoCounters(unittest.TestCase):
             with Requester(server.port) as client:
                 self.fill(client)
             server.restart()  # nobody knows what the counter says
-            with Requester(server.port) as client:
-                client.send(b"SUB c.x 9\r\n")
-                client.flush()
+            with Requester(server.port) as client, Connection(server.port) as listener:
+                listener.connect()
+                listener.send(b"SUB c.x 9\r\n")
+                listener.flush()
                 client.api("CONSUMER.CREATE.A", {"stream_name": "A", "config": CONSUMER})
                 self.assertEqual(self.counted(server, b'{"val":"21"}'), b'{"val":"21"}')
 

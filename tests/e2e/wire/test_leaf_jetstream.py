@@ -24,6 +24,8 @@ class Domains(LeafCase):
         inbox = b"_A.%d" % self.asked
         client.send(b"SUB %s 77\r\nPUB %s %s %d\r\n%s\r\n" % (inbox, subject, inbox, len(body), body))
         _, _, headers, answer = client.message()
+        while client.sid != b"77":  # what was sent to see whether they are linked
+            _, _, headers, answer = client.message()
         client.send(b"UNSUB 77\r\n")
         return json.loads(answer) if answer else headers
 

@@ -5,7 +5,7 @@ import contextlib
 import time
 import unittest
 
-from wire import Requester, Timeout, WireCase  # finds serverprocess
+from wire import Requester, Timeout, WireCase, own_promise  # finds serverprocess
 from serverprocess import Server
 from test_cluster_jetstream import FORMED_S, ThreeServers
 
@@ -40,6 +40,24 @@ def settle(connect, stream, messages):
 def bodies(api, stream):
     here = state(api, stream)
     return [body_of(api, stream, n) for n in range(here["first_seq"], here["last_seq"] + 1)]
+
+
+class Mirror(WireCase):
+    def last_of(self, reader, body):
+        """Asks the mirror for the last message as soon as the origin has acknowledged it."""
+        self.assertIn("seq", reader.publish(b"o.k", body))
+        _, payload = reader.ask(b"$JS.API.DIRECT.GET.M.o.k")
+        return payload
+
+    @own_promise
+    def test_a_direct_get_finds_what_the_origin_has_acknowledged(self):
+        with self.requester() as api:
+            for name, config in (("O", {"subjects": ["o.*"]}), ("M", {"mirror": {"name": "O"}, "allow_direct": True})):
+                self.assertNotIn("error", api.api(f"STREAM.CREATE.{name}", {"name": name, **config}))
+            self.assertIn("seq", api.publish(b"o.first", b"0"))
+            settle(lambda: Requester(self.server.port, inbox=b"others"), "M", 1)
+            for n in range(200):
+                self.assertEqual(self.last_of(api, b"%d" % n), b"%d" % n)
 
 
 class Kills(unittest.TestCase):

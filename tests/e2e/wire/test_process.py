@@ -1,5 +1,6 @@
 """The server as a process: what it prints, which files it makes, how it refuses and how it ends."""
 
+import contextlib
 import ctypes
 import ctypes.util
 import glob
@@ -12,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -149,6 +151,25 @@ class Refusals(Directory):
                 connection.connect()
                 self.assertEqual(connection.flush(), b"")
 
+    @own_promise
+    def test_a_port_of_one_that_lives_is_not_waited_for(self):
+        """Of one that was killed it is: the kernel has its port for a while, and nothing is said there."""
+        came = []
+
+        def speak():
+            with contextlib.suppress(OSError):  # closed: the end of the test
+                while True:
+                    came.append(taken.accept()[0])
+                    came[-1].sendall(b"INFO {}\r\n")
+
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            threading.Thread(target=speak, daemon=True).start()
+            self.refuses("address already in use", "-p", str(taken.getsockname()[1]))
+            self.assertEqual(len(came), 1)
+            taken.shutdown(socket.SHUT_RDWR)
+        for connection in came:
+            connection.close()
+
     def test_a_monitoring_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
@@ -199,7 +220,7 @@ class Refusals(Directory):
     def test_a_store_of_a_newer_format_is_left_alone(self):
         with Server() as server:
             server.end(signal.SIGTERM)
-            [node] = glob.glob(server.directory + "/**/node", recursive=True)
+            node = min(glob.glob(server.directory + "/**/node", recursive=True), key=len)  # home's
             with open(node, "rb") as file:
                 newer = with_version(file.read(), 2)
             with open(node, "wb") as file:

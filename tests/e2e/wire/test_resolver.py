@@ -203,6 +203,42 @@ class Pushed(ResolverCase):
         self.assertEqual((error["account"], error["description"]), (other.text, "jwt update resulted in error - jwt store is full"))
         self.pushed(admin, self.claims(name="again"))
 
+    def test_nor_of_many_that_come_at_once(self):
+        self.start(resolver="limit: 5")
+        admin = self.admin_client()
+        accounts = [Key("A") for _ in range(20)]
+        tokens = [self.claims(account=account).encode() for account in accounts]
+        twice = [b"PUB $SYS.REQ.CLAIMS.UPDATE in.%d %d\r\n%s\r\n" % (i, len(token), token) for _ in range(2) for i, token in enumerate(tokens)]
+        admin.send(b"".join(twice))
+        answers = [json.loads(admin.message()[3]) for _ in twice]
+        self.assertEqual(sum("jwt updated" in json.dumps(a) for a in answers), 8)
+        self.assertEqual(sum("jwt store is full" in json.dumps(a) for a in answers), 32)
+        self.assertEqual(len(self.files()), 5)
+
+    @own_promise
+    def test_what_a_write_left_that_was_cut_short_goes_at_the_start(self):
+        self.start()
+        self.server.end(signal.SIGKILL)
+        litter = f".{self.account.text}.jwt.new"
+        others = [".x.jwt.new", f"{self.account.text}.jwt.new", f".{self.account.text}.jwt.newer"]
+        for name in (litter, *others):
+            with open(os.path.join(self.store, name), "w", encoding="utf-8") as file:
+                file.write("half")
+        self.server.start()
+        self.assertEqual(self.files(), sorted([*others, f"{self.system.text}.jwt"]))
+
+    def test_a_packet_of_very_many_comes_whole(self):
+        self.start()
+        admin = self.admin_client()
+        more = [{"subject": f"s.{i}", "type": "stream", "name": "x" * 400} for i in range(100)]
+        accounts = [Key("A") for _ in range(30)]
+        for account in accounts:
+            self.pushed(admin, self.claims(account=account, exports=more), account)
+        packet = self.asks(admin, "$SYS.REQ.CLAIMS.PACK", answers=32)
+        self.assertEqual(packet[-1], b"")
+        self.assertEqual(sorted(line.split(b"|")[0] for line in packet[:-1]), sorted(a.text.encode() for a in [*accounts, self.system]))
+        self.assertGreater(sum(map(len, packet)), 1 << 20)  # of several turns
+
     def test_a_packet_has_all_that_are_there_or_nothing(self):
         self.start()
         admin = self.admin_client()

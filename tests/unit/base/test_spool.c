@@ -139,6 +139,32 @@ START_TEST(a_buffer_becomes_a_spool_with_what_it_has)
 }
 END_TEST
 
+/* Descriptors are given out from the lowest: it has the one behind. */
+START_TEST(a_disk_that_does_not_give_back_is_said_and_ends_nothing)
+{
+    int at = directory(), behind = dup(at);
+    struct spool *spool = spool_create(at);
+    size_t size = 3 * SPOOL_HEAP_MAX;
+    uint8_t *piece = heap_take(size);
+    struct bytes back;
+
+    close(behind);
+    memset(piece, 7, size);
+    spool_add(spool, bytes_of(piece, size));
+    back = spool_bytes(spool);
+    ck_assert_uint_eq(back.at[0], 7);
+    ck_assert_int_eq(*spool_failed(spool), 0);
+    ck_assert_int_eq(ftruncate(behind, (off_t)SPOOL_HEAP_MAX), 0);
+    ck_assert_uint_eq(back.at[SPOOL_HEAP_MAX - 1], 7);
+    ck_assert_int_eq(*spool_failed(spool), 0);
+    ck_assert_uint_eq(back.at[size - 1], 0);
+    ck_assert_int_ne(*spool_failed(spool), 0);
+    heap_give(piece);
+    spool_destroy(spool);
+    close(at);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -146,6 +172,7 @@ int main(void)
         a_disk_without_space_changes_no_byte,
         many_bytes_cost_little_memory,
         a_buffer_becomes_a_spool_with_what_it_has,
+        a_disk_that_does_not_give_back_is_said_and_ends_nothing,
     };
 
     return UNIT_RUN_PLAIN("spool", tests);

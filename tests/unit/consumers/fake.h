@@ -69,7 +69,8 @@ struct fake {
     const char *deaf; /* nobody listens to inboxes that start like this */
     int64_t now_ns, log_now_ns;
     int64_t wake_ns;
-    uint64_t looked_up; /* calls of next */
+    int64_t unsent_since_ns; /* what was asked for since then has not left; 0: all has */
+    uint64_t looked_up;      /* calls of next */
     bool say_settled;
     bool removes_settled; /* as a work-queue stream does */
 };
@@ -237,12 +238,20 @@ static inline void fake_deliver(void *owner, const struct consumer_delivery *del
                      &consumer, &time_ns, &pending) == 5);
     FAKE_MUST(sequence == delivery->sequence);
     FAKE_MUST(time_ns == message->time_ns);
+    FAKE_MUST(delivery->asked_ns == fake->now_ns);
     fake_say(fake, "%llu>%.*s d%llu c%llu p%llu%s%s\n", sequence, BYTES_ARG(delivery->to),
              deliveries, consumer, pending, delivery->headers_only ? " headers" : "",
              delivery->headers.size > 0 ? " pin" : "");
     if (delivery->headers.size > 0)
         FAKE_MUST(sscanf((const char *)delivery->headers.at, "Nats-Pin-Id: %22s\r\n", fake->pin) ==
                   1);
+}
+
+static inline int64_t fake_waits_since(void *owner)
+{
+    const struct fake *fake = owner;
+
+    return fake->unsent_since_ns == 0 ? INT64_MAX : fake->unsent_since_ns;
 }
 
 static inline void fake_status(void *owner, struct bytes to, struct bytes reply,
@@ -364,6 +373,7 @@ static inline struct fake *fake_create(void)
     fake->out = (struct consumer_out){
         .propose = fake_propose,
         .deliver = fake_deliver,
+        .waits_since = fake_waits_since,
         .status = fake_status,
         .answer = fake_answer,
         .advise = fake_advise,

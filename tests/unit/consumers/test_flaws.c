@@ -82,12 +82,38 @@ START_TEST(a_start_that_is_resolved_late_passes_messages_over)
 }
 END_TEST
 
+/* Its only delivery was asked for and has not left; is it given up? */
+static bool waits_for_what_has_not_left(uint64_t flaws)
+{
+    struct fake *fake = flawed(flaws);
+    bool waits;
+
+    fake->config.max_deliver = 1;
+    fake_store(fake, "a.x");
+    fake_lead(fake);
+    fake_pull(fake, "in.1", "1");
+    fake_turn(fake);
+    fake->unsent_since_ns = fake->now_ns;
+    fake_pass(fake, 31 * FAKE_SECOND);
+    waits = fake_info(fake).num_ack_pending == 1;
+    fake_destroy(fake);
+    return waits;
+}
+
+START_TEST(a_message_is_given_up_before_it_has_left)
+{
+    ck_assert(waits_for_what_has_not_left(0));
+    ck_assert(!waits_for_what_has_not_left(CONSUMER_FLAW_UNSENT_WAITED));
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
         a_delivery_before_its_record_is_seen,
         a_position_that_is_not_logged_is_missed,
         a_start_that_is_resolved_late_passes_messages_over,
+        a_message_is_given_up_before_it_has_left,
     };
 
     return UNIT_RUN_PLAIN("flaws", tests);

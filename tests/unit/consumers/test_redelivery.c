@@ -102,6 +102,85 @@ START_TEST(the_wait_begins_when_the_message_leaves_not_when_it_is_planned)
 }
 END_TEST
 
+/* It was asked for, but the disk has not given its bytes, or those in front of it wait. */
+START_TEST(no_wait_ends_while_the_message_may_not_have_left)
+{
+    struct fake *fake = delivered(fake_create(), 1);
+
+    fake_pull(fake, "in.2", "9");
+    fake_turn(fake);
+    fake->unsent_since_ns = fake->now_ns;
+    fake_pass(fake, 31 * FAKE_SECOND);
+    EXPECT(fake, "");
+    fake->unsent_since_ns = 0;
+    fake_pass(fake, 30 * FAKE_SECOND);
+    EXPECT(fake, "1>in.2 d2 c2 p0\n");
+    fake_destroy(fake);
+}
+END_TEST
+
+START_TEST(what_was_asked_for_before_those_that_wait_to_leave_has_left)
+{
+    struct fake *fake = delivered(fake_create(), 1);
+
+    fake_pull(fake, "in.2", "9");
+    fake_turn(fake);
+    fake->unsent_since_ns = fake->now_ns + FAKE_SECOND;
+    fake_pass(fake, 30 * FAKE_SECOND);
+    EXPECT(fake, "1>in.2 d2 c2 p0\n");
+    fake_destroy(fake);
+}
+END_TEST
+
+START_TEST(a_message_is_not_given_up_while_its_last_delivery_has_not_left)
+{
+    struct fake *fake = fake_create();
+
+    fake->config.max_deliver = 1;
+    delivered(fake, 1);
+    fake->unsent_since_ns = fake->now_ns;
+    fake_pass(fake, 31 * FAKE_SECOND);
+    EXPECT(fake, "");
+    fake->unsent_since_ns = 0;
+    fake_pass(fake, 30 * FAKE_SECOND);
+    EXPECT(fake, "advise exhausted 1 d1\n");
+    fake_destroy(fake);
+}
+END_TEST
+
+static void nak(struct fake *fake, const char *subject)
+{
+    consumer_ack(fake->consumer, fake->now_ns, fake->log_now_ns, bytes_of_text(subject),
+                 bytes_of(NULL, 0), BYTES("-NAK"));
+}
+
+/* As the reference takes it, but for the time in which a delivery is decided and has not left,
+ * which there does not exist. */
+START_TEST(a_nak_of_an_earlier_delivery_counts_when_the_last_one_has_left)
+{
+    struct fake *fake = fake_create();
+    char first[128];
+
+    fake->config.max_deliver = 2;
+    delivered(fake, 1);
+    snprintf(first, sizeof first, "%s", fake->messages[1].ack);
+    fake_pull(fake, "in.2", "9");
+    fake_turn(fake);
+    fake_pass(fake, 30 * FAKE_SECOND);
+    EXPECT(fake, "1>in.2 d2 c2 p0\n");
+    fake->unsent_since_ns = fake->now_ns;
+    nak(fake, first);
+    fake_turn(fake);
+    EXPECT(fake, "advise naked 1 c1 d2\n");
+    fake->unsent_since_ns = 0;
+    nak(fake, first);
+    fake_turn(fake);
+    EXPECT(fake, "advise naked 1 c1 d2\n"
+                 "advise exhausted 1 d2\n");
+    fake_destroy(fake);
+}
+END_TEST
+
 START_TEST(backoff_lengthens_the_wait_step_by_step)
 {
     int64_t steps[] = {FAKE_SECOND, 5 * FAKE_SECOND, 2 * FAKE_SECOND};
@@ -529,6 +608,10 @@ int main(void)
         redeliveries_come_before_new_messages,
         each_delivery_restarts_the_wait,
         the_wait_begins_when_the_message_leaves_not_when_it_is_planned,
+        no_wait_ends_while_the_message_may_not_have_left,
+        what_was_asked_for_before_those_that_wait_to_leave_has_left,
+        a_message_is_not_given_up_while_its_last_delivery_has_not_left,
+        a_nak_of_an_earlier_delivery_counts_when_the_last_one_has_left,
         backoff_lengthens_the_wait_step_by_step,
         a_later_delivery_with_a_shorter_wait_comes_first,
         nothing_is_redelivered_while_a_redelivery_is_in_flight,

@@ -389,7 +389,8 @@ END_TEST
 START_TEST(what_is_not_built_is_refused_by_name_and_place)
 {
     static const char *const texts[] = {
-        "resolver: URL(http://127.0.0.1/)",
+        "resolver { type: cache, dir: x }",
+        "resolver: URL(http://u:p@127.0.0.1/)",
         "gateway {}",
         "mqtt {}",
         "remote_syslog: x",
@@ -428,6 +429,44 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
                    " imports: [{service: {account: C, subject: nohelp}}] }\n"
                    "C: { exports: [{service: \"*\"}],"
                    " imports: [{service: {account: A, subject: \"*\"}}] } }"));
+}
+END_TEST
+
+START_TEST(a_resolver_by_url_is_a_host_a_port_and_a_path)
+{
+    static const struct {
+        const char *text, *host, *path;
+        unsigned port;
+        bool secure;
+    } rows[] = {
+        {"URL(http://127.0.0.1/)", "127.0.0.1", "/", 80, false},
+        {"URL(\"https://a.example/jwt/v1/accounts/\")", "a.example", "/jwt/v1/accounts/", 443,
+         true},
+        {"\"url(http://h:9090/jwt)\"", "h", "/jwt/", 9090, false},
+        {"\"URL(http://[::1]:9090)\"", "::1", "/", 9090, false},
+    };
+    static const char *const wrong[] = {
+        "URL(ftp://h/)",        "URL(http://)",      "URL(http://h/", "URL(http://h/?a)",
+        "\"URL(http://h/ x)\"", "URL(http://:9090)", "HTTP(x)"};
+
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        const struct resolver_options *to = &config.options.auth.resolver;
+        char text[200];
+
+        snprintf(text, sizeof(text), "resolver: %s\n", rows[i].text);
+        (void)load(text);
+        ck_assert_msg(config.reader.error_count == 0, "%s", text);
+        ck_assert_str_eq(to->host, rows[i].host);
+        ck_assert_str_eq(to->path, rows[i].path);
+        ck_assert_uint_eq(to->port, rows[i].port);
+        ck_assert(to->secure == rows[i].secure);
+    }
+    for (size_t i = 0; i < UNIT_COUNT(wrong); i++) {
+        char text[200];
+
+        snprintf(text, sizeof(text), "resolver: %s\n", wrong[i]);
+        ck_assert_msg(!load(text), "%s", text);
+    }
 }
 END_TEST
 
@@ -606,6 +645,7 @@ int main(void)
         what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference,
         an_account_says_where_it_is_told_of_traced_messages,
         what_is_not_built_is_refused_by_name_and_place,
+        a_resolver_by_url_is_a_host_a_port_and_a_path,
         what_is_accepted_without_effect_is_said,
         leaf_nodes_have_users_and_remotes,
         leaf_nodes_never_dial_without_a_pause,

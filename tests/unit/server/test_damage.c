@@ -123,6 +123,7 @@ static void begin(uint64_t seed)
     publish(MESSAGES);
     stop();
     start(); /* the journal has it no more */
+    (void)ask("$JS.API.STREAM.INFO.S", "");
 }
 
 static void end(void)
@@ -238,11 +239,13 @@ START_TEST(what_recovery_has_lost_is_told_when_a_block_is_above_it)
     stop();
     rot(&spot);
     start();
+    (void)ask("$JS.API.STREAM.INFO.S", "");
     bytes = stream_applied(stream())->lost.bytes;
     ck_assert_uint_gt(bytes, 0);
     publish(2 * MESSAGES);
     stop();
     start();
+    (void)ask("$JS.API.STREAM.INFO.S", "");
     ck_assert_uint_eq(stream_applied(stream())->lost.bytes, bytes);
     ck_assert_ptr_nonnull(lost());
     end();

@@ -151,7 +151,7 @@ START_TEST(who_asks_for_what_is_damaged_gets_it_when_another_has_given_it_back)
 END_TEST
 
 /* Whoever asks then is not kept waiting again. */
-START_TEST(what_nobody_has_is_said_to_be_missing_once_all_were_asked)
+START_TEST(what_nobody_has_is_said_to_be_damaged_once_all_were_asked)
 {
     int64_t from_ns;
 
@@ -160,9 +160,9 @@ START_TEST(what_nobody_has_is_said_to_be_missing_once_all_were_asked)
     sim_run(world.sim, 10 * SECOND);
     for (size_t i = 0; i < 3; i++)
         rot(i, EARLY / 2);
-    ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":20}", "10037");
+    ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":20}", "message damaged");
     from_ns = sim_now(world.sim);
-    ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":20}", "10037");
+    ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":20}", "message damaged");
     ck_assert_int_lt(sim_now(world.sim) - from_ns, 100 * MS);
     ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":21}", "\"data\":");
     world_end(&world);
@@ -202,7 +202,7 @@ int main(void)
     const TTest *tests[] = {what_the_leader_has_damaged_itself_comes_from_a_third,
                             what_has_left_the_stream_meanwhile_is_not_missed,
                             who_asks_for_what_is_damaged_gets_it_when_another_has_given_it_back,
-                            what_nobody_has_is_said_to_be_missing_once_all_were_asked,
+                            what_nobody_has_is_said_to_be_damaged_once_all_were_asked,
                             no_more_than_so_many_wait_for_what_is_damaged};
 
     return UNIT_RUN_PLAIN("damage_replicas", tests);

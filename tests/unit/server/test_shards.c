@@ -310,6 +310,28 @@ static void hear(void *owner, const struct message *message)
     memcpy(heard->payloads + strlen(heard->payloads), message->payload.at, message->payload.size);
 }
 
+START_TEST(what_comes_from_a_hub_reaches_the_sinks_of_all_shards)
+{
+    struct leaf_peer hub = {.hub = true};
+    struct message message = {.subject = BYTES("s.a"), .payload = BYTES("1"), .leaf = &hub};
+    struct heard heard = {0};
+    struct shards shards;
+    struct router *home, *other;
+    struct sink *sink;
+
+    shards_init(&shards, 2);
+    home = shards.all[0].shard.clients.router;
+    other = shards.all[1].shard.clients.router;
+    sink = router_sink_add(other, router_account_default(other), BYTES("s.>"), BYTES(""), hear,
+                           &heard);
+    (void)router_publish_leaf(home, router_account_default(home), &message, true, NULL, 0);
+    shards_settle(&shards);
+    ck_assert_str_eq(heard.payloads, "1");
+    router_sink_remove(other, sink);
+    shards_deinit(&shards);
+}
+END_TEST
+
 START_TEST(sinks_hear_clients_of_all_shards_in_their_order)
 {
     struct heard heard = {0};
@@ -621,7 +643,47 @@ START_TEST(who_publishes_to_a_stream_of_another_shard_is_known_to)
     shards_settle(&shards);
     ck_assert_uint_eq(heard.count, CLIENT_STREAMS);
     shards_move(&shards, &client, 1, 0);
+    ck_assert(client_streams(&client));
+    /* It was not for long: who publishes to others for the most part may go elsewhere again. */
+    for (unsigned i = 0; i < CLIENT_STREAMS * CLIENT_STREAMS_SHARE; i++)
+        shards_say(&shards, 0, &client, "PUB t 0\r\n\r\n");
+    ck_assert(!client_streams(&client));
     router_sink_remove(home, sink);
+    shards_deinit(&shards);
+}
+END_TEST
+
+START_TEST(what_goes_to_two_shards_decides_by_what_there_is_more_of)
+{
+    struct heard heard = {0};
+    struct client client;
+    struct shards shards;
+    struct sink *sinks[2];
+
+    shards_init(&shards, 3);
+    shards_join(&shards, 2, &client);
+    for (unsigned i = 0; i < 2; i++) {
+        struct router *router = shards.all[i].shard.clients.router;
+
+        sinks[i] = router_sink_add(router, router_account_default(router),
+                                   i == 0 ? BYTES("api.>") : BYTES("s.>"), BYTES(""), hear, &heard);
+    }
+    for (unsigned i = 0; i < 2 * CLIENT_STREAMS; i++)
+        shards_say(&shards, 2, &client, "PUB s.a 0\r\n\r\n");
+    shards_say(&shards, 2, &client, "PUB api.a 0\r\n\r\n"); /* now and then, as all do */
+    ck_assert(client_streams(&client));
+    ck_assert_uint_eq(client.stream_shard, 1);
+    for (unsigned i = 0; i < 2 * CLIENT_STREAMS; i++)
+        shards_say(&shards, 2, &client, "PUB s.a 0\r\n\r\nPUB api.a 0\r\n\r\n");
+    ck_assert_uint_eq(client.stream_shard, 1);
+    for (unsigned i = 0; i < 3 * CLIENT_STREAMS; i++)
+        shards_say(&shards, 2, &client, "PUB api.a 0\r\n\r\n");
+    ck_assert(client_streams(&client));
+    ck_assert_uint_eq(client.stream_shard, 0);
+    shards_settle(&shards);
+    for (unsigned i = 0; i < 2; i++)
+        router_sink_remove(shards.all[i].shard.clients.router, sinks[i]);
+    shards_move(&shards, &client, 2, 0);
     shards_deinit(&shards);
 }
 END_TEST
@@ -823,6 +885,7 @@ int main(void)
         what_a_shard_does_not_take_holds_back_those_who_send_it,
         memory_of_batches_comes_back_and_what_is_kept_is_bounded,
         sinks_hear_clients_of_all_shards_in_their_order,
+        what_comes_from_a_hub_reaches_the_sinks_of_all_shards,
         interest_of_clients_is_known_on_all_shards,
         what_another_shard_has_of_the_server_s_own_is_no_client_s_interest,
         a_route_is_none_while_another_shard_listens_too,
@@ -832,6 +895,7 @@ int main(void)
         a_client_that_moves_keeps_what_it_has_and_misses_nothing,
         who_moves_with_a_request_under_way_still_hears_that_nobody_took_it,
         who_publishes_to_a_stream_of_another_shard_is_known_to,
+        what_goes_to_two_shards_decides_by_what_there_is_more_of,
         several_shards_deliver_what_one_would,
     };
 

@@ -33,6 +33,24 @@ static void write_one(uint64_t index, uint64_t keep)
     ck_assert_int_eq(block_write(s.io, "data", &block, keep), OK);
 }
 
+START_TEST(what_the_disk_did_not_give_back_becomes_no_block)
+{
+    struct block block = block_of(7, BYTES("zeros stand for what is missing")), read;
+    guard_failed failed = 0;
+
+    shard_begin(&s);
+    block.failed[1] = &failed;
+    ck_assert_int_eq(block_write(s.io, "data", &block, 0), OK);
+    block.index = 8;
+    failed = 1;
+    ck_assert_int_eq(block_write(s.io, "data", &block, 7), ERR_IO);
+    ck_assert_int_eq(block_read(s.io, "data", SHARD_LOG, 8, &read), ERR_NOT_FOUND);
+    ck_assert_int_eq(block_read(s.io, "data", SHARD_LOG, 7, &read), OK);
+    block_free(&read);
+    shard_end(&s);
+}
+END_TEST
+
 START_TEST(what_was_written_is_read_back)
 {
     struct block written, read;
@@ -327,6 +345,7 @@ END_TEST
 int main(void)
 {
     const TTest *tests[] = {
+        what_the_disk_did_not_give_back_becomes_no_block,
         what_was_written_is_read_back,
         two_are_kept,
         no_flipped_bit_passes,

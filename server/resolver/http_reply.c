@@ -1,0 +1,246 @@
+#include "server/resolver/http_reply.h"
+
+#define LINE_MAX_SIZE 1024u /* of a chunk's size */
+
+void http_reply_init(struct http_reply *reply, size_t size_max)
+{
+    *reply = (struct http_reply){.state = HTTP_HEAD, .size_max = size_max};
+    buf_init(&reply->in, SIZE_MAX / 2);
+    buf_init(&reply->body, size_max);
+}
+
+void http_reply_deinit(struct http_reply *reply)
+{
+    buf_deinit(&reply->in);
+    buf_deinit(&reply->body);
+}
+
+static void spoil(struct http_reply *reply, const char *wrong)
+{
+    reply->state = HTTP_BAD;
+    reply->wrong = wrong;
+}
+
+/* ---- lines ------------------------------------------------------------------------------------
+ */
+
+/* The line at the beginning, without its end; *used counts that. False: it is not whole. */
+static bool line_of(struct bytes b, struct bytes *line, size_t *used)
+{
+    size_t end = bytes_find(b, '\n');
+
+    if (end >= b.size)
+        return false;
+    *used = end + 1;
+    *line = bytes_take(b, end > 0 && b.at[end - 1] == '\r' ? end - 1 : end);
+    return true;
+}
+
+static bool read_number(struct bytes text, unsigned base, size_t *number)
+{
+    size_t sum = 0;
+
+    if (text.size == 0 || text.size > 15)
+        return false;
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned c = text.at[i] | 0x20u;
+        unsigned digit = c >= 'a' && c <= 'f' ? c - 'a' + 10 : text.at[i] - (unsigned)'0';
+
+        if (digit >= base)
+            return false;
+        sum = sum * base + digit;
+    }
+    *number = sum;
+    return true;
+}
+
+/* "HTTP/1.1 200 OK" */
+static bool read_status(struct http_reply *reply, struct bytes line)
+{
+    size_t status;
+
+    if (line.size < 12 || !bytes_starts(line, BYTES("HTTP/1.")) || line.at[8] != ' ' ||
+        !read_number(bytes_of(line.at + 9, 3), 10, &status) ||
+        (line.size > 12 && line.at[12] != ' ') || status < 100)
+        return false;
+    reply->status = (unsigned)status;
+    return true;
+}
+
+/* ---- the head ---------------------------------------------------------------------------------
+ */
+
+struct length {
+    bool said, chunked;
+    size_t size;
+};
+
+static bool read_header(struct bytes line, struct length *length)
+{
+    size_t colon = bytes_find(line, ':'), size;
+    struct bytes name = bytes_take(line, colon), value;
+
+    if (colon >= line.size || colon == 0)
+        return false;
+    value = bytes_trim(bytes_skip(line, colon + 1));
+    if (bytes_equal_nocase(name, BYTES("Content-Length"))) {
+        if (!read_number(value, 10, &size) || (length->said && length->size != size))
+            return false;
+        length->said = true;
+        length->size = size;
+    } else if (bytes_equal_nocase(name, BYTES("Transfer-Encoding"))) {
+        if (length->chunked || !bytes_equal_nocase(value, BYTES("chunked")))
+            return false;
+        length->chunked = true;
+    }
+    return true;
+}
+
+static void begin_body(struct http_reply *reply, const struct length *length)
+{
+    if (reply->status < 200) {
+        reply->state = HTTP_HEAD; /* the one that counts follows */
+    } else if (length->chunked) {
+        reply->state = HTTP_CHUNK_SIZE;
+    } else if (length->said && length->size > reply->size_max) {
+        spoil(reply, "the answer is too large");
+    } else if (length->said || reply->status == 204 || reply->status == 304) {
+        reply->left = length->size;
+        reply->state = reply->left > 0 ? HTTP_BODY : HTTP_DONE;
+    } else {
+        reply->state = HTTP_TO_END;
+    }
+}
+
+/* How much was taken; 0: it is not whole. */
+static size_t take_head(struct http_reply *reply, struct bytes in)
+{
+    struct length length = {0};
+    size_t at = 0, used;
+    struct bytes line;
+
+    while (line_of(bytes_skip(in, at), &line, &used)) {
+        bool first = at == 0;
+
+        at += used;
+        if (line.size == 0 && !first) {
+            begin_body(reply, &length);
+            return at;
+        }
+        if (first ? !read_status(reply, line) : !read_header(line, &length)) {
+            spoil(reply, "the answer is not HTTP");
+            return 0;
+        }
+    }
+    if (in.size > HTTP_HEAD_MAX)
+        spoil(reply, "the head of the answer is too large");
+    return 0;
+}
+
+/* ---- the body ---------------------------------------------------------------------------------
+ */
+
+static size_t take_some(struct http_reply *reply, struct bytes in, size_t most)
+{
+    struct bytes piece = bytes_take(in, in.size < most ? in.size : most);
+
+    if (!buf_add(&reply->body, piece))
+        spoil(reply, "the answer is too large");
+    return piece.size;
+}
+
+static size_t take_counted(struct http_reply *reply, struct bytes in, enum http_reply_state then)
+{
+    size_t taken = take_some(reply, in, reply->left);
+
+    reply->left -= taken;
+    if (reply->left == 0 && reply->state != HTTP_BAD)
+        reply->state = then;
+    return taken;
+}
+
+static size_t take_chunk_size(struct http_reply *reply, struct bytes in)
+{
+    struct bytes line;
+    size_t used;
+
+    if (!line_of(in, &line, &used)) {
+        if (in.size > LINE_MAX_SIZE)
+            spoil(reply, "the answer is not HTTP");
+        return 0;
+    }
+    if (!read_number(bytes_trim(bytes_take(line, bytes_find(line, ';'))), 16, &reply->left))
+        spoil(reply, "the answer is not HTTP");
+    else if (reply->left > reply->size_max)
+        spoil(reply, "the answer is too large");
+    else
+        reply->state = reply->left > 0 ? HTTP_CHUNK : HTTP_TRAILER;
+    return used;
+}
+
+static size_t take_line_end(struct http_reply *reply, struct bytes in)
+{
+    struct bytes line;
+    size_t used;
+
+    if (!line_of(in, &line, &used)) {
+        if (in.size > 1)
+            spoil(reply, "the answer is not HTTP");
+        return 0;
+    }
+    if (line.size > 0)
+        spoil(reply, "the answer is not HTTP");
+    else
+        reply->state = HTTP_CHUNK_SIZE;
+    return used;
+}
+
+static size_t take_trailer(struct http_reply *reply, struct bytes in)
+{
+    struct bytes line;
+    size_t used = 0;
+
+    if (reply->trailer + in.size > HTTP_HEAD_MAX) {
+        spoil(reply, "the head of the answer is too large");
+    } else if (line_of(in, &line, &used)) {
+        reply->trailer += used;
+        if (line.size == 0)
+            reply->state = HTTP_DONE;
+    }
+    return used;
+}
+
+static size_t take(struct http_reply *reply, struct bytes in)
+{
+    switch (reply->state) {
+    case HTTP_HEAD: return take_head(reply, in);
+    case HTTP_BODY: return take_counted(reply, in, HTTP_DONE);
+    case HTTP_TO_END: return take_some(reply, in, in.size);
+    case HTTP_CHUNK_SIZE: return take_chunk_size(reply, in);
+    case HTTP_CHUNK: return take_counted(reply, in, HTTP_CHUNK_END);
+    case HTTP_CHUNK_END: return take_line_end(reply, in);
+    case HTTP_TRAILER: return take_trailer(reply, in);
+    default: return 0;
+    }
+}
+
+void http_reply_feed(struct http_reply *reply, struct bytes b)
+{
+    size_t taken;
+
+    if (reply->state >= HTTP_DONE)
+        return;
+    (void)buf_add(&reply->in, b);
+    do {
+        taken = take(reply, buf_bytes(&reply->in));
+        buf_consume(&reply->in, taken);
+    } while (taken > 0 && reply->in.size > 0 && reply->state < HTTP_DONE);
+}
+
+void http_reply_end(struct http_reply *reply)
+{
+    if (reply->state == HTTP_TO_END)
+        reply->state = HTTP_DONE;
+    else if (reply->state < HTTP_DONE)
+        spoil(reply, "the connection ended amid the answer");
+}
