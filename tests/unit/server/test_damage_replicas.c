@@ -15,6 +15,7 @@
 static struct world world;
 static struct talker *t;
 static size_t leader, away;
+static const char *scheduled; /* what is published before all others */
 
 static struct stream *stream_at(size_t i)
 {
@@ -55,8 +56,14 @@ static void begin(uint64_t seed)
     sim_run(world.sim, 10 * SECOND);
     t = talk(&world, 0, 0);
     say(t, "SUB _R.> 1\r\n");
-    ask("$JS.API.STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3}",
+    ask("$JS.API.STREAM.CREATE.S",
+        scheduled == NULL
+            ? "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3,\"allow_direct\":true}"
+            : "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3,"
+              "\"allow_msg_schedules\":true}",
         "\"did_create\":true");
+    if (scheduled != NULL)
+        say(t, scheduled);
     publish(EARLY);
     for (leader = 0; !stream_leads(stream_at(leader));)
         leader++;
@@ -169,6 +176,67 @@ START_TEST(what_nobody_has_is_said_to_be_damaged_once_all_were_asked)
 }
 END_TEST
 
+/* Who builds something from it would think that it is whole. */
+START_TEST(a_batch_ends_with_an_error_at_what_is_damaged)
+{
+    begin(6);
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    for (size_t i = 0; i < 3; i++)
+        rot(i, EARLY / 2);
+    buf_clear(&t->in);
+    ask("$JS.API.DIRECT.GET.S", "{\"seq\":15,\"batch\":10}", "Nats-Sequence: 19\r\n");
+    await(&world, t, "NATS/1.0 500 Message Damaged\r\nNats-Sequence: 20\r\n\r\n");
+    sim_run(world.sim, 5 * SECOND);
+    ck_assert(!heard(t, "Nats-Sequence: 21\r\n"));
+    ck_assert(!heard(t, "204 EOB"));
+    ask("$JS.API.DIRECT.GET.S", "{\"seq\":21,\"batch\":10}", "204 EOB");
+    world_end(&world);
+}
+END_TEST
+
+/* ---- schedules ------------------------------------------------------------------------------- */
+
+static void rot_all(uint64_t sequence)
+{
+    for (size_t i = 0; i < 3; i++)
+        rot(i, sequence);
+}
+
+/* When it is due nobody has that message; later it can be read again. */
+static void meets_damage(uint64_t seed, uint64_t sequence)
+{
+    scheduled = "PUB s.source 7\r\nwritten\r\n"
+                "HPUB s.plan 101 104\r\nNATS/1.0\r\nNats-Schedule: @every 90s\r\n"
+                "Nats-Schedule-Target: s.made\r\nNats-Schedule-Source: s.source\r\n\r\nown\r\n";
+    begin(seed);
+    scheduled = NULL;
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    rot_all(sequence);
+    sim_run(world.sim, 120 * SECOND);
+    ck_assert(world_logged(&world.servers[leader], "is damaged on disk"));
+    ask("$JS.API.STREAM.MSG.GET.S", "{\"last_by_subj\":\"s.made\"}", "10037");
+    rot_all(sequence); /* that undoes it */
+    sim_run(world.sim, 200 * SECOND);
+    t = talk(&world, 2, leader);
+    say(t, "SUB _R.> 1\r\n");
+    ask("$JS.API.STREAM.MSG.GET.S", "{\"last_by_subj\":\"s.made\"}", "\"data\":\"d3JpdHRlbg==\"");
+    world_end(&world);
+}
+
+START_TEST(a_schedule_that_is_damaged_for_a_while_is_not_forgotten)
+{
+    meets_damage(7, 2);
+}
+END_TEST
+
+START_TEST(a_schedule_whose_source_is_damaged_does_not_send_what_is_its_own)
+{
+    meets_damage(8, 1);
+}
+END_TEST
+
 /* Memory is what they wait in. */
 START_TEST(no_more_than_so_many_wait_for_what_is_damaged)
 {
@@ -203,7 +271,10 @@ int main(void)
                             what_has_left_the_stream_meanwhile_is_not_missed,
                             who_asks_for_what_is_damaged_gets_it_when_another_has_given_it_back,
                             what_nobody_has_is_said_to_be_damaged_once_all_were_asked,
-                            no_more_than_so_many_wait_for_what_is_damaged};
+                            no_more_than_so_many_wait_for_what_is_damaged,
+                            a_batch_ends_with_an_error_at_what_is_damaged,
+                            a_schedule_that_is_damaged_for_a_while_is_not_forgotten,
+                            a_schedule_whose_source_is_damaged_does_not_send_what_is_its_own};
 
     return UNIT_RUN_PLAIN("damage_replicas", tests);
 }
