@@ -16,10 +16,11 @@ static struct world world;
 static struct talker *t;
 static size_t leader, away;
 static const char *scheduled; /* what is published before all others */
+static const char *name = "S";
 
 static struct stream *stream_at(size_t i)
 {
-    return catalogue_named(&world.servers[i].server->jetstream->catalogue, BYTES("$G"), BYTES("S"))
+    return catalogue_named(&world.servers[i].server->jetstream->catalogue, BYTES("$G"), bytes_of_text(name))
         ->stream;
 }
 
@@ -86,14 +87,15 @@ static void rot(size_t node, uint64_t sequence)
     struct index_entry entry;
     struct io_file *file;
     struct path path;
-    uint64_t at;
+    uint64_t at, file_id;
+    uint32_t ordinal;
     uint8_t byte;
 
     ck_assert(index_get(stream_applied(stream)->index, sequence, &entry));
-    ck_assert_uint_lt(entry.place >> 32, LOG_KEEP_FIRST);
-    path = path_segment(
-        "millrace", stream_id(stream),
-        log_file_id(replica_log(stream_replica(stream)), (uint32_t)(entry.place >> 32)));
+    ordinal = (uint32_t)(entry.place >> 32);
+    file_id = log_file_id(replica_log(stream_replica(stream)), ordinal);
+    path = ordinal >= LOG_KEEP_FIRST ? path_keep("millrace", stream_id(stream), file_id)
+                                     : path_segment("millrace", stream_id(stream), file_id);
     at = (entry.place & UINT32_MAX) + entry.record_size / 2;
     ck_assert_int_eq(io_open(io, path.text, IO_READ | IO_WRITE, &file), OK);
     ck_assert_int_eq(io_read_all(io, file, at, &byte, 1), OK);
@@ -237,6 +239,68 @@ START_TEST(a_schedule_whose_source_is_damaged_does_not_send_what_is_its_own)
 }
 END_TEST
 
+/* ---- counters -------------------------------------------------------------------------------- */
+
+static size_t find_leader(void)
+{
+    size_t i = 0;
+
+    while (!stream_leads(stream_at(i)))
+        i++;
+    return i;
+}
+
+static void talk_again(unsigned talker)
+{
+    t = talk(&world, talker, leader);
+    say(t, "SUB _R.> 1\r\n");
+}
+
+static void count(const char *subject, const char *answer)
+{
+    sayf(t, "HPUB %s _R.0 26 26\r\nNATS/1.0\r\nNats-Incr: 1\r\n\r\n\r\n", subject);
+    await(&world, t, answer);
+}
+
+/* Who leads now has not counted itself, and reads. */
+static void begin_counters(uint64_t seed)
+{
+    begin(seed);
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    name = "C";
+    ask("$JS.API.STREAM.CREATE.C",
+        "{\"name\":\"C\",\"subjects\":[\"c.*\"],\"num_replicas\":3,\"allow_msg_counter\":true}",
+        "\"did_create\":true");
+    count("c.first", "\"val\":\"1\"");
+    for (int i = 0; i < 300; i++)
+        count("c.more", "\"val\":");
+    leader = find_leader();
+    world_kill(&world, leader, SIM_CRASH_KILL);
+    world_start(&world, leader);
+    sim_run(world.sim, 20 * SECOND);
+    leader = find_leader();
+    talk_again(2);
+}
+
+START_TEST(a_counter_that_was_damaged_goes_on_when_it_is_given_back)
+{
+    begin_counters(9);
+    rot_all(1);
+    count("c.first", "message counter is broken");
+    for (size_t i = 0; i < 3; i++) {
+        if (i != leader)
+            rot(i, 1); /* that undoes it */
+    }
+    sim_run(world.sim, 500 * SECOND);
+    ck_assert(world_logged(&world.servers[leader], "whole again"));
+    talk_again(3);
+    count("c.first", "\"val\":\"2\"");
+    name = "S";
+    world_end(&world);
+}
+END_TEST
+
 /* Memory is what they wait in. */
 START_TEST(no_more_than_so_many_wait_for_what_is_damaged)
 {
@@ -274,7 +338,8 @@ int main(void)
                             no_more_than_so_many_wait_for_what_is_damaged,
                             a_batch_ends_with_an_error_at_what_is_damaged,
                             a_schedule_that_is_damaged_for_a_while_is_not_forgotten,
-                            a_schedule_whose_source_is_damaged_does_not_send_what_is_its_own};
+                            a_schedule_whose_source_is_damaged_does_not_send_what_is_its_own,
+                            a_counter_that_was_damaged_goes_on_when_it_is_given_back};
 
     return UNIT_RUN_PLAIN("damage_replicas", tests);
 }
