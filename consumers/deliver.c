@@ -111,9 +111,9 @@ void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t
         undelivered(c, planned, place);
         return;
     }
-    size = send_planned(c, planned, deliveries,
-                        place != 0 ? pending_entry(&c->busy->pending, place)->time_ns
-                                   : c->log_now_ns);
+    size =
+        send_planned(c, planned, deliveries,
+                     place != 0 ? pending_entry(&c->busy->pending, place)->time_ns : c->log_now_ns);
     c->delivered_active_ns = c->log_now_ns;
 
     if (place != 0)

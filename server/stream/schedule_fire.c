@@ -31,9 +31,9 @@ struct firing {
     struct stream *stream;
     struct buf *out;
     int64_t now_ns;
-    uint64_t sequence; /* of the newest message */
-    uint32_t count;    /* of messages */
-    uint64_t produced; /* up to that schedule they are in the log already (a seeded bug) */
+    uint64_t sequence;   /* of the newest message */
+    uint32_t count;      /* of messages */
+    uint64_t produced;   /* up to that schedule they are in the log already (a seeded bug) */
     uint64_t unreadable; /* of a message that was fetched in vain; 0: none */
     struct buf entries;
     struct buf schedule, headers; /* the schedule's own headers; those of what it produces */

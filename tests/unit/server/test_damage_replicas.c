@@ -20,7 +20,8 @@ static const char *name = "S";
 
 static struct stream *stream_at(size_t i)
 {
-    return catalogue_named(&world.servers[i].server->jetstream->catalogue, BYTES("$G"), bytes_of_text(name))
+    return catalogue_named(&world.servers[i].server->jetstream->catalogue, BYTES("$G"),
+                           bytes_of_text(name))
         ->stream;
 }
 
