@@ -3,6 +3,7 @@
 
 #include "base/scratch.h"
 #include "base/text.h"
+#include "storage/index_cache.h"
 #include "tests/unit/server/stream_rig.h"
 #include "tests/unit/unit.h"
 
@@ -238,6 +239,7 @@ END_TEST
 /* Of which it cannot be read what is to be kept, as the disk fails. */
 static void purge_unread(uint64_t keep)
 {
+    struct index_cache cache = {.limit = UINT64_C(1) << 30}; /* only what is on the disk fails */
     struct scratch *scratch;
     int directory = open("/tmp", O_RDONLY | O_DIRECTORY);
 
@@ -246,7 +248,7 @@ static void purge_unread(uint64_t keep)
     close(directory);
     ck_assert_ptr_nonnull(scratch);
     stream_state_init(&state, 1);
-    stream_state_use(&state, scratch, NULL, INDEX_BITS);
+    stream_state_use(&state, scratch, &cache, INDEX_BITS);
     configure("");
     for (unsigned i = 0; i < 6000; i++)
         store("s.a");
