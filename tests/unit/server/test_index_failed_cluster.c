@@ -42,7 +42,7 @@ static void begin(uint64_t seed)
     world_mesh(&world);
     sim_run(world.sim, 10 * SECOND);
     t = talk(&world, 0, 0);
-    say(t, "SUB _R.> 1\r\n");
+    say(t, "SUB _R.> 1\r\nSUB _I.> 2\r\n");
     sayf(t, "PUB $JS.API.STREAM.CREATE.S _R.0 52\r\n%s\r\n",
          "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3    }");
     await(&world, t, "\"did_create\":true");
@@ -80,12 +80,15 @@ static unsigned logged(const char *text)
 /* Its client asks until it is acknowledged: once is enough. */
 static void publish(struct prng *prng, unsigned number)
 {
-    for (unsigned i = 0; !heard(t, "\"seq\":"); i++) {
+    for (unsigned i = 0; !heard(t, "\"stream\":\"S\",\"seq\":"); i++) {
         ck_assert_uint_lt(i, 600);
         if (i % 10 == 0)
             sayf(t, "HPUB s.%u _R.%u 33 73\r\nNATS/1.0\r\nNats-Msg-Id: %6u\r\n\r\n%040u\r\n",
                  number % 7, number, number, number);
+        say(t, "PUB $JS.API.STREAM.INFO.S _I.0 0\r\n\r\n");
         sim_run(world.sim, 50 * MS);
+        ck_assert(!heard(t, "\"err_code\":10059"));
+        ck_assert(number == 1 || !heard(t, "\"messages\":0,"));
         if (heard(t, "\"error\"") || heard(t, "NATS/1.0 503"))
             buf_clear(&t->in);
     }
