@@ -251,10 +251,12 @@ static int list(struct depot *depot, const struct words *words)
 
 static int verify(struct depot *depot, const struct words *words)
 {
+    size_t count = words->number != 0 ? 1 : depot->count;
+
     if (!backup_verify(depot, words->number, say_problem))
         return CODE_DAMAGED;
-    printf("%s: %zu backups, all files as they were written\n", depot->dir,
-           words->number != 0 ? 1 : depot->count);
+    printf("%s: %zu backup%s, all files as they were written\n", depot->dir, count,
+           count == 1 ? "" : "s");
     return CODE_GOOD;
 }
 
