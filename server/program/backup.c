@@ -286,7 +286,7 @@ int program_backup(int argc, char **argv)
         words.time_ns != 0) {
         fprintf(stderr,
                 "usage: %s backup [--json] DIR BACKUPS\n"
-                "       %s backup list [--json] BACKUPS\n"
+                "       %s backup list [--json] [--backup N] BACKUPS\n"
                 "       %s backup verify [--backup N] BACKUPS\n",
                 argv[0], argv[0], argv[0]);
         return CODE_REFUSED;
