@@ -42,11 +42,13 @@
 #define CLIENT_LEAVE_PART 1024u /* subscriptions that leave at once: about half a millisecond */
 #define CLIENT_CHECK_PART 1024u /* that are looked at anew at once */
 
-/* Who publishes so often to what a server has itself (streams, acks, the API) is one of those who
- * are best on the shard of that; what goes to another shard counts against it. Up to the second
- * number: who uses streams of two shards alike goes to and fro once in thousands of messages. */
-#define CLIENT_STREAMS      16u
-#define CLIENT_STREAMS_MOST 64u
+/* Who has published so often to what a server has itself (streams, acks, the API), and not much
+ * more often to others, is one of those who are best on the shard of that; what goes to another
+ * shard counts against it. Up to the third number: who uses streams of two shards alike goes to
+ * and fro once in thousands of messages. */
+#define CLIENT_STREAMS       16u
+#define CLIENT_STREAMS_SHARE 16u /* one of so many that it publishes */
+#define CLIENT_STREAMS_MOST  64u
 
 enum client_state { CLIENT_OPEN, CLIENT_ENDING, CLIENT_DOOMED };
 
@@ -144,7 +146,8 @@ struct client {
     struct traffic received;              /* from it */
     struct traffic sent;
     uint64_t stalls;
-    int64_t expires_ns; /* then it is nobody any more; 0: never */
+    uint64_t stream_uses; /* that it has published to sinks so often */
+    int64_t expires_ns;   /* then it is nobody any more; 0: never */
     int64_t payload_max;
     int64_t subs_max; /* 0: no limit */
     uint16_t port;
@@ -152,8 +155,8 @@ struct client {
     bool
         deaf; /* no message is for it: it is not open, or what it subscribed to is on its way out */
     uint8_t pings_out;
-    uint8_t stream_uses;  /* that it has published to sinks so often, at most CLIENT_STREAMS_MOST */
-    uint8_t stream_shard; /* which had most of them lately */
+    uint8_t stream_votes; /* for that shard, at most CLIENT_STREAMS_MOST */
+    uint8_t stream_shard; /* which had most of what it published to sinks lately */
     bool verbose;
     bool pedantic;
     bool echo;
@@ -350,19 +353,21 @@ static inline bool client_sub_stands(struct client_sub *sub)
 
 static inline bool client_streams(const struct client *client)
 {
-    return client->stream_uses >= CLIENT_STREAMS;
+    return client->stream_votes >= CLIENT_STREAMS &&
+           client->stream_uses >= client->received.messages / CLIENT_STREAMS_SHARE;
 }
 
 /* It has published to a sink of that shard. */
 static inline void client_uses_stream(struct client *client, unsigned shard)
 {
+    client->stream_uses++;
     if (client->stream_shard == shard) {
-        client->stream_uses += client->stream_uses < CLIENT_STREAMS_MOST;
-    } else if (client->stream_uses == 0) {
+        client->stream_votes += client->stream_votes < CLIENT_STREAMS_MOST;
+    } else if (client->stream_votes == 0) {
         client->stream_shard = (uint8_t)shard;
-        client->stream_uses = 1;
+        client->stream_votes = 1;
     } else {
-        client->stream_uses--;
+        client->stream_votes--;
     }
 }
 

@@ -1,6 +1,9 @@
 #include "server/connection_move.h"
 
 #include "server/connection_priv.h"
+#include "server/shard_load.h"
+
+#define FOLLOW_REST_NS INT64_C(10000000000)
 
 /* ---- letting go -------------------------------------------------------------------------------
  */
@@ -105,7 +108,7 @@ bool connections_have_to_give(const struct connections *connections)
 
 void connections_give(struct connections *connections, unsigned to, unsigned share, unsigned most)
 {
-    uint64_t left = look(connections) / 1000 * share;
+    uint64_t left = shard_gift_work(look(connections), share);
 
     for (struct connection *c = connections->all; c != NULL && most > 0; c = c->next) {
         if (c->done == 0 || c->done > left || client_streams(&c->client) || !connection_part(c, to))
@@ -124,13 +127,17 @@ void connections_give_any(struct connections *connections, unsigned to, uint64_t
     }
 }
 
+/* One that uses streams of several shards is not to go from one to the other all the time. */
 void connection_follow(struct connection *c)
 {
     const struct connection_mover *mover = c->owner->mover;
     unsigned to = c->client.stream_shard;
 
-    if (to != c->owner->shard && may_move(c) && mover->follow(mover->owner, to))
-        (void)connection_part(c, to);
+    if (to == c->owner->shard || io_now(c->owner->io) < c->follow_ns || !may_move(c) ||
+        !mover->follow(mover->owner, to))
+        return;
+    c->follow_ns = io_now(c->owner->io) + FOLLOW_REST_NS;
+    (void)connection_part(c, to);
 }
 
 /* ---- going ------------------------------------------------------------------------------------

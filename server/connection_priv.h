@@ -50,6 +50,7 @@ struct connection {
     uint8_t move_to;
     int64_t released; /* once parted: the socket on its way */
     struct connection *parted_next;
+    int64_t follow_ns;    /* when it may follow a stream again */
     uint64_t done;        /* messages in the time between the last two looks */
     uint64_t done_before; /* all, at the last one */
 

@@ -69,6 +69,11 @@ struct shard_gift {
     unsigned to;    /* `count` is one that is to be begun */
     unsigned share; /* thousandths of what `from` does; 0: not yet, but it may be soon */
 };
+/* How much of what `from` did that is. */
+static inline uint64_t shard_gift_work(uint64_t done, unsigned share)
+{
+    return done * share / 1000;
+}
 /* At each look. False: they are even enough. */
 bool shard_balance_look(struct shard_balance *balance, const struct shard_loads *loads,
                         struct shard_gift *gift);

@@ -10,9 +10,13 @@
 #include "server/resolver/resolver_subject.h"
 #include "server/tls/ed25519.h"
 
-/* A password that a worker proves. It outlives its leaf if that goes first. */
+/* A password that a worker proves. It outlives its leaf if that goes first. Or the account that
+ * somebody shows claims of is looked up: with that one it is asked again when accounts have
+ * changed, until its time is over. */
 struct leaf_proof {
     struct io_work work;
+    struct timer again; /* accounts have changed */
+    bool looks_up;
     struct leaf *leaf; /* NULL: it is gone */
     struct bytes hash, said, connect;
     struct bytes user;    /* of the server's users; empty: one of leafnodes */
@@ -148,9 +152,16 @@ static void prove(struct leaf *leaf, struct bytes args, const struct auth_proof 
 
 void leaf_proof_forget(struct leaf *leaf)
 {
-    if (leaf->proof != NULL)
-        leaf->proof->leaf = NULL;
+    struct leaf_proof *proof = leaf->proof;
+
     leaf->proof = NULL;
+    if (proof == NULL)
+        return;
+    proof->leaf = NULL;
+    if (!proof->looks_up)
+        return; /* it is the worker's */
+    timers_cancel(io_timers(leaf->leaves->setup.io), &proof->again);
+    proof_free(proof);
 }
 
 /* ---- claims that are replaced -----------------------------------------------------------------
@@ -229,8 +240,7 @@ static bool has_signed(const struct leaf *leaf, const struct leaf_connect *said)
 /* ---- as the server's users are ----------------------------------------------------------------
  */
 
-/* Who dials again finds it known. */
-static void look_up(const struct leaf *leaf, const struct auth_proof *asked)
+static void send_wish(const struct leaf *leaf, const struct auth_proof *asked)
 {
     const struct leaves_setup *setup = &leaf->leaves->setup;
     struct bytes system = setup->options->auth.system_account;
@@ -244,6 +254,54 @@ static void look_up(const struct leaf *leaf, const struct auth_proof *asked)
     message.subject = bytes_of_text(subject);
     if (account != NULL)
         (void)router_publish(setup->router, account, &message);
+}
+
+static void again_fired(struct timer *timer)
+{
+    struct leaf_proof *proof = owner_of(timer, struct leaf_proof, again);
+    struct leaf *leaf = proof->leaf;
+    struct leaf_connect said;
+    bool read;
+
+    leaf->proof = NULL;
+    leaf->state = LEAF_UNPROVEN;
+    arena_reset(&leaf->leaves->arena);
+    read = leaf_connect_read(&leaf->leaves->arena, proof->connect, &said);
+    assert(read); /* it was read before */
+    leaf_authenticate(leaf, &said, proof->connect);
+    leaf_mark(leaf); /* what came meanwhile */
+    proof_free(proof);
+}
+
+static void look_up(struct leaf *leaf, const struct auth_proof *asked, struct bytes args)
+{
+    struct leaf_proof *proof = HEAP_NEW(struct leaf_proof);
+
+    proof->looks_up = true;
+    proof->again.fire = again_fired;
+    proof->leaf = leaf;
+    proof->connect = heap_copy(args);
+    leaf->proof = proof;
+    leaf->state = LEAF_PROVING;
+    leaf_mark(leaf); /* it is not heard meanwhile */
+    send_wish(leaf, asked);
+}
+
+void leaf_ask_again(struct leaf *leaf)
+{
+    struct io *io = leaf->leaves->setup.io;
+
+    if (leaf->state == LEAF_PROVING && leaf->proof->looks_up && !timer_armed(&leaf->proof->again))
+        timers_arm(io_timers(io), &leaf->proof->again, io_now(io));
+}
+
+void leaf_proof_overdue(struct leaf *leaf)
+{
+    if (leaf->proof == NULL || !leaf->proof->looks_up)
+        return;
+    leaf_proof_forget(leaf);
+    leaf->state = LEAF_UNPROVEN;
+    violation(leaf, bytes_of(NULL, 0));
 }
 
 static void ask(struct leaf *leaf, const struct leaf_connect *said, struct bytes args)
@@ -274,10 +332,7 @@ static void ask(struct leaf *leaf, const struct leaf_connect *said, struct bytes
         auth_user_end(user);
         violation(leaf, said->user);
         break;
-    case AUTH_UNKNOWN:
-        look_up(leaf, &proof);
-        violation(leaf, said->user);
-        break;
+    case AUTH_UNKNOWN: look_up(leaf, &proof, args); break;
     case AUTH_PROVE:
         if (user == NULL) /* the single one, or the token */
             prove(leaf, args, &proof, bytes_of(NULL, 0), bytes_of(NULL, 0));

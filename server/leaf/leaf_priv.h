@@ -29,7 +29,7 @@ enum leaf_state {
     LEAF_CONNECTING, /* dialled: its first INFO is awaited, and a handshake before or behind it */
     LEAF_ANSWERING,  /* dialled: what it says to our CONNECT is awaited */
     LEAF_UNPROVEN,   /* accepted: its CONNECT is awaited */
-    LEAF_PROVING,    /* its password is with a worker */
+    LEAF_PROVING,    /* its password is with a worker, or its account is looked up */
     LEAF_UP,
     LEAF_ENDING, /* what is queued is to be sent, then it is closed; nothing is taken any more */
     LEAF_CLOSED, /* the io was told */
@@ -181,6 +181,10 @@ void leaf_slow(struct leaf *leaf);
 /* Admits, refuses, or has a worker prove the password first. */
 void leaf_authenticate(struct leaf *leaf, const struct leaf_connect *said, struct bytes args);
 void leaf_proof_forget(struct leaf *leaf);
+/* Accounts have changed: one whose account is looked up is perhaps somebody now. */
+void leaf_ask_again(struct leaf *leaf);
+/* The time to say who it is is over while its account is looked up. */
+void leaf_proof_overdue(struct leaf *leaf);
 /* Its account may be another now: is it still who it was, and may what it may? Else it ends. */
 void leaf_look_again(struct leaf *leaf);
 

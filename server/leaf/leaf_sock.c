@@ -55,7 +55,7 @@ static void deadline_fired(struct timer *timer)
     case LEAF_ANSWERING:
         leaf_refuse(leaf, "Stale Leaf Node Connection - Closing", "Stale Connection");
         break;
-    case LEAF_PROVING: break;
+    case LEAF_PROVING: leaf_proof_overdue(leaf); break;
     case LEAF_UP: leaf_mark(leaf); break; /* a send may have taken too long */
     default: leaf_close(leaf, LEAF_AT_ONCE, leaf->reason); break;
     }

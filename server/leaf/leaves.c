@@ -260,8 +260,10 @@ void leaves_accounts_changed(struct leaves *leaves)
         return;
     for (struct leaf_account *account = leaves->accounts; account != NULL; account = account->next)
         leaf_account_offers(leaves, account);
-    for (struct leaf *leaf = leaves->all; leaf != NULL; leaf = leaf->next)
+    for (struct leaf *leaf = leaves->all; leaf != NULL; leaf = leaf->next) {
         leaf_look_again(leaf);
+        leaf_ask_again(leaf);
+    }
 }
 
 void leaves_add_shard(struct leaves *leaves, struct core_news *news)

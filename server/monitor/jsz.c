@@ -369,7 +369,7 @@ static void write_document(struct json_writer *w, const struct server *server,
     monitor_jetstream_stats(w, server);
     monitor_head(w, server);
     monitor_jetstream_config(w, server, true);
-    monitor_empty(w, BYTES("limits"));
+    monitor_jetstream_limits(w, server);
     monitor_unsigned(w, BYTES("streams"), stats.streams);
     monitor_unsigned(w, BYTES("consumers"), stats.consumers);
     if (question->raft)

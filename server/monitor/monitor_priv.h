@@ -57,6 +57,8 @@ monitor_document_fn monitor_raftz;
 void monitor_varz_access(struct json_writer *w, const struct server *server);
 void monitor_varz_limits(struct json_writer *w, const struct server *server);
 void monitor_jetstream_config(struct json_writer *w, const struct server *server, bool with_place);
+/* Those of the configuration that are said, as `limits`. */
+void monitor_jetstream_limits(struct json_writer *w, const struct server *server);
 void monitor_varz_tls(struct json_writer *w, const struct server *server);
 void monitor_varz_config(struct json_writer *w, const struct server *server);
 void monitor_varz_websocket(struct json_writer *w, const struct server *server);

@@ -35,7 +35,7 @@ void monitor_varz_jetstream(struct json_writer *w, const struct server *server, 
         monitor_jetstream_stats(w, server);
         json_object_end(w);
         monitor_jetstream_meta(w, BYTES("meta"), server);
-        monitor_empty(w, BYTES("limits"));
+        monitor_jetstream_limits(w, server);
     }
     json_object_end(w);
 }

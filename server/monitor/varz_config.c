@@ -53,6 +53,29 @@ void monitor_jetstream_config(struct json_writer *w, const struct server *server
     json_object_end(w);
 }
 
+void monitor_jetstream_limits(struct json_writer *w, const struct server *server)
+{
+    const struct jetstream_options *options = &server->options.jetstream_options;
+    const struct {
+        const char *name;
+        int64_t value;
+    } limits[] = {
+        {"max_ack_pending", options->ack_pending_max},
+        {"max_duplicate_window", options->duplicate_window_max},
+        {"max_batch_inflight_per_stream", options->batches_max},
+        {"max_batch_inflight_total", options->batches_total_max},
+        {"max_batch_size", options->batch_messages_max},
+        {"max_batch_timeout", options->batch_timeout},
+    };
+
+    json_key(w, BYTES("limits"));
+    json_object_begin(w);
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+        if (limits[i].value != 0)
+            monitor_number(w, bytes_of_text(limits[i].name), limits[i].value);
+    json_object_end(w);
+}
+
 static void names(struct json_writer *w, const struct options *options)
 {
     if (options->server_tags.count > 0) {

@@ -26,7 +26,13 @@ import wire  # noqa: E402
 CONFIG = """
 server_name: S
 http: "127.0.0.1:%d"
-jetstream { store_dir: "%s", max_mem: 1G, max_file: 1G }
+jetstream {
+  store_dir: "%s", max_mem: 1G, max_file: 1G
+  limits {
+    max_ack_pending: 500, duplicate_window: "10m"
+    batch { max_inflight_per_stream: 3, max_inflight_total: 4, max_msgs: 5, timeout: "2s" }
+  }
+}
 accounts {
   A { users: [{user: a, password: a}], jetstream: enabled }
   B { users: [{user: b, password: b}] }

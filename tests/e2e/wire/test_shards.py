@@ -292,6 +292,34 @@ class Shards(ShardsCase):
         for _ in range(512):
             self.assertEqual(deaf.message()[0], b"flood")
 
+    def test_who_has_nothing_to_do_is_not_woken_by_those_who_use_streams(self):
+        server = self.start("-D")
+        clients = [Requester(server.port, inbox=b"answers%d" % number) for number in range(CLIENTS)]
+        for client in clients:
+            self.addCleanup(client.socket.close)
+        clients[0].api("STREAM.CREATE.S", b'{"name":"S","subjects":["s.>"],"storage":"memory"}')
+        end = time.monotonic() + 20 * READ_S
+        while server.log().count("Goes from shard") < CLIENTS * 2 // 3:  # to home
+            self.assertLess(time.monotonic(), end)
+            for client in clients:
+                client.publish(b"s.1", b"x")
+        before = self.wakes(server)
+        for number in range(500 * CLIENTS):
+            clients[number % CLIENTS].publish(b"s.1", b"x")
+        self.assertEqual(len(before), 2)
+        for thread, wakes in self.wakes(server).items():
+            self.assertLess(wakes - before[thread], 250 * CLIENTS)  # it looks up once or twice a second
+
+    @staticmethod
+    def wakes(server):
+        """How often each thread of a further shard has gone to sleep."""
+        found, path = {}, f"/proc/{server.process.pid}/task"
+        for thread in os.listdir(path):
+            with open(f"{path}/{thread}/comm", encoding="utf-8") as comm, open(f"{path}/{thread}/status", encoding="utf-8") as status:
+                if comm.read().startswith("shard "):
+                    found[thread] = int(status.read().split("\nvoluntary_ctxt_switches:")[1].split()[0])
+        return found
+
     def test_home_evens_out_when_it_has_nothing_else_to_do(self):
         server = self.without_options("-D", MILLRACE_SHARDS_TEST="auto")
         end = time.monotonic() + 20 * READ_S

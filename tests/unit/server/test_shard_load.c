@@ -95,7 +95,8 @@ START_TEST(some_go_from_a_shard_that_stays_too_busy_to_one_that_is_idle)
     ck_assert(shard_balance_look(&balance, &loads, &gift));
     ck_assert_uint_eq(gift.from, 0);
     ck_assert_uint_eq(gift.to, 1);
-    ck_assert_uint_eq(gift.share, 444); /* half of what it has more */
+    ck_assert_uint_eq(gift.share, 444);                       /* half of what it has more */
+    ck_assert_uint_eq(shard_gift_work(500, gift.share), 222); /* of few that are large, too */
     for (unsigned i = 0; i < SHARD_REST; i++)
         ck_assert(!shard_balance_look(&balance, &loads, &gift));
     ck_assert(shard_balance_look(&balance, &loads, &gift));
