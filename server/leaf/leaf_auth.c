@@ -73,7 +73,8 @@ static void admit_user(struct leaf *leaf, const struct leaf_connect *said,
 
 static void proof_free(struct leaf_proof *proof)
 {
-    explicit_bzero((void *)proof->said.at, proof->said.size);
+    if (proof->said.size > 0)
+        explicit_bzero((void *)proof->said.at, proof->said.size);
     explicit_bzero((void *)proof->connect.at, proof->connect.size);
     heap_give((void *)proof->hash.at);
     heap_give((void *)proof->said.at);
