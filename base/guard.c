@@ -50,7 +50,7 @@ static void on_bus(int number, siginfo_t *info, void *context)
     void *page = (void *)(address / page_size * page_size);
 
     (void)context;
-    if (slot != NULL) {
+    if (info->si_code > 0 && slot != NULL) {
         *atomic_load(&slot->failed) = 1;
         jump();
         if (mmap(page, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
@@ -58,6 +58,8 @@ static void on_bus(int number, siginfo_t *info, void *context)
             return;
     }
     (void)signal(number, SIG_DFL);
+    if (info->si_code <= 0) /* somebody sent it: nothing is read again */
+        (void)raise(number);
 }
 
 /* Within a frame the handler does not return, so the signal may not be held back meanwhile. */

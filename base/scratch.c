@@ -173,14 +173,15 @@ void scratch_twin_fails(struct scratch *scratch, unsigned one_in)
     scratch->fails = one_in;
 }
 
-/* A file without content stands in the place of what is behind it. */
-static void hide_behind(struct scratch *scratch, const uint8_t *base, uint64_t from)
+/* A file without content stands in the place of what is behind it, or one of zeros. */
+static void hide_behind(struct scratch *scratch, const uint8_t *base, uint64_t from, bool zeros)
 {
     int fd = memfd_create("broken", MFD_CLOEXEC);
     size_t size = scratch->chunks_max * CHUNK - from;
 
-    if (base != NULL && (fd < 0 || mmap((void *)(base + from), size, PROT_READ | PROT_WRITE,
-                                        MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED))
+    if (base != NULL && (fd < 0 || (zeros && ftruncate(fd, (off_t)size) != 0) ||
+                         mmap((void *)(base + from), size, PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED))
         abort();
     close(fd);
 }
@@ -189,8 +190,14 @@ void scratch_break(struct scratch *scratch, uint64_t from)
 {
     assert(scratch->fd >= 0);
     assert(from % PAGE == 0);
-    hide_behind(scratch, scratch->base, from);
-    hide_behind(scratch, scratch->lent, from);
+    hide_behind(scratch, scratch->base, from, false);
+    hide_behind(scratch, scratch->lent, from, false);
+}
+
+void scratch_blank(struct scratch *scratch)
+{
+    assert(scratch->fd >= 0);
+    hide_behind(scratch, scratch->base, 0, true);
 }
 
 void scratch_twin_forgets(struct scratch *scratch, unsigned away, unsigned broken)

@@ -71,6 +71,8 @@ void scratch_twin_forgets(struct scratch *scratch, unsigned away, unsigned broke
 void scratch_twin_fails(struct scratch *scratch, unsigned one_in);
 /* For tests: what is behind so many whole pages of the file cannot be read any more. */
 void scratch_break(struct scratch *scratch, uint64_t from);
+/* For tests: what was put reads as zeros; what is lent does not. */
+void scratch_blank(struct scratch *scratch);
 /* Everything is away in the twin that was told to hide before its first piece: who touches what was
  * not brought dies of it. */
 void scratch_twin_hides(struct scratch *scratch);

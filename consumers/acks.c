@@ -300,14 +300,6 @@ static int64_t later(int64_t now_ns, int64_t wait_ns)
     return __builtin_add_overflow(now_ns, wait_ns, &at) ? PENDING_NEVER - 1 : at;
 }
 
-static int64_t wait_of(const struct consumer *c, const struct pending_entry *entry, bool *usual)
-{
-    int64_t wait = acks_wait(&c->config, entry->deliveries, usual);
-
-    /* Else a consumer that waits for nothing keeps the server busy. */
-    return wait < WAIT_MIN_NS ? WAIT_MIN_NS : wait;
-}
-
 int64_t acks_unsent_since(const struct consumer *c)
 {
     if (c->out->waits_since == NULL || consumer_flawed(c, CONSUMER_FLAW_UNSENT_WAITED))
@@ -315,14 +307,9 @@ int64_t acks_unsent_since(const struct consumer *c)
     return c->out->waits_since(c->owner);
 }
 
-bool acks_unsent(const struct consumer *c, const struct pending_entry *entry, int64_t since_ns)
+bool acks_unsent(const struct pending_entry *entry, int64_t since_ns)
 {
-    int64_t deadline = pending_entry_deadline(entry);
-    bool usual;
-
-    if (since_ns == INT64_MAX || deadline == PENDING_NEVER || entry->delayed)
-        return false;
-    return deadline - wait_of(c, entry, &usual) >= since_ns;
+    return since_ns != INT64_MAX && !entry->delayed && entry->time_ns >= since_ns;
 }
 
 void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns)
@@ -335,7 +322,9 @@ void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns)
         pending_idle(&c->busy->pending, place);
         return;
     }
-    wait = wait_of(c, entry, &usual);
+    wait = acks_wait(&c->config, entry->deliveries, &usual);
+    if (wait < WAIT_MIN_NS) /* else a consumer that waits for nothing keeps the server busy */
+        wait = WAIT_MIN_NS;
     pending_wait(&c->busy->pending, place, later(now_ns, wait), usual);
 }
 
@@ -434,7 +423,7 @@ static void delay_entry(struct consumer *c, uint32_t place, int64_t delay_ns)
 static bool overtaken(const struct consumer *c, const struct ack_subject *ack,
                       const struct pending_entry *entry)
 {
-    return ack->deliveries < entry->deliveries && acks_unsent(c, entry, acks_unsent_since(c));
+    return ack->deliveries < entry->deliveries && acks_unsent(entry, acks_unsent_since(c));
 }
 
 static void on_nak(struct consumer *c, const struct ack_subject *ack, struct bytes argument)

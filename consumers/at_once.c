@@ -43,7 +43,7 @@ static bool deliver(struct consumer *c, struct ack_series *series,
         .place = message->place,
         .place_size = message->place_size,
         .headers_only = c->config.headers_only,
-        .asked_ns = c->now_ns,
+        .handed_ns = c->log_now_ns,
     };
 
     if (!bound_takes(c, message->size + delivery.ack_reply.size))

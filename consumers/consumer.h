@@ -112,7 +112,7 @@ struct consumer_delivery {
     uint64_t place;         /* as the stream has just said; place_size 0: it has not */
     uint32_t place_size;
     bool headers_only;
-    int64_t asked_ns; /* now; see `waits_since` */
+    int64_t handed_ns; /* log time of its hand-out; see `waits_since` */
 };
 
 enum consumer_advisory {
@@ -147,8 +147,8 @@ struct consumer_out {
     /* Does so much wait for the receiver already that what is not logged had better stay where it
      * is? NULL: never. */
     bool (*behind)(void *owner);
-    /* Deliveries leave in the order asked for: when was the first asked for that has not left yet?
-     * INT64_MAX: all have left. NULL: each leaves as it is asked for. */
+    /* Deliveries leave in the order asked for: when was the first handed out that has not left
+     * yet? INT64_MAX: all have left. NULL: each leaves as it is asked for. */
     int64_t (*waits_since)(void *owner);
     /* A message without payload: `headers` is the whole block; `reply` mostly empty (flow
      * control). */

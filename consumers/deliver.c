@@ -63,14 +63,15 @@ static struct bytes recipient(const struct consumer *c, const struct planned *pl
 }
 
 /* Asks for the delivery; the size of its ack subject. */
-static uint64_t send_planned(struct consumer *c, const struct planned *planned, uint64_t deliveries)
+static uint64_t send_planned(struct consumer *c, const struct planned *planned, uint64_t deliveries,
+                             int64_t handed_ns)
 {
     struct consumer_delivery delivery = {
         .sequence = planned->sequence,
         .to = recipient(c, planned),
         .headers = groups_headers(c, planned->request),
         .headers_only = c->config.headers_only,
-        .asked_ns = c->now_ns,
+        .handed_ns = handed_ns,
     };
     char ack_text[ACK_SUBJECT_MAX];
     uint64_t size = ack_subject_of(c, planned, deliveries, ack_text);
@@ -93,7 +94,8 @@ void deliver_early(struct consumer *c)
         if (planned->ahead)
             continue;
         send_planned(c, planned,
-                     place != 0 ? pending_entry(&c->busy->pending, place)->deliveries + 1 : 1);
+                     place != 0 ? pending_entry(&c->busy->pending, place)->deliveries + 1 : 1,
+                     c->log_now_ns);
         planned->told = true;
     }
     c->durable.delivered = before;
@@ -109,7 +111,9 @@ void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t
         undelivered(c, planned, place);
         return;
     }
-    size = send_planned(c, planned, deliveries);
+    size =
+        send_planned(c, planned, deliveries,
+                     place != 0 ? pending_entry(&c->busy->pending, place)->time_ns : c->log_now_ns);
     c->delivered_active_ns = c->log_now_ns;
 
     if (place != 0)

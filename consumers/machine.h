@@ -231,11 +231,11 @@ bool acks_spent(const struct consumer *c, const struct pending_entry *entry);
 /* How long an entry with so many deliveries waits for its ack; *usual: as most do. */
 int64_t acks_wait(const struct consumer_config *config, uint32_t deliveries, bool *usual);
 void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns);
-/* Since when do deliveries wait to leave? (consumer_out.waits_since) */
+/* The hand-outs since when wait to leave? (consumer_out.waits_since) */
 int64_t acks_unsent_since(const struct consumer *c);
 /* May the last delivery of the entry, which waits for its ack, be one of those? When in doubt it
  * is. */
-bool acks_unsent(const struct consumer *c, const struct pending_entry *entry, int64_t since_ns);
+bool acks_unsent(const struct pending_entry *entry, int64_t since_ns);
 /* Ack policy flow_control: the receiver has everything up to that message. */
 void acks_confirmed(struct consumer *c, uint64_t sequence);
 

@@ -192,7 +192,7 @@ static void expire(struct consumer *c)
     for (size_t i = 0; i < due->count; i++) {
         for (uint64_t sequence = due->runs[i].first; sequence <= due->runs[i].last; sequence++) {
             place = pending_find(pending, sequence);
-            if (acks_unsent(c, pending_entry(pending, place), unsent_ns))
+            if (acks_unsent(pending_entry(pending, place), unsent_ns))
                 acks_arm(c, place, c->now_ns); /* nobody can have acked it */
             else if (acks_spent(c, pending_entry(pending, place)))
                 acks_exhaust(c, place);

@@ -302,6 +302,34 @@ static void retire_leaving(struct client_sub *sub)
     retire(sub);
 }
 
+static size_t waiting(const struct client *client)
+{
+    return client->out.size + client->flight;
+}
+
+static bool is_unstalled(const struct clients *clients, const struct message *message)
+{
+    return clients->options->no_fast_producer_stall && message->published;
+}
+
+bool client_does_without(const struct client *client, const struct message *message)
+{
+    return waiting(client) > client->clients->pending_stall &&
+           is_unstalled(client->clients, message);
+}
+
+static void tell_producer(const struct client *client, const struct message *message)
+{
+    struct clients *clients = client->clients;
+    size_t size = waiting(client);
+
+    if (size <= clients->pending_much)
+        return;
+    if (is_unstalled(clients, message) && size > clients->pending_stall)
+        size = clients->pending_stall;
+    clients_behind(clients, message->origin, size);
+}
+
 bool client_deliver(struct client_sub *sub, const struct message *message)
 {
     struct client *client = sub->client;
@@ -322,6 +350,8 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
         return false;
     if (sub->filtered && !permissions_deliver(client->permissions, message->subject))
         return false;
+    if (client_does_without(client, message))
+        return false;
     assert(size <= UINT32_MAX);
     at = out_reserve(client, MESSAGE_LINE_MAX + message->subject.size + sub->sid_size +
                                  message->reply.size + size);
@@ -341,8 +371,7 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
     client_mark(client);
     if (client->grants != NULL && message->reply.size > 0)
         client_grant(client, message->reply);
-    if (client->out.size + client->flight > clients->pending_much)
-        clients_behind(clients, message->origin, client->out.size + client->flight);
+    tell_producer(client, message);
     if (client->trace)
         trace_message(client, bytes_of(at, (size_t)(end - at)));
     return true;

@@ -257,6 +257,8 @@ void client_feed(struct client *client, struct bytes b, int64_t now_ns);
 
 /* Writes the message for this subscription; false: it does not take it. For the router only. */
 bool client_deliver(struct client_sub *sub, const struct message *message);
+/* It is not told, since it is far behind and the one who published is not to be held back. */
+bool client_does_without(const struct client *client, const struct message *message);
 
 /*
  * A password that takes long to prove: the shell lets `run` be called on a worker, then gives the

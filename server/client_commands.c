@@ -369,6 +369,7 @@ void client_publish(struct client *client, const struct proto_pub *pub, const ui
         .headers = bytes_of(body, pub->header_size),
         .payload = bytes_of(body + pub->header_size, pub->size - pub->header_size),
         .origin = client,
+        .published = true,
     };
 
     if (message_trace_hinted(client->account, message.headers))

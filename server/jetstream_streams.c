@@ -57,6 +57,7 @@ static bool has_config(const struct jetstream *jetstream, const struct catalogue
 static void completed(struct stream_op *op, struct stream *stream);
 static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry);
 static bool may_make(const struct jetstream *jetstream);
+static void note_opened(struct jetstream *jetstream, struct catalogue_entry *entry, enum err err);
 
 /* ---- a stream that is filled from a backup
  * ---------------------------------------------------------- */
@@ -303,6 +304,21 @@ static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry
         timers_arm(io_timers(io), &jetstream->again, io_now(io) + AGAIN_NS);
 }
 
+/* Others are to hold it, but its group may still count on the replica here. */
+static bool may_still_hold(const struct jetstream *jetstream, const struct catalogue_entry *entry)
+{
+    return jetstream->cluster != NULL && entry->moved && !entry->removed &&
+           !jetstream_flawed(jetstream, JETSTREAM_FLAW_UNWISHED_CLOSED);
+}
+
+/* It was open, and its index has failed. */
+static void open_held(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    if (entry->stream == NULL && !is_here(jetstream, entry) && may_still_hold(jetstream, entry) &&
+        !entry->offline && !entry->given_up && !entry->preparing)
+        jetstream_entry_open(jetstream, entry);
+}
+
 void jetstream_entries_again(struct timer *timer)
 {
     struct jetstream *jetstream = owner_of(timer, struct jetstream, again);
@@ -314,6 +330,7 @@ void jetstream_entries_again(struct timer *timer)
             continue;
         entry->again = false;
         jetstream_entry_changed(jetstream, entry);
+        open_held(jetstream, entry);
     }
     jetstream_go_on(jetstream);
 }
@@ -412,7 +429,7 @@ static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
         if (err == OK)
             return;
         if (err != ERR_NOT_FOUND) {
-            report_offline(jetstream, entry, err);
+            note_opened(jetstream, entry, err);
             return;
         }
     }
@@ -596,13 +613,6 @@ void jetstream_streams_reopen(struct jetstream *jetstream)
             reopen(jetstream, entry);
     }
     jetstream_awake(jetstream);
-}
-
-/* Others are to hold it, but its group may still count on the replica here. */
-static bool may_still_hold(const struct jetstream *jetstream, const struct catalogue_entry *entry)
-{
-    return jetstream->cluster != NULL && entry->moved && !entry->removed &&
-           !jetstream_flawed(jetstream, JETSTREAM_FLAW_UNWISHED_CLOSED);
 }
 
 void jetstream_entries_make(struct jetstream *jetstream)

@@ -39,7 +39,10 @@ static void do_one(struct jetstream *jetstream, const struct told *told)
     case TOLD_OPERATION: stream_op_over(told->of, stream); break;
     case TOLD_GLANCE: glance->done(glance, stream); break;
     case TOLD_ANSWERED: stream_answered(told->of); break;
-    case TOLD_FAILED: jetstream_streams_reopen(jetstream); break;
+    case TOLD_FAILED:
+        jetstream_streams_reopen(jetstream);
+        stream_lane_heard(told->of);
+        break;
     case TOLD_CALL: told->call(told->of, stream, told); break;
     default:
         if (stream != NULL)

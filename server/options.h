@@ -101,6 +101,7 @@ struct options {
     int64_t lame_duck_ns;
     int64_t lame_duck_grace_ns;
     bool no_header_support;
+    bool no_fast_producer_stall; /* who is far behind does without what clients publish */
     bool no_system_account;
     struct auth_options auth;
     const struct tls_options *tls;   /* of the client port; NULL: none */

@@ -100,6 +100,7 @@ static const struct field fields[] = {
     LIVE("ping_interval", DURATION, ping_interval_ns),
     LIVE("ping_max", INT64, ping_max),
     LIVE("write_deadline", DURATION, write_deadline_ns),
+    LIVE("no_fast_producer_stall", BOOL, no_fast_producer_stall),
     LIVE("client_advertise", TEXT, client_advertise),
     LIVE("pid_file", CHARS, pid_file),
     LIVE("ports_file_dir", CHARS, ports_file_dir),

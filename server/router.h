@@ -32,6 +32,7 @@ struct message {
     struct client *origin;        /* NULL: the server itself, or a client of another shard */
     const struct leaf_peer *leaf; /* what it came from, to which it does not go; NULL: no leaf */
     bool forwarded; /* another node's sinks took it first and passed it on to these here */
+    bool published; /* by a client of this server, of whichever shard */
     struct message_trace *trace; /* who is told what becomes of it; NULL: nobody */
 };
 

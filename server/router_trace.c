@@ -16,6 +16,8 @@ static const char *refusal(const struct client_sub *sub, const struct message *m
         return "Not delivered because client is closed";
     if (message_trace_only(message->trace))
         return NULL;
+    if (client_does_without(client, message))
+        return "Not delivered because fast producer not stalled and consumer is slow";
     if (sub->max > 0 && sub->delivered >= sub->max)
         return "Not delivered because auto-unsubscribe exceeded";
     return NULL;

@@ -32,6 +32,7 @@ struct item_message {
     bool routed;
     bool sinks;
     bool forwarded;
+    bool published;
     uint32_t queues; /* each a size and a name */
     uint32_t queues_size;
     uint32_t subject, route, reply, headers, payload; /* sizes, in the order of the texts */
@@ -203,6 +204,7 @@ static void deliver(void *owner, unsigned shard, struct account *account,
     item->routed = delivery->routed;
     item->sinks = delivery->sinks;
     item->forwarded = message->forwarded;
+    item->published = message->published;
     item->queues = (uint32_t)delivery->queues_count;
     item->queues_size = (uint32_t)queues;
     item->subject = (uint32_t)message->subject.size;
@@ -363,7 +365,11 @@ static void read_message(struct shard_post *post, const struct item_message *ite
         .queues = queues,
         .queues_count = item->queues,
     };
-    struct message message = {.forwarded = item->forwarded, .trace = item->trace};
+    struct message message = {
+        .forwarded = item->forwarded,
+        .published = item->published,
+        .trace = item->trace,
+    };
 
     for (uint32_t i = 0; i < item->queues; i++) {
         uint32_t size;

@@ -1,5 +1,9 @@
 #include "storage/index_blocks.h"
 
+#include <stdlib.h>
+
+#include "base/scratch.h"
+
 #define DIRECTORY_FIRST 4u
 #define SLOTS_FIRST     8u
 #define CHANGED_PART    8u /* a cold block is written anew when so much of it has changed */
@@ -157,13 +161,26 @@ static struct index_slot *hot_slot(const struct index_block *block, uint16_t off
     return block->slots[slot].live ? &block->slots[slot] : NULL;
 }
 
+/* Of a live offset. One that is another's is of a disk that has lost what was written without
+ * saying so: the same as one that says it cannot read it. */
+static const struct index_row *cold_row(const struct index_blocks *blocks,
+                                        const struct index_block *block, uint32_t offset)
+{
+    const struct index_row *row = index_cold_at(block->cold, offset);
+
+    if (row != NULL)
+        return row;
+    guard_fail(scratch_failed(blocks->memory.scratch));
+    abort(); /* nobody calls from outside of a frame */
+}
+
 static void cold_read(const struct index_blocks *blocks, const struct index_block *block,
                       uint32_t offset, struct index_slot *slot)
 {
     const union map64_value *before;
     uint64_t base = block_base(blocks, block);
 
-    index_cold_read(block->cold, base, offset, slot);
+    index_cold_read(block->cold, cold_row(blocks, block, offset), base, offset, slot);
     if (block->cold->changed == 0)
         return;
     before = map64_find(&blocks->befores, base + offset);
@@ -203,7 +220,7 @@ bool index_blocks_stored(const struct index_blocks *blocks, uint64_t sequence,
     if (block->cold != NULL) {
         if (!index_cold_live(block->cold, offset))
             return false;
-        index_cold_stored(block->cold, offset, out);
+        index_cold_stored(block->cold, cold_row(blocks, block, offset), out);
         return true;
     }
     found = hot_slot(block, offset);
@@ -382,7 +399,8 @@ static void thaw(struct index_blocks *blocks, struct index_block *block)
          offset = index_cold_up(cold, offset + 1)) {
         cold_read(blocks, block, offset, &read[count]);
         if (blocks->before_lost)
-            index_cold_read(cold, block_base(blocks, block), offset, &read[count]);
+            index_cold_read(cold, cold_row(blocks, block, offset), block_base(blocks, block),
+                            offset, &read[count]);
         count++;
         if (cold->changed > 0)
             (void)map64_remove(&blocks->befores, block_base(blocks, block) + offset, NULL);
@@ -685,7 +703,7 @@ uint32_t index_cursor_subject(const struct index_blocks *blocks, struct index_cu
 {
     const struct index_block *block = block_at(blocks, cursor.block);
 
-    return block->cold != NULL ? block->cold->rows[index_cold_row(block->cold, cursor.slot)].subject
+    return block->cold != NULL ? cold_row(blocks, block, cursor.slot)->subject
                                : block->slots[cursor.slot].subject;
 }
 

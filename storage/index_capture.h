@@ -29,7 +29,8 @@ struct index_capture *index_capture_begin(struct index *index, struct buf *piece
  * meanwhile is that of later messages. Who restores need not look each of them up by its text.
  */
 bool index_capture_name(struct index_capture *capture);
-/* Takes down up to so many pieces; true: there are more. */
+/* Takes down up to so many pieces; true: there are more. Of an index that fails there always are:
+ * what was taken down is not all of it. */
 bool index_capture_step(struct index_capture *capture, unsigned pieces);
 /* Moves what the buffer has to `pieces`, and the places so far to `places`, so that memory need not
  * hold it all. Between steps. */

@@ -132,12 +132,9 @@ bool index_cold_set_after(struct index_cold *cold, uint64_t base, uint32_t offse
     return true;
 }
 
-void index_cold_read(const struct index_cold *cold, uint64_t base, uint32_t offset,
-                     struct index_slot *slot)
+void index_cold_read(const struct index_cold *cold, const struct index_row *row, uint64_t base,
+                     uint32_t offset, struct index_slot *slot)
 {
-    const struct index_row *row = &cold->rows[index_cold_row(cold, offset)];
-
-    assert(row->time_48 >> INDEX_TIME_BITS == offset);
     *slot = (struct index_slot){
         .time_ns = (int64_t)((uint64_t)cold->time_base + (row->time_48 & INDEX_TIME_MASK)),
         .place = row->place,

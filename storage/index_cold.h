@@ -73,16 +73,21 @@ static inline bool index_cold_live(const struct index_cold *cold, uint32_t offse
     return (cold->live[offset / 64] >> offset % 64 & 1) != 0;
 }
 
-/* All of a live offset, as its row says it. */
-void index_cold_read(const struct index_cold *cold, uint64_t base, uint32_t offset,
-                     struct index_slot *slot);
-/* The same without its links. */
-static inline void index_cold_stored(const struct index_cold *cold, uint32_t offset,
-                                     struct index_stored *out)
+/* The row of a live offset; NULL: what stands there is not what was written, of any message. */
+static inline const struct index_row *index_cold_at(const struct index_cold *cold, uint32_t offset)
 {
     const struct index_row *row = &cold->rows[index_cold_row(cold, offset)];
 
-    assert(row->time_48 >> INDEX_TIME_BITS == offset);
+    return row->time_48 >> INDEX_TIME_BITS == offset ? row : NULL;
+}
+
+/* All of a live offset, as its row says it. */
+void index_cold_read(const struct index_cold *cold, const struct index_row *row, uint64_t base,
+                     uint32_t offset, struct index_slot *slot);
+/* The same without its links. */
+static inline void index_cold_stored(const struct index_cold *cold, const struct index_row *row,
+                                     struct index_stored *out)
+{
     *out = (struct index_stored){
         .time_ns = (int64_t)((uint64_t)cold->time_base + (row->time_48 & INDEX_TIME_MASK)),
         .place = row->place,

@@ -101,7 +101,8 @@ uint64_t index_bare_pending(const struct index *index, const struct index_filter
     struct index_count count;
     bool done;
 
-    index_bare_count_begin(&count, index, filter, from, 0);
+    /* There is no sequence 0: from there, `lasts` would have each message looked at. */
+    index_bare_count_begin(&count, index, filter, from > 0 ? from : 1, 0);
     done = index_bare_count_part(&count, UINT64_MAX);
     assert(done);
     (void)done;

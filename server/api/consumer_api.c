@@ -55,6 +55,12 @@ static bool is_durable_form(const struct api_request *request)
     return bytes_equal(api_token(request, 1), BYTES("DURABLE"));
 }
 
+/* Which token of a creation's subject names the stream. */
+static size_t stream_token(const struct api_request *request)
+{
+    return is_durable_form(request) ? 3 : 2;
+}
+
 /* The filter in the subject: tokens from the 5th after "$JS.API" on, joined as they stand. */
 static struct bytes subject_filter(const struct api_request *request)
 {
@@ -248,7 +254,8 @@ static void created(struct stream_glance *glance, struct stream *stream)
         stream != NULL ? stream_consumer(stream, request->stream_op.name) : NULL;
 
     if (consumer == NULL) {
-        api_refuse(request, stream == NULL ? 10059 : 10014, NULL);
+        api_refuse(request, stream == NULL ? api_gone(request, stream_token(request)) : 10014,
+                   NULL);
         return;
     }
     if (stream_glance_counts(stream, glance, consumer))
@@ -263,7 +270,8 @@ static void create_done(struct stream_op *op, struct stream *stream)
     struct consumer *consumer;
 
     if (op->error != 0 || stream == NULL) {
-        api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
+        api_refuse(request, stream == NULL ? api_gone(request, stream_token(request)) : op->error,
+                   op->error_text);
         return;
     }
     consumer = op->consumer_number != 0 ? op->consumer : stream_consumer(stream, op->name);
@@ -346,11 +354,10 @@ static void run_create(struct api_request *request)
     const struct jetstream_limits *limits;
     int64_t ack_pending_max;
     struct stream *stream;
-    size_t stream_token = is_durable_form(request) ? 3 : 2;
 
     if (!api_parse(request, &create_schema, true, &parsed))
         return;
-    if (!bytes_equal(parsed.stream_name, api_token(request, stream_token))) {
+    if (!bytes_equal(parsed.stream_name, api_token(request, stream_token(request)))) {
         api_refuse(request, 10056, NULL);
         return;
     }
@@ -370,7 +377,7 @@ static void run_create(struct api_request *request)
         api_refuse(request, 10074, NULL);
         return;
     }
-    stream = api_stream(request, stream_token);
+    stream = api_stream(request, stream_token(request));
     if (stream == NULL)
         return;
     settle_sourcing(request, stream_config(stream), creation->config);
@@ -405,7 +412,7 @@ static void glanced(struct stream_glance *glance, struct stream *stream)
         stream != NULL ? stream_consumer(stream, api_token(request, 3)) : NULL;
 
     if (consumer == NULL) {
-        api_refuse(request, stream == NULL ? 10059 : 10014, NULL);
+        api_refuse(request, stream == NULL ? api_gone(request, 2) : 10014, NULL);
         return;
     }
     if (stream_glance_counts(stream, glance, consumer))
@@ -437,7 +444,7 @@ static void delete_done(struct stream_op *op, struct stream *stream)
     struct api_request *request = request_of(op);
 
     if (stream == NULL || op->error != 0) {
-        api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
+        api_refuse(request, stream == NULL ? api_gone(request, 2) : op->error, op->error_text);
         return;
     }
     api_advise(request, stream_name(stream), op->name, "delete");
@@ -546,7 +553,7 @@ static void listed(struct stream_glance *glance, struct stream *stream)
     struct page page;
 
     if (stream == NULL) {
-        api_refuse(request, 10059, NULL);
+        api_refuse(request, api_gone(request, 2), NULL);
         return;
     }
     if (page_counts(request, stream, glance))

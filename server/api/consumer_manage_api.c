@@ -72,7 +72,7 @@ static void paused(struct stream_op *op, struct stream *stream)
     struct json_writer *writer;
 
     if (stream == NULL || op->error != 0) {
-        api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
+        api_refuse(request, stream == NULL ? api_gone(request, 2) : op->error, op->error_text);
         return;
     }
     if (pause->changes)
@@ -166,7 +166,7 @@ static void reset_done(struct stream_op *op, struct stream *stream)
     struct json_writer *writer;
 
     if (stream == NULL || op->error != 0) {
-        api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
+        api_refuse(request, stream == NULL ? api_gone(request, 2) : op->error, op->error_text);
         return;
     }
     if (consumer == NULL) { /* it is gone again */

@@ -134,6 +134,14 @@ struct jetstream *api_jetstream(const struct api_request *request)
     return request->api->jetstream;
 }
 
+uint16_t api_gone(const struct api_request *request, size_t token)
+{
+    const struct catalogue_entry *entry =
+        jetstream_entry(request->api->jetstream, request->account, api_token(request, token));
+
+    return entry != NULL && (entry->again || entry->late != NULL) ? 10008 : 10059;
+}
+
 struct stream *api_stream(struct api_request *request, size_t token)
 {
     struct jetstream *jetstream = request->api->jetstream;
@@ -153,7 +161,7 @@ struct stream *api_stream(struct api_request *request, size_t token)
     if (entry != NULL && entry->offline)
         api_refuse(request, 10194, JETSTREAM_OFFLINE);
     else
-        api_refuse(request, 10059, NULL);
+        api_refuse(request, api_gone(request, token), NULL);
     return NULL;
 }
 

@@ -63,6 +63,8 @@ struct bytes api_token(const struct api_request *request, size_t n);
 struct jetstream *api_jetstream(const struct api_request *request);
 /* The stream named by that token or NULL (then 10059 has been answered and the request is gone). */
 struct stream *api_stream(struct api_request *request, size_t token);
+/* Why it is not there any more: it is deleted, or (10008) closed to be opened again. */
+uint16_t api_gone(const struct api_request *request, size_t token);
 
 /* What requests for pages begin with. */
 struct api_paged {

@@ -531,7 +531,7 @@ static void purged(struct stream_op *op, struct stream *stream)
     struct json_writer *writer;
 
     if (op->error != 0 || stream == NULL) {
-        api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
+        api_refuse(request, stream == NULL ? api_gone(request, 2) : op->error, op->error_text);
         return;
     }
     writer = api_answer_begin(request);

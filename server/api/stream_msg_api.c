@@ -33,7 +33,7 @@ static void got(struct stream_question *question, const struct stream_message *m
         return;
     }
     if (message == NULL) {
-        api_refuse(request, question->gone ? 10059 : 10037, NULL);
+        api_refuse(request, question->gone ? api_gone(request, 3) : 10037, NULL);
         return;
     }
     writer = api_answer_begin(request);
@@ -127,7 +127,7 @@ static void deleted(struct stream_op *op, struct stream *stream)
         (struct api_request *)((uint8_t *)op - offsetof(struct api_request, stream_op));
 
     if (op->error != 0 || stream == NULL)
-        api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
+        api_refuse(request, stream == NULL ? api_gone(request, 3) : op->error, op->error_text);
     else
         api_answer_success(request);
 }

@@ -110,7 +110,7 @@ static void glanced(struct stream_glance *glance, struct stream *stream)
     struct api_request *request = owner_of(glance, struct api_request, glance);
 
     if (stream == NULL)
-        api_refuse(request, 10059, NULL);
+        api_refuse(request, api_gone(request, 2), NULL);
     else
         answer_info(request, stream);
 }

@@ -137,6 +137,8 @@ static void read_shards(struct config_reader *reader, const struct config_value 
     options->shards_place = &value->place;
     if (value->type == CONFIG_STRING && bytes_equal(value->text, BYTES("auto")))
         options->shards = SHARDS_AUTO;
+    else if (value->type == CONFIG_STRING)
+        config_error(reader, value, "shards must be auto or a number");
     else
         (void)config_int64(reader, value, &options->shards); /* which has said why not */
 }
@@ -366,7 +368,7 @@ static const struct config_option options_of_top[] = {
     TOP("ping_max", INT64, ping_max),
     TOP("write_deadline", DURATION, write_deadline_ns),
     CONFIG_READ("write_timeout", config_write_timeout),
-    CONFIG_REFUSED_IF("no_fast_producer_stall"),
+    TOP("no_fast_producer_stall", BOOL, no_fast_producer_stall),
     CONFIG_READ("lame_duck_duration", read_lame_duck),
     CONFIG_READ("lame_duck_grace_period", read_lame_duck_grace),
     CONFIG_NOTICED("connect_error_reports", "what becomes of routes is always logged"),

@@ -251,10 +251,12 @@ static int list(struct depot *depot, const struct words *words)
 
 static int verify(struct depot *depot, const struct words *words)
 {
+    size_t count = words->number != 0 ? 1 : depot->count;
+
     if (!backup_verify(depot, words->number, say_problem))
         return CODE_DAMAGED;
-    printf("%s: %zu backups, all files as they were written\n", depot->dir,
-           words->number != 0 ? 1 : depot->count);
+    printf("%s: %zu backup%s, all files as they were written\n", depot->dir, count,
+           count == 1 ? "" : "s");
     return CODE_GOOD;
 }
 
@@ -284,7 +286,7 @@ int program_backup(int argc, char **argv)
         words.time_ns != 0) {
         fprintf(stderr,
                 "usage: %s backup [--json] DIR BACKUPS\n"
-                "       %s backup list [--json] BACKUPS\n"
+                "       %s backup list [--json] [--backup N] BACKUPS\n"
                 "       %s backup verify [--backup N] BACKUPS\n",
                 argv[0], argv[0], argv[0]);
         return CODE_REFUSED;

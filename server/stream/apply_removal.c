@@ -31,16 +31,17 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* The sequence of the n-th match counted from the oldest (n > 0, there are that many). */
+/* The sequence of the n-th match counted from the oldest (n > 0, there are that many, unless the
+ * index fails meanwhile: then nothing is purged, either). */
 static uint64_t nth_oldest(const struct index *index, const struct index_filter *filter, uint64_t n)
 {
     struct index_entry entry = {0};
 
     for (uint64_t i = 0; i < n; i++) {
-        bool found = index_next(index, filter, entry.sequence + 1, &entry);
-
-        assert(found);
-        (void)found;
+        if (index_next(index, filter, entry.sequence + 1, &entry))
+            continue;
+        assert(index_failed(index));
+        return 0;
     }
     return entry.sequence;
 }
@@ -50,10 +51,10 @@ static uint64_t nth_newest(const struct index *index, const struct index_filter 
     struct index_entry entry = {.sequence = UINT64_MAX};
 
     for (uint64_t i = 0; i < n; i++) {
-        bool found = index_previous(index, filter, entry.sequence - 1, &entry);
-
-        assert(found);
-        (void)found;
+        if (index_previous(index, filter, entry.sequence - 1, &entry))
+            continue;
+        assert(index_failed(index));
+        return 0;
     }
     return entry.sequence;
 }

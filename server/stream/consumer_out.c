@@ -69,7 +69,7 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
         .to = delivery->to,
         .reply = delivery->ack_reply,
         .headers = delivery->headers,
-        .index = (uint64_t)delivery->asked_ns,
+        .index = (uint64_t)delivery->handed_ns,
     };
 
     if (delivery_now(shell, delivery))

@@ -69,6 +69,19 @@ static void end_with(struct direct_many *many, struct bytes status)
     direct_answer_status(many->stream, many->reply, status);
 }
 
+/* What is damaged ends it, and is named: whoever gathers a state from this must not believe that it
+ * is whole, and may go on behind it. */
+static void end_damaged(struct direct_many *many, uint64_t sequence)
+{
+    struct buf headers;
+
+    buf_init(&headers, 128);
+    (void)buf_print(&headers, "NATS/1.0 500 Message Damaged\r\nNats-Sequence: %llu\r\n\r\n",
+                    (unsigned long long)sequence);
+    end_with(many, buf_bytes(&headers));
+    buf_deinit(&headers);
+}
+
 /* ---- beginning ------------------------------------------------------------------------------- */
 
 static struct index_filter filter_of(const struct direct_many *many)
@@ -236,7 +249,10 @@ static void read_done(struct stream_read *read, const struct stream_message *mes
     }
     if (message != NULL)
         send(many, message);
-    passed(many, read->sequence); /* a damaged one is left out */
+    if (read->damaged)
+        end_damaged(many, read->sequence);
+    else
+        passed(many, read->sequence);
     stream_mark(many->stream);
 }
 
@@ -307,7 +323,7 @@ void direct_many_turn(struct stream *stream)
     while (*link != NULL) {
         struct direct_many *many = *link;
 
-        if (!many->reading && !pump(many))
+        if (!many->reading && !many->ended && !pump(many))
             timers_arm(io_timers(io), &stream->direct_retry, io_now(io) + RETRY_NS);
         if (!many->ended) {
             link = &many->next;

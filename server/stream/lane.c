@@ -89,18 +89,28 @@ void stream_lane_turn(struct stream_lane *lane)
     }
 }
 
-bool stream_lane_failed(const struct stream_lane *lane)
+static bool fails(const struct stream_lane *lane)
 {
     return lane->scratch != NULL && !lane->failure_told && *scratch_failed(lane->scratch);
+}
+
+bool stream_lane_failed(const struct stream_lane *lane)
+{
+    return lane->failing || fails(lane);
+}
+
+void stream_lane_heard(struct stream_lane *lane)
+{
+    lane->failing = false;
 }
 
 /* Home closes all that lie in it, and opens them again. */
 static void tell_failure(struct stream_lane *lane)
 {
-    if (!stream_lane_failed(lane))
+    if (!fails(lane))
         return;
-    lane->failure_told = true;
-    stream_lane_tell(lane, &(struct told){.kind = TOLD_FAILED});
+    lane->failure_told = lane->failing = true;
+    stream_lane_tell(lane, &(struct told){.kind = TOLD_FAILED, .of = lane});
 }
 
 struct scratch *stream_lane_scratch(struct stream_lane *lane)

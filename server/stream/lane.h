@@ -84,6 +84,7 @@ struct stream_lane {
     struct bring bring;
     struct scratch *scratch; /* in which its streams have their indexes; NULL: none yet */
     bool failure_told;       /* that it has failed */
+    bool failing;            /* one has, and home has not heard it */
 };
 
 /* What a lane stands on. */
@@ -122,8 +123,9 @@ void stream_lane_rest(struct stream_lane *lane);
 
 /* For the index of a stream that is opened. NULL: there is none. */
 struct scratch *stream_lane_scratch(struct stream_lane *lane);
-/* It has failed, and home does not know yet: what is said of its streams may be wrong. */
+/* It has failed, and home has not heard it yet: what is said of its streams may be wrong. */
 bool stream_lane_failed(const struct stream_lane *lane);
+void stream_lane_heard(struct stream_lane *lane);
 
 /* Links it into the list of this turn and keeps the loop awake. */
 void stream_lane_mark(struct stream_lane *lane, struct stream *stream);

@@ -466,7 +466,7 @@ static void drop(struct stream *stream, struct stream_ops *ops)
         struct stream_op *op = pop(ops);
 
         op->failed = true;
-        op->error = 10059;
+        op->error = stream->anew ? 10008 : 10059;
         stream_op_end(stream, op);
     }
 }

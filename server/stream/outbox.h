@@ -17,7 +17,7 @@ enum outbox_kind {
 
 struct outbox_item {
     uint64_t index; /* leaves when this is applied; 0: at once. Of a delivery: its log_place, if
-                     * `look` is not 0, else when it was asked for */
+                     * `look` is not 0, else the time of its hand-out */
     uint64_t look;  /* and the read of that number is confirmed (look.c); 0: none. Of a delivery:
                      * the size of its record, if its place is kept */
     uint64_t sequence;

@@ -23,6 +23,7 @@
 #define TOGETHER_MAX   256u
 #define NANOS          INT64_C(1000000000)
 #define RETRY_NS       (10 * NANOS)
+#define DAMAGED_NS     (60 * NANOS) /* until what is damaged is looked at again */
 #define ENTRIES_ROOM   (TOGETHER_MAX * SCHEDULE_ENTRY_SIZE + 128u)
 
 /* What one operation produces. */
@@ -30,9 +31,10 @@ struct firing {
     struct stream *stream;
     struct buf *out;
     int64_t now_ns;
-    uint64_t sequence; /* of the newest message */
-    uint32_t count;    /* of messages */
-    uint64_t produced; /* up to that schedule they are in the log already (a seeded bug) */
+    uint64_t sequence;   /* of the newest message */
+    uint32_t count;      /* of messages */
+    uint64_t produced;   /* up to that schedule they are in the log already (a seeded bug) */
+    uint64_t unreadable; /* of a message that was fetched in vain; 0: none */
     struct buf entries;
     struct buf schedule, headers; /* the schedule's own headers; those of what it produces */
 };
@@ -218,23 +220,37 @@ static const struct zone *zone_of(struct stream *stream, const struct publish_he
     return of->schedule_zone.size > 0 ? stream_lane_zone(stream->lane, of->schedule_zone) : NULL;
 }
 
-/* The message whose content goes out: the source's newest, or the schedule itself. False: it has to
- * be fetched first. */
-static bool content_of(struct firing *firing, const struct publish_headers *of,
-                       struct stream_message *message)
+enum content { CONTENT_HERE, CONTENT_FETCHED, CONTENT_DAMAGED };
+
+/* The message whose content goes out: the source's newest, or the schedule itself. */
+static enum content content_of(struct firing *firing, const struct publish_headers *of,
+                               struct stream_message *message)
 {
     struct stream *stream = firing->stream;
     struct index_subject counts = {0};
 
     if (of->schedule_source.size > 0)
         index_subject(stream->state.index, of->schedule_source, &counts);
-    if (counts.count == 0 || stream->schedules.unreadable == counts.last)
-        return true;
+    if (counts.count == 0)
+        return CONTENT_HERE;
+    if (firing->unreadable == counts.last)
+        return CONTENT_DAMAGED;
     if (read(stream, counts.last, 1, message))
-        return true;
+        return CONTENT_HERE;
     if (stream->schedules.fetch == NULL)
         fetch_message(stream, counts.last, 1);
-    return false;
+    return CONTENT_FETCHED;
+}
+
+/* Another replica may yet give it back; and what is gone is no schedule any more. */
+static bool wait_for_damaged(struct firing *firing, uint64_t schedule)
+{
+    struct index_entry entry;
+
+    return add_entry(firing, schedule,
+                     index_get(firing->stream->state.index, schedule, &entry)
+                         ? firing->now_ns + DAMAGED_NS
+                         : SCHEDULE_FORGOTTEN);
 }
 
 /* A copy of the schedule's headers and payload: reading its source's message takes their place. */
@@ -259,8 +275,8 @@ static bool fire(struct firing *firing, struct expiry due)
     struct bytes headers, subject;
     size_t behind;
 
-    if (stream->schedules.unreadable == due.sequence)
-        return add_entry(firing, due.sequence, SCHEDULE_FORGOTTEN);
+    if (firing->unreadable == due.sequence)
+        return wait_for_damaged(firing, due.sequence);
     if (!read(stream, due.sequence, 0, &message)) {
         if (stream->schedules.fetch == NULL)
             fetch_message(stream, due.sequence, 0);
@@ -277,8 +293,11 @@ static bool fire(struct firing *firing, struct expiry due)
                        firing->now_ns, &time) ||
         of.schedule_target.size == 0)
         return add_entry(firing, due.sequence, SCHEDULE_FORGOTTEN);
-    if (!content_of(firing, &of, &message))
-        return false;
+    switch (content_of(firing, &of, &message)) {
+    case CONTENT_HERE: break;
+    case CONTENT_FETCHED: return false;
+    case CONTENT_DAMAGED: return pass_over(firing, due.sequence, &time, 0);
+    }
     add_headers(firing, subject, message.headers, &of, &time);
     return produce(firing, due.sequence, &of, &time, message.payload);
 }
@@ -318,6 +337,7 @@ bool stream_schedules_write(struct stream *stream, struct buf *out)
                             .out = out,
                             .now_ns = stream_log_now(stream),
                             .produced = stream->schedules.produced,
+                            .unreadable = stream->schedules.unreadable,
                             .sequence = stream_state_taken(&stream->state)};
     struct effect effect = {.type = EFFECT_SCHEDULE};
     struct due due;
@@ -327,6 +347,7 @@ bool stream_schedules_write(struct stream *stream, struct buf *out)
     buf_init(&firing.schedule, SIZE_MAX);
     buf_init(&firing.headers, SIZE_MAX);
     stream->schedules.produced = 0;
+    stream->schedules.unreadable = 0; /* the next time it is looked at again */
     collect(stream, firing.now_ns, &due);
     for (unsigned i = 0; i < due.count && fire(&firing, due.at[i]); i++)
         continue;

@@ -889,7 +889,8 @@ struct quota *stream_quota(struct stream *stream)
 
 void stream_quota_settle(struct stream *stream)
 {
-    if (quota_counts(&stream->quota) && jetstream_quotas_current(stream->jetstream))
+    if (quota_counts(&stream->quota) && jetstream_quotas_current(stream->jetstream) &&
+        !stream_failed(stream)) /* what it had it has */
         quota_settle(&stream->quota, stream_bytes_tail(stream));
 }
 

@@ -312,7 +312,11 @@ enum err stream_block_restore(void *owner, const struct replica_block *block)
     struct stream *stream = owner;
     enum err err = restore(stream, block);
 
-    if (err != OK && err != ERR_AGAIN)
-        stream_block_forget(stream);
-    return err;
+    if (err == OK || err == ERR_AGAIN)
+        return err;
+    stream_block_forget(stream);
+    if (!stream_failed(stream))
+        return err;
+    /* The block is as good as it was. One that runs is closed, and opened from it. */
+    return stream->replica != NULL ? OK : ERR_BUSY;
 }

@@ -127,6 +127,8 @@ static void decode_step(struct stream_fill *fill)
         later(fill, 0);
         return;
     }
+    if (stream_failed(fill->stream))
+        return; /* the block is as good as it was */
     index_restoring_end(fill->decoding);
     fill->decoding = NULL;
     if (err == OK)

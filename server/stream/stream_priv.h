@@ -704,7 +704,7 @@ void consumer_inbox_check_bound(struct consumer_shell *shell);
 
 /* delivery.c */
 void delivery_pump(struct consumer_shell *shell);
-/* When the first message that has not left yet was asked for; INT64_MAX: all have left. */
+/* When the first message that has not left yet was handed out; INT64_MAX: all have left. */
 int64_t delivery_waits_since(const struct consumer_lane *lane);
 /* What was not sent yet: messages are dropped, everything else is said. */
 typedef void delivery_say_fn(struct stream *stream, struct outbox_item *item);

@@ -403,6 +403,7 @@ static void apply(struct stream_repair *repair)
         stream_block_stored(stream, &entry);
         note_stale(stream, repaired->from, repaired->size);
         count += lost_remove(&stream->state.lost, repaired->sequence, entry.stored_size);
+        counters_forget(&stream->decider.counters, repaired->sequence, 1); /* that it is broken */
     }
     clear(repair);
     say(stream, count);

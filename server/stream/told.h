@@ -24,7 +24,7 @@ enum told_kind {
     TOLD_OPERATION, /* one of home is over: `of` is its struct stream_op, `number` its consumer's */
     TOLD_GLANCE,    /* `of` is a struct stream_glance that may look */
     TOLD_ANSWERED,  /* `of` is a struct stream_question */
-    TOLD_FAILED,    /* not of a stream: indexes of the lane have failed */
+    TOLD_FAILED,    /* not of a stream: indexes of the lane, `of`, have failed */
     TOLD_CALL,      /* of a backup, or the end of an errand (server/stream/lane.h): `call` */
 };
 

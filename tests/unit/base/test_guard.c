@@ -3,6 +3,7 @@
 #include "base/guard.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -121,6 +122,17 @@ START_TEST(what_is_not_guarded_ends_the_process)
 }
 END_TEST
 
+START_TEST(one_that_was_sent_ends_the_process)
+{
+    guard_failed failed = 0;
+    int fd;
+    volatile uint8_t *at = map(&fd);
+
+    ck_assert(guard_add((const void *)at, PAGES * PAGE, &failed));
+    (void)kill(getpid(), SIGBUS);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("guard");
@@ -132,6 +144,7 @@ int main(void)
     tcase_add_test(tests, a_frame_is_left_as_often_as_something_fails_in_it);
     tcase_add_test(tests, a_frame_that_was_paused_is_left_when_something_failed_meanwhile);
     tcase_add_test_raise_signal(ending, what_is_not_guarded_ends_the_process, SIGBUS);
+    tcase_add_test_raise_signal(ending, one_that_was_sent_ends_the_process, SIGBUS);
     suite_add_tcase(suite, tests);
     suite_add_tcase(suite, ending);
     runner = srunner_create(suite);

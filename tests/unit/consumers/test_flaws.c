@@ -93,7 +93,7 @@ static bool waits_for_what_has_not_left(uint64_t flaws)
     fake_lead(fake);
     fake_pull(fake, "in.1", "1");
     fake_turn(fake);
-    fake->unsent_since_ns = fake->now_ns;
+    fake->unsent_since_ns = fake->log_now_ns;
     fake_pass(fake, 31 * FAKE_SECOND);
     waits = fake_info(fake).num_ack_pending == 1;
     fake_destroy(fake);

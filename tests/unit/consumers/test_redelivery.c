@@ -109,7 +109,7 @@ START_TEST(no_wait_ends_while_the_message_may_not_have_left)
 
     fake_pull(fake, "in.2", "9");
     fake_turn(fake);
-    fake->unsent_since_ns = fake->now_ns;
+    fake->unsent_since_ns = fake->log_now_ns;
     fake_pass(fake, 31 * FAKE_SECOND);
     EXPECT(fake, "");
     fake->unsent_since_ns = 0;
@@ -125,8 +125,42 @@ START_TEST(what_was_asked_for_before_those_that_wait_to_leave_has_left)
 
     fake_pull(fake, "in.2", "9");
     fake_turn(fake);
-    fake->unsent_since_ns = fake->now_ns + FAKE_SECOND;
+    fake->unsent_since_ns = fake->log_now_ns + FAKE_SECOND;
     fake_pass(fake, 30 * FAKE_SECOND);
+    EXPECT(fake, "1>in.2 d2 c2 p0\n");
+    fake_destroy(fake);
+}
+END_TEST
+
+/* However long it lasts until others leave: what is always behind must not keep it. */
+START_TEST(what_has_left_waits_no_longer_for_those_that_were_handed_out_behind_it)
+{
+    struct fake *fake = delivered(fake_create(), 1);
+    int64_t handed_ns = fake->log_now_ns;
+
+    fake_pull(fake, "in.2", "9");
+    fake_turn(fake);
+    fake->unsent_since_ns = handed_ns;
+    fake_pass(fake, 31 * FAKE_SECOND);
+    EXPECT(fake, "");
+    fake->unsent_since_ns = handed_ns + 1;
+    fake_pass(fake, 30 * FAKE_SECOND);
+    EXPECT(fake, "1>in.2 d2 c2 p0\n");
+    fake_destroy(fake);
+}
+END_TEST
+
+START_TEST(what_is_worked_on_has_left)
+{
+    struct fake *fake = delivered(fake_create(), 1);
+
+    fake_pull(fake, "in.2", "9");
+    fake_turn(fake);
+    fake_pass(fake, 10 * FAKE_SECOND);
+    fake->unsent_since_ns = fake->log_now_ns;
+    consumer_ack(fake->consumer, fake->now_ns, fake->log_now_ns,
+                 bytes_of_text(fake->messages[1].ack), bytes_of(NULL, 0), BYTES("+WPI"));
+    fake_pass(fake, 31 * FAKE_SECOND);
     EXPECT(fake, "1>in.2 d2 c2 p0\n");
     fake_destroy(fake);
 }
@@ -138,7 +172,7 @@ START_TEST(a_message_is_not_given_up_while_its_last_delivery_has_not_left)
 
     fake->config.max_deliver = 1;
     delivered(fake, 1);
-    fake->unsent_since_ns = fake->now_ns;
+    fake->unsent_since_ns = fake->log_now_ns;
     fake_pass(fake, 31 * FAKE_SECOND);
     EXPECT(fake, "");
     fake->unsent_since_ns = 0;
@@ -168,7 +202,7 @@ START_TEST(a_nak_of_an_earlier_delivery_counts_when_the_last_one_has_left)
     fake_turn(fake);
     fake_pass(fake, 30 * FAKE_SECOND);
     EXPECT(fake, "1>in.2 d2 c2 p0\n");
-    fake->unsent_since_ns = fake->now_ns;
+    fake->unsent_since_ns = fake->log_now_ns;
     nak(fake, first);
     fake_turn(fake);
     EXPECT(fake, "advise naked 1 c1 d2\n");
@@ -610,6 +644,8 @@ int main(void)
         the_wait_begins_when_the_message_leaves_not_when_it_is_planned,
         no_wait_ends_while_the_message_may_not_have_left,
         what_was_asked_for_before_those_that_wait_to_leave_has_left,
+        what_has_left_waits_no_longer_for_those_that_were_handed_out_behind_it,
+        what_is_worked_on_has_left,
         a_message_is_not_given_up_while_its_last_delivery_has_not_left,
         a_nak_of_an_earlier_delivery_counts_when_the_last_one_has_left,
         backoff_lengthens_the_wait_step_by_step,

@@ -380,6 +380,42 @@ START_TEST(a_receiver_that_is_behind_stalls_its_producer_and_shows_as_congestion
 }
 END_TEST
 
+START_TEST(where_no_producer_waits_who_is_far_behind_does_without)
+{
+    const struct message served = {.subject = BYTES("a"), .payload = BYTES("server")};
+    struct client publisher, slow, other;
+    struct shard shard;
+
+    shard_init(&shard);
+    shard.options.no_fast_producer_stall = true;
+    shard_join(&shard, &publisher);
+    shard_join(&shard, &slow);
+    shard_join(&shard, &other);
+    shard_say(&shard, &publisher, QUIET);
+    shard_say(&shard, &slow, QUIET "SUB a 1\r\n");
+    shard_say(&shard, &other, QUIET "SUB a 1\r\n");
+    shard_forget(&slow);
+    shard_forget(&other);
+    slow.flight = shard.clients.pending_stall;
+    shard_say(&shard, &publisher, "PUB a 1\r\nx\r\n"); /* it is not above it yet */
+    shard_say(&shard, &publisher, "PUB a 1\r\ny\r\n");
+    shard_say(&shard, &slow, "PUB a 1\r\nz\r\n");
+    (void)router_publish(shard.clients.router, shard.clients.account, &served);
+    CK_OUT(&slow, "MSG a 1 1\r\nx\r\nMSG a 1 6\r\nserver\r\n");
+    CK_OUT(&other, "MSG a 1 1\r\nx\r\nMSG a 1 1\r\ny\r\nMSG a 1 1\r\nz\r\n"
+                   "MSG a 1 6\r\nserver\r\n");
+    ck_assert(!publisher.stalled && !slow.stalled);
+    ck_assert(router_congested(shard.clients.router));
+    slow.flight = 0;
+    shard_say(&shard, &publisher, "PUB a 1\r\nx\r\n");
+    CK_OUT(&slow, "MSG a 1 1\r\nx\r\n");
+    shard_leave(&shard, &publisher);
+    shard_leave(&shard, &slow);
+    shard_leave(&shard, &other);
+    shard_deinit(&shard);
+}
+END_TEST
+
 /* ---- what differs by client --------------------------------------------------------------------
  */
 
@@ -597,6 +633,7 @@ int main(void)
         who_does_not_read_is_given_up_alone_and_told_nothing,
         bytes_in_flight_count_as_waiting,
         a_receiver_that_is_behind_stalls_its_producer_and_shows_as_congestion,
+        where_no_producer_waits_who_is_far_behind_does_without,
         a_buffer_that_grows_much_takes_the_largest_spare_with_what_it_holds,
         who_has_ended_leaves_in_parts_and_gets_nothing_meanwhile,
         what_a_publish_comes_upon_of_one_that_leaves_goes_behind_it,

@@ -75,7 +75,7 @@ START_TEST(options_are_what_the_file_says)
                    "MAX_CONNECTIONS: 7\nmax_subs: 8\nmax_sub_tokens: 16\nmax_control_line: 2KB\n"
                    "max_payload: 2MB\nmax_pending: 4MB\nping_interval: \"1m30s\"\nping_max: 5\n"
                    "write_deadline: 3s\nlame_duck_duration: 40s\nlame_duck_grace_period: 4s\n"
-                   "no_header_support: true\nstore_dir: s\n");
+                   "no_header_support: true\nno_fast_producer_stall: true\nstore_dir: s\n");
 
     ck_assert_str_eq(o->host, "1.2.3.4");
     ck_assert_int_eq(o->port, 5);
@@ -106,6 +106,7 @@ START_TEST(options_are_what_the_file_says)
     ck_assert_int_eq(o->lame_duck_ns, INT64_C(40000000000));
     ck_assert_int_eq(o->lame_duck_grace_ns, INT64_C(4000000000));
     ck_assert(o->no_header_support);
+    ck_assert(o->no_fast_producer_stall);
     ck_assert_str_eq(o->store_dir, "s");
 }
 END_TEST

@@ -15,10 +15,13 @@
 static struct world world;
 static struct talker *t;
 static size_t leader, away;
+static const char *scheduled; /* what is published before all others */
+static const char *name = "S";
 
 static struct stream *stream_at(size_t i)
 {
-    return catalogue_named(&world.servers[i].server->jetstream->catalogue, BYTES("$G"), BYTES("S"))
+    return catalogue_named(&world.servers[i].server->jetstream->catalogue, BYTES("$G"),
+                           bytes_of_text(name))
         ->stream;
 }
 
@@ -55,8 +58,14 @@ static void begin(uint64_t seed)
     sim_run(world.sim, 10 * SECOND);
     t = talk(&world, 0, 0);
     say(t, "SUB _R.> 1\r\n");
-    ask("$JS.API.STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3}",
+    ask("$JS.API.STREAM.CREATE.S",
+        scheduled == NULL
+            ? "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3,\"allow_direct\":true}"
+            : "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3,"
+              "\"allow_msg_schedules\":true}",
         "\"did_create\":true");
+    if (scheduled != NULL)
+        say(t, scheduled);
     publish(EARLY);
     for (leader = 0; !stream_leads(stream_at(leader));)
         leader++;
@@ -79,14 +88,15 @@ static void rot(size_t node, uint64_t sequence)
     struct index_entry entry;
     struct io_file *file;
     struct path path;
-    uint64_t at;
+    uint64_t at, file_id;
+    uint32_t ordinal;
     uint8_t byte;
 
     ck_assert(index_get(stream_applied(stream)->index, sequence, &entry));
-    ck_assert_uint_lt(entry.place >> 32, LOG_KEEP_FIRST);
-    path = path_segment(
-        "millrace", stream_id(stream),
-        log_file_id(replica_log(stream_replica(stream)), (uint32_t)(entry.place >> 32)));
+    ordinal = (uint32_t)(entry.place >> 32);
+    file_id = log_file_id(replica_log(stream_replica(stream)), ordinal);
+    path = ordinal >= LOG_KEEP_FIRST ? path_keep("millrace", stream_id(stream), file_id)
+                                     : path_segment("millrace", stream_id(stream), file_id);
     at = (entry.place & UINT32_MAX) + entry.record_size / 2;
     ck_assert_int_eq(io_open(io, path.text, IO_READ | IO_WRITE, &file), OK);
     ck_assert_int_eq(io_read_all(io, file, at, &byte, 1), OK);
@@ -169,6 +179,129 @@ START_TEST(what_nobody_has_is_said_to_be_damaged_once_all_were_asked)
 }
 END_TEST
 
+/* Who builds something from it would think that it is whole. */
+START_TEST(a_batch_ends_with_an_error_at_what_is_damaged)
+{
+    begin(6);
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    for (size_t i = 0; i < 3; i++)
+        rot(i, EARLY / 2);
+    buf_clear(&t->in);
+    ask("$JS.API.DIRECT.GET.S", "{\"seq\":15,\"batch\":10}", "Nats-Sequence: 19\r\n");
+    await(&world, t, "NATS/1.0 500 Message Damaged\r\nNats-Sequence: 20\r\n\r\n");
+    sim_run(world.sim, 5 * SECOND);
+    ck_assert(!heard(t, "Nats-Sequence: 21\r\n"));
+    ck_assert(!heard(t, "204 EOB"));
+    ask("$JS.API.DIRECT.GET.S", "{\"seq\":21,\"batch\":10}", "204 EOB");
+    world_end(&world);
+}
+END_TEST
+
+/* ---- schedules ------------------------------------------------------------------------------- */
+
+static void rot_all(uint64_t sequence)
+{
+    for (size_t i = 0; i < 3; i++)
+        rot(i, sequence);
+}
+
+/* When it is due nobody has that message; later it can be read again. */
+static void meets_damage(uint64_t seed, uint64_t sequence)
+{
+    scheduled = "PUB s.source 7\r\nwritten\r\n"
+                "HPUB s.plan 101 104\r\nNATS/1.0\r\nNats-Schedule: @every 90s\r\n"
+                "Nats-Schedule-Target: s.made\r\nNats-Schedule-Source: s.source\r\n\r\nown\r\n";
+    begin(seed);
+    scheduled = NULL;
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    rot_all(sequence);
+    sim_run(world.sim, 120 * SECOND);
+    ck_assert(world_logged(&world.servers[leader], "is damaged on disk"));
+    ask("$JS.API.STREAM.MSG.GET.S", "{\"last_by_subj\":\"s.made\"}", "10037");
+    rot_all(sequence); /* that undoes it */
+    sim_run(world.sim, 200 * SECOND);
+    t = talk(&world, 2, leader);
+    say(t, "SUB _R.> 1\r\n");
+    ask("$JS.API.STREAM.MSG.GET.S", "{\"last_by_subj\":\"s.made\"}", "\"data\":\"d3JpdHRlbg==\"");
+    world_end(&world);
+}
+
+START_TEST(a_schedule_that_is_damaged_for_a_while_is_not_forgotten)
+{
+    meets_damage(7, 2);
+}
+END_TEST
+
+START_TEST(a_schedule_whose_source_is_damaged_does_not_send_what_is_its_own)
+{
+    meets_damage(8, 1);
+}
+END_TEST
+
+/* ---- counters -------------------------------------------------------------------------------- */
+
+static size_t find_leader(void)
+{
+    size_t i = 0;
+
+    while (!stream_leads(stream_at(i)))
+        i++;
+    return i;
+}
+
+static void talk_again(unsigned talker)
+{
+    t = talk(&world, talker, leader);
+    say(t, "SUB _R.> 1\r\n");
+}
+
+static void count(const char *subject, const char *answer)
+{
+    sayf(t, "HPUB %s _R.0 26 26\r\nNATS/1.0\r\nNats-Incr: 1\r\n\r\n\r\n", subject);
+    await(&world, t, answer);
+}
+
+/* Who leads now has not counted itself, and reads. */
+static void begin_counters(uint64_t seed)
+{
+    begin(seed);
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    name = "C";
+    ask("$JS.API.STREAM.CREATE.C",
+        "{\"name\":\"C\",\"subjects\":[\"c.*\"],\"num_replicas\":3,\"allow_msg_counter\":true}",
+        "\"did_create\":true");
+    count("c.first", "\"val\":\"1\"");
+    for (int i = 0; i < 300; i++)
+        count("c.more", "\"val\":");
+    leader = find_leader();
+    world_kill(&world, leader, SIM_CRASH_KILL);
+    world_start(&world, leader);
+    sim_run(world.sim, 20 * SECOND);
+    leader = find_leader();
+    talk_again(2);
+}
+
+START_TEST(a_counter_that_was_damaged_goes_on_when_it_is_given_back)
+{
+    begin_counters(9);
+    rot_all(1);
+    count("c.first", "message counter is broken");
+    for (size_t i = 0; i < 3; i++) {
+        if (i != leader)
+            rot(i, 1); /* that undoes it */
+    }
+    sim_run(world.sim, 500 * SECOND);
+    ck_assert(world_logged(&world.servers[leader], "whole again"));
+    talk_again(3);
+    count("c.first", "\"val\":\"2\"");
+    name = "S";
+    world_end(&world);
+}
+END_TEST
+
 /* Memory is what they wait in. */
 START_TEST(no_more_than_so_many_wait_for_what_is_damaged)
 {
@@ -203,7 +336,11 @@ int main(void)
                             what_has_left_the_stream_meanwhile_is_not_missed,
                             who_asks_for_what_is_damaged_gets_it_when_another_has_given_it_back,
                             what_nobody_has_is_said_to_be_damaged_once_all_were_asked,
-                            no_more_than_so_many_wait_for_what_is_damaged};
+                            no_more_than_so_many_wait_for_what_is_damaged,
+                            a_batch_ends_with_an_error_at_what_is_damaged,
+                            a_schedule_that_is_damaged_for_a_while_is_not_forgotten,
+                            a_schedule_whose_source_is_damaged_does_not_send_what_is_its_own,
+                            a_counter_that_was_damaged_goes_on_when_it_is_given_back};
 
     return UNIT_RUN_PLAIN("damage_replicas", tests);
 }

@@ -226,6 +226,27 @@ START_TEST(a_receiver_far_behind_holds_back_a_publisher_of_another_shard)
 }
 END_TEST
 
+START_TEST(where_no_producer_waits_one_of_another_shard_does_not)
+{
+    struct client publisher, receiver;
+    struct shards shards;
+
+    shards_init(&shards, 2);
+    shards.all[1].shard.options.no_fast_producer_stall = true;
+    shards.all[1].shard.clients.pending_stall = 16;
+    shards.all[1].shard.clients.pending_much = 10;
+    shards_join(&shards, 0, &publisher);
+    shards_join(&shards, 1, &receiver);
+    shards_say(&shards, 1, &receiver, "SUB x 1\r\n");
+    for (int i = 0; i < 40; i++)
+        shards_say(&shards, 0, &publisher, "PUB x 5\r\nhello\r\n");
+    shards_settle(&shards);
+    ck_assert(!publisher.stalled);
+    CK_OUT(&receiver, "MSG x 1 5\r\nhello\r\n");
+    shards_deinit(&shards);
+}
+END_TEST
+
 START_TEST(what_a_shard_does_not_take_holds_back_those_who_send_it)
 {
     static char payload[1 << 20];
@@ -882,6 +903,7 @@ int main(void)
         a_request_that_nobody_of_several_shards_takes_is_told_so_once,
         a_request_that_one_here_takes_is_no_matter_of_others,
         a_receiver_far_behind_holds_back_a_publisher_of_another_shard,
+        where_no_producer_waits_one_of_another_shard_does_not,
         what_a_shard_does_not_take_holds_back_those_who_send_it,
         memory_of_batches_comes_back_and_what_is_kept_is_bounded,
         sinks_hear_clients_of_all_shards_in_their_order,

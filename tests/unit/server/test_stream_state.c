@@ -1,4 +1,9 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/scratch.h"
 #include "base/text.h"
+#include "storage/index_cache.h"
 #include "tests/unit/server/stream_rig.h"
 #include "tests/unit/unit.h"
 
@@ -228,6 +233,37 @@ START_TEST(purges_take_what_they_say)
         ck_assert_str_eq(contents(), rows[i].left);
         end();
     }
+}
+END_TEST
+
+/* Of which it cannot be read what is to be kept, as the disk fails. */
+static void purge_unread(uint64_t keep)
+{
+    struct index_cache cache = {.limit = UINT64_C(1) << 30}; /* only what is on the disk fails */
+    struct scratch *scratch;
+    int directory = open("/tmp", O_RDONLY | O_DIRECTORY);
+
+    ck_assert_int_ge(directory, 0);
+    scratch = scratch_create(directory);
+    close(directory);
+    ck_assert_ptr_nonnull(scratch);
+    stream_state_init(&state, 1);
+    stream_state_use(&state, scratch, &cache, INDEX_BITS);
+    configure("");
+    for (unsigned i = 0; i < 6000; i++)
+        store("s.a");
+    scratch_break(scratch, 0);
+    purge("", 0, keep);
+    ck_assert(index_failed(state.index));
+    ck_assert_uint_eq(result.purged, 0);
+    end();
+    scratch_destroy(scratch);
+}
+
+START_TEST(a_purge_whose_messages_cannot_be_read_purges_nothing)
+{
+    purge_unread(5000); /* counted from the oldest */
+    purge_unread(2900); /* and from the newest */
 }
 END_TEST
 
@@ -567,6 +603,7 @@ int main(void)
         removal_of_the_first_moves_the_start_to_the_next_there_is,
         a_purge_beyond_the_end_moves_the_end,
         purges_take_what_they_say,
+        a_purge_whose_messages_cannot_be_read_purges_nothing,
         a_purge_leaves_what_came_after_its_decision,
         a_purge_of_a_million_messages_is_not_felt,
         a_delete_says_whether_there_was_something,

@@ -143,13 +143,15 @@ static void capture(struct broken *b, unsigned pieces)
 {
     struct index_capture *capture;
     struct buf messages;
+    bool more;
 
     buf_init(&messages, SIZE_MAX);
     capture = index_capture_begin(b->index, &messages);
     (void)index_capture_name(capture);
     (void)index_capture_step(capture, 1);
     take(b, 1 + prng_below(&b->prng, b->added)); /* in the midst of it */
-    (void)index_capture_step(capture, pieces);
+    more = index_capture_step(capture, pieces);
+    ck_assert(more || !index_failed(b->index));
     index_capture_end(capture);
     buf_deinit(&messages);
 }
@@ -321,9 +323,31 @@ START_TEST(any_calls_in_any_order)
 }
 END_TEST
 
+/* A disk that gives back zeros, and no error: rows say whose they are. */
+START_TEST(rows_of_zeros_are_a_failure)
+{
+    struct broken *b = HEAP_NEW(struct broken);
+    struct index_entry entry;
+
+    broken_init(b, 1, UINT64_C(1) << 30);
+    scratch_blank(b->scratch);
+    for (uint64_t i = 2; i < 2000 && !index_failed(b->index); i++) {
+        bool found = index_get(b->index, i, &entry);
+
+        ck_assert(!found || index_failed(b->index));
+        ck_assert(found || b->subject_of[i] == 0 || index_failed(b->index));
+    }
+    ck_assert(index_failed(b->index));
+    check_gone(b);
+    broken_deinit(b);
+    heap_give(b);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
+        rows_of_zeros_are_a_failure,
         each_call_comes_back_when_all_is_gone,
         each_call_comes_back_when_some_is_gone,
         any_calls_in_any_order,
