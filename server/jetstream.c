@@ -631,10 +631,13 @@ void jetstream_hold_still(struct jetstream *jetstream)
     jetstream_halt(jetstream);
 }
 
+/* What home has answered is on its way before lanes go on with what follows from it. */
 static void let_go(struct jetstream *jetstream)
 {
-    if (jetstream->still)
-        jetstream_go_on(jetstream);
+    if (!jetstream->still)
+        return;
+    server_shards_flush(jetstream->server);
+    jetstream_go_on(jetstream);
     jetstream->still = false;
 }
 

@@ -10,8 +10,8 @@
 bool jetstream_files_suffice(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct store *store = jetstream_lane(jetstream, entry)->store;
-    struct io *io = server_io(jetstream->server);
-    uint64_t most = io_files_limit_is(io), open = io_files_open(io);
+    uint64_t most = server_files_most(jetstream->server);
+    uint64_t open = server_files_open(jetstream->server);
     uint64_t room = open < most ? most - open : 0, growth = GROWTH + open / GROWTH;
 
     if (room > most / 2 + growth || log_made_in_memory(store, entry->assigned.id))

@@ -258,7 +258,6 @@ static int run(struct program *program, struct io *io)
 
 /* Likewise, stores with several lanes. */
 #define LANES_TEST "MILLRACE_LANES_TEST"
-#define LANES_AWAY "MILLRACE_LANES_AWAY" /* set: on shards' threads; not ready, docs/shards.md */
 
 static bool read_test(struct program *program, const char *name, uint64_t *count)
 {
@@ -277,7 +276,6 @@ static bool set_lanes(struct program *program)
     bool read = read_test(program, LANES_TEST, &lanes);
 
     program->configured->config.options.sim.lanes = (unsigned)lanes;
-    program->configured->config.options.sim.lanes_home = getenv(LANES_AWAY) == NULL;
     return read;
 }
 

@@ -59,6 +59,9 @@ void server_set_reload(struct server *server, server_reload_fn *reload, void *ow
 
 /* For the modules of the server. */
 struct io *server_io(struct server *server);
+/* How many files its shards may have open together, where the system allows few; and have. */
+uint64_t server_files_most(struct server *server);
+uint64_t server_files_open(struct server *server);
 struct router *server_router(struct server *server);
 struct cluster *server_cluster(struct server *server); /* NULL: this server stands alone */
 struct logger *server_logger(struct server *server);

@@ -22,7 +22,7 @@ static uint64_t files_most(uint64_t most)
     return most - (kept < most / 2 ? kept : most / 2);
 }
 
-static uint64_t files_open(struct server *server)
+uint64_t server_files_open(struct server *server)
 {
     uint64_t files = 0;
 
@@ -31,10 +31,17 @@ static uint64_t files_open(struct server *server)
     return files;
 }
 
+uint64_t server_files_most(struct server *server)
+{
+    uint64_t most = io_descriptors_max(server->io);
+
+    return most <= INT64_MAX ? files_most(most) : UINT64_MAX;
+}
+
 /* Each shard what the others leave it now. */
 void server_places_keep(struct server *server)
 {
-    uint64_t most = io_descriptors_max(server->io), files = files_open(server);
+    uint64_t most = io_descriptors_max(server->io), files = server_files_open(server);
 
     for (unsigned i = 0; most <= INT64_MAX && i < server_shards_count(server); i++) {
         struct io *io = server_shard_io(server, i);
@@ -46,7 +53,7 @@ void server_places_keep(struct server *server)
 
 static uint64_t files_of_streams(struct server *server)
 {
-    uint64_t files = files_open(server);
+    uint64_t files = server_files_open(server);
 
     if (server->jetstream != NULL)
         files += jetstream_late_files(server->jetstream);

@@ -67,7 +67,7 @@ e2e_shards = 'shards=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unit
              test_cluster_plain_node test_cluster_tls'
 
 # What streams do, with their lanes on two threads.
-e2e_lanes = 'lanes=cd tests/e2e/wire && MILLRACE_LANES_AWAY=1 MILLRACE_SHARDS_TEST=2 python3 -m unittest test_consumers test_batches test_retention \
+e2e_lanes = 'lanes=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unittest test_consumers test_batches test_retention \
             test_origins test_origins_external test_erase test_data_backup_live test_tiers test_stream_errors test_stream_races \
             test_damage test_glance test_abuse test_account_purge test_compression test_delivered_to_counters test_watches \
             test_removed_directory test_repair test_leaf_jetstream test_own_messages test_offline test_late test_api_input'
@@ -83,7 +83,7 @@ tsan-shards:
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan CC=clang OPT="-O1 -g -fno-omit-frame-pointer" \
 	    SAN="-fsanitize=thread" $(BUILD)/tsan/millrace
 	@rm -f $(tsan_report).*
-	@TSAN_OPTIONS="log_path=$(tsan_report)" MILLRACE_BIN=$(abspath $(BUILD)/tsan/millrace) MILLRACE_LANES_AWAY=1 MILLRACE_SHARDS_TEST=3 \
+	@TSAN_OPTIONS="log_path=$(tsan_report)" MILLRACE_BIN=$(abspath $(BUILD)/tsan/millrace) MILLRACE_SHARDS_TEST=3 \
 	    python3 tests/count.py 'tsan-shards=cd tests/e2e/wire && \
 	    python3 -m unittest test_shards test_accounts test_operator test_resolver test_tracing test_system && \
 	    MILLRACE_SHARDS_TEST=auto python3 -m unittest test_accounts test_tls test_websocket && \
@@ -127,8 +127,8 @@ crash: $(e2e_server)
 	@$(e2e_env) python3 tests/count.py --minutes $$(($(crash_seconds) / 60 + 5)) \
 	    'self-test=python3 tests/crash/crash.py --self-test' \
 	    'crash=python3 tests/crash/crash.py $(crash_flags)' \
-	    'lanes=MILLRACE_LANES_AWAY=1 python3 tests/crash/lanes.py --seconds $$(($(crash_seconds) / 6)) $(if $(SEED),--seed $(SEED))' \
-	    'crash-lanes=MILLRACE_LANES_AWAY=1 MILLRACE_SHARDS_TEST=3 python3 tests/crash/crash.py --seconds $$(($(crash_seconds) / 9))' \
+	    'lanes=python3 tests/crash/lanes.py --seconds $$(($(crash_seconds) / 6)) $(if $(SEED),--seed $(SEED))' \
+	    'crash-lanes=MILLRACE_SHARDS_TEST=3 python3 tests/crash/crash.py --seconds $$(($(crash_seconds) / 9))' \
 	    'kv-self-test=python3 tests/crash/kv.py --self-test' \
 	    'kv=python3 tests/crash/kv.py --seconds $$(($(crash_seconds) / 6)) $(if $(SEED),--seed $(SEED))'
 

@@ -60,13 +60,15 @@ static void name_thread(const struct shard_thread *thread)
     (void)pthread_setname_np(thread->thread, name);
 }
 
-/* Signals are the main thread's. */
+/* Signals are the main thread's, but for those of what a thread does itself: blocked they end the
+ * process, and an error of the disk below a mapping is one (base/guard.h). */
 static bool start(struct shard_thread *thread)
 {
     sigset_t all, before;
     int error;
 
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     error = pthread_create(&thread->thread, NULL, run, thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -212,6 +212,18 @@ void consumer_inbox_close(struct stream *stream)
 
 /* ---- deliver subjects ------------------------------------------------------------------------ */
 
+/* Clients also listen with a wildcard over all their deliver subjects. */
+static bool is_listened_to(struct consumer_shell *shell, const struct consumer_config *config)
+{
+    struct router *router = stream_router(shell->stream);
+    struct account *account = shell->stream->account;
+
+    return router_interest_literal(router, account, config->deliver_subject,
+                                   config->deliver_group) ||
+           (config->deliver_group.size == 0 &&
+            router_interest_plain(router, account, config->deliver_subject));
+}
+
 void consumer_inbox_check_bound(struct consumer_shell *shell)
 {
     const struct consumer_config *config = consumer_config(shell->consumer);
@@ -219,12 +231,7 @@ void consumer_inbox_check_bound(struct consumer_shell *shell)
 
     if (!consumer_is_push(shell->consumer))
         return;
-    /* Clients also listen with a wildcard over all their deliver subjects. */
-    bound = router_interest_literal(stream_router(shell->stream), shell->stream->account,
-                                    config->deliver_subject, config->deliver_group) ||
-            (config->deliver_group.size == 0 &&
-             router_interest_plain(stream_router(shell->stream), shell->stream->account,
-                                   config->deliver_subject));
+    bound = !shell->unanswered && is_listened_to(shell, config);
     if (bound == shell->bound)
         return;
     shell->bound = bound;

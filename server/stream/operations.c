@@ -223,27 +223,54 @@ static bool may_join(const struct stream *stream, const struct stream_op *op)
     return true;
 }
 
+static struct consumer_shell *find_shell(const struct stream *stream, const struct stream_op *op)
+{
+    return table_find(&stream->consumers_by_number,
+                      bytes_of(&op->consumer_number, sizeof op->consumer_number));
+}
+
+/* Who asked for a consumer has the answer before the first message. Of home's own lane home hears
+ * at once, before anything is delivered; of another one the consumer waits until it has. */
+static void hold_created(struct stream *stream, const struct stream_op *op)
+{
+    struct consumer_shell *shell = find_shell(stream, op);
+
+    if (shell == NULL || op->error != 0 || !op->created || stream->lane->shard == 0)
+        return;
+    shell->unanswered = true;
+    consumer_inbox_check_bound(shell);
+}
+
+static void release_created(struct consumer_shell *shell)
+{
+    if (!shell->unanswered)
+        return;
+    shell->unanswered = false;
+    consumer_inbox_check_bound(shell);
+}
+
 void stream_op_end(struct stream *stream, struct stream_op *op)
 {
     if (stream_failed(stream) && op->error == 0) { /* it may be done, or half done */
         op->error = 10008;
         op->error_text[0] = 0;
     }
-    if (op->own)
+    if (op->own) {
         op->done(op, stream->closing ? NULL : stream);
-    else
-        stream_tell(stream,
-                    (struct told){.kind = TOLD_OPERATION, .of = op, .number = op->consumer_number});
+        return;
+    }
+    hold_created(stream, op);
+    stream_tell(stream,
+                (struct told){.kind = TOLD_OPERATION, .of = op, .number = op->consumer_number});
 }
 
 /* A consumer may have gone since it was told. */
 void stream_op_over(struct stream_op *op, struct stream *stream)
 {
-    struct consumer_shell *shell = NULL;
+    struct consumer_shell *shell = stream != NULL ? find_shell(stream, op) : NULL;
 
-    if (stream != NULL)
-        shell = table_find(&stream->consumers_by_number,
-                           bytes_of(&op->consumer_number, sizeof op->consumer_number));
+    if (shell != NULL)
+        release_created(shell);
     op->consumer = shell != NULL ? shell->consumer : NULL;
     op->done(op, stream);
 }

@@ -201,6 +201,7 @@ struct consumer_shell {
     bool doomed;   /* inactive: delete it when nothing of it is on the stack */
     bool at_hand;  /* what it asks for leaves at once: delivery_now.c */
     bool bound;
+    bool unanswered;       /* home has not told yet who asked for it: until then it is not bound */
     bool interest_changed; /* who listens to it may be another */
     bool direct;           /* of a source or mirror: not counted as a consumer */
     bool push;             /* counted in push_count */

@@ -26,7 +26,7 @@ def payload(i):
 
 
 def files(directory, ending):
-    return glob.glob(os.path.join(directory, "millrace", "logs", "*", "*" + ending))
+    return glob.glob(os.path.join(directory, "millrace", "**", "logs", "*", "*" + ending), recursive=True)
 
 
 def check(directory):

@@ -142,7 +142,7 @@ class Check(Directory):
 
     @own_promise
     def test_what_is_not_built_is_refused_with_its_place(self):
-        for text in ("mqtt { port: 1883 }", "gateway {}", "resolver: URL(http://127.0.0.1/)"):
+        for text in ("mqtt { port: 1883 }", "gateway {}"):
             with self.subTest(text):
                 self.refuses(text, "FILE:1:0: ", "is not supported yet")
 

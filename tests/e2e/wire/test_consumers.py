@@ -1,6 +1,5 @@
 """Consumers: what survives a kill, and requests that once ended the server."""
 
-import os
 import signal
 import sys
 import unittest
@@ -106,7 +105,6 @@ class Consumers(WireCase):
             self.assertEqual(len(info["config"]["filter_subjects"]), 8000)
 
     @own_promise
-    @unittest.skipIf("MILLRACE_LANES_AWAY" in os.environ, "open: docs/shards.md, why it is not the default")
     def test_the_answer_to_a_creation_comes_before_the_first_message(self):
         """Clients set the limits of what may wait when they have the answer."""
         with self.requester() as asker:

@@ -25,7 +25,7 @@ def payload(i):
 def rot(directory, i, bit=4):
     """One bit of message i's payload, wherever it stands."""
     hits = 0
-    for path in glob.glob(os.path.join(directory, "millrace", "logs", "*", "*.seg")):
+    for path in glob.glob(os.path.join(directory, "millrace", "**", "logs", "*", "*.seg"), recursive=True):
         with open(path, "r+b") as file:
             at = file.read().find(payload(i))
             if at < 0:
@@ -118,7 +118,7 @@ class Damage(unittest.TestCase):
         with Requester(self.server.port) as client:
             for i in range(1, 4):
                 self.assertNotIn("error", client.api("STREAM.MSG.DELETE.S", {"seq": i, "no_erase": True}))
-            for path in glob.glob(os.path.join(self.server.directory, "millrace", "logs", "*", "*.seg")):
+            for path in glob.glob(os.path.join(self.server.directory, "millrace", "**", "logs", "*", "*.seg"), recursive=True):
                 with open(path, "rb") as file:
                     found = payload(4) in file.read()
                 if found:
@@ -142,7 +142,7 @@ class Damage(unittest.TestCase):
         self.server.end(signal.SIGKILL)
         time.sleep(0.2)
         self.assertEqual(rot(self.server.directory, 5), 1)
-        for path in glob.glob(os.path.join(self.server.directory, "millrace", "journal", "*.jnl")):
+        for path in glob.glob(os.path.join(self.server.directory, "millrace", "**", "journal", "*.jnl"), recursive=True):
             with open(path, "r+b") as file:  # else it is written anew from there
                 file.seek(4096)
                 file.write(bytes(os.path.getsize(path) - 4096))

@@ -2,6 +2,7 @@
 
 import base64
 import fcntl
+import glob
 import os
 import random
 import shutil
@@ -31,14 +32,19 @@ def sparse(path):
         file.truncate(1 << 40)
 
 
+def logs(directory):
+    """Their files, of all lanes."""
+    return [path for path in files(os.path.join(directory, "millrace")) if f"{os.sep}logs{os.sep}" in path]
+
+
 def until_still(directory):
     """Until the server has written what is due: nothing changes for two seconds."""
     end = time.monotonic() + READ_S
-    before, now = None, set(files(os.path.join(directory, "millrace", "logs")))
+    before, now = None, set(logs(directory))
     while before != now:
         assert time.monotonic() < end, f"its files still change: {sorted(before ^ now)}"
         time.sleep(2)
-        before, now = now, set(files(os.path.join(directory, "millrace", "logs")))
+        before, now = now, set(logs(directory))
 
 
 def flip(path, offset, bit=1):
@@ -146,8 +152,9 @@ class Backup(unittest.TestCase):
 
     def test_a_damaged_source_makes_a_backup_that_says_so(self):
         server = self.filled()
-        path = [p for p in files(os.path.join(server.directory, "millrace", "logs", "0000000000000010")) if p.endswith(".seg")][0]
-        shutil.rmtree(os.path.join(server.directory, "millrace", "journal"))  # it has the bytes as well
+        path = [p for p in logs(server.directory) if "0000000000000010" in p and p.endswith(".seg")][0]
+        for journal in glob.glob(os.path.join(server.directory, "millrace", "**", "journal"), recursive=True):
+            shutil.rmtree(journal)  # it has the bytes as well
         flip(path, 4096 + 3000)
         code, said = tool("backup", server.directory, self.place.depot)
         self.assertEqual(code, 1, said)

@@ -66,7 +66,7 @@ class Blocks(unittest.TestCase):
             server.end(9)
             with tarfile.open(BLOCKS) as archive:
                 archive.extractall(server.directory)
-            path = glob.glob(os.path.join(server.directory, "millrace", "logs", "0000000000000010", "*.blk"))[0]
+            path = glob.glob(os.path.join(server.directory, "millrace", "**", "logs", "0000000000000010", "*.blk"), recursive=True)[0]
             with open(path, "rb") as file:
                 self.assertEqual(int.from_bytes(file.read(24)[20:24], "little"), 3)
             self.assertEqual(check(server.directory), (0, check(server.directory)[1]))

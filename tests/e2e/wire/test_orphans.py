@@ -1,5 +1,6 @@
 """A log on the disk that no record of the catalogue explains: set aside as it is, said in the log, and never deleted."""
 
+import glob
 import os
 import shutil
 import signal
@@ -27,7 +28,16 @@ class Orphans(unittest.TestCase):
                 client.publish(name.encode(), b"%d" % i)
 
     def logs(self, folder="logs"):
-        return os.path.join(self.server.directory, "millrace", folder)
+        return os.path.join(self.server.directory, "millrace", self.lane, folder)
+
+    def put_in(self, stream):
+        """The log of a new stream, and in which lane it is."""
+        pattern = os.path.join(self.server.directory, "millrace", "**", "logs", "*")
+        before = set(glob.glob(pattern, recursive=True))
+        self.fill(stream, 20)
+        (path,) = set(glob.glob(pattern, recursive=True)) - before
+        self.lane = os.path.relpath(os.path.dirname(os.path.dirname(path)), os.path.join(self.server.directory, "millrace"))
+        return os.path.basename(path)
 
     def content(self, directory, name):
         with open(os.path.join(directory, name), "rb") as file:
@@ -40,9 +50,7 @@ class Orphans(unittest.TestCase):
             time.sleep(0.05)
 
     def test_a_log_that_nothing_explains_is_set_aside_whole_and_told_of(self):
-        before = set(os.listdir(self.logs()))
-        self.fill("A", 20)
-        (log,) = set(os.listdir(self.logs())) - before
+        log = self.put_in("A")
         self.server.end(signal.SIGTERM)
         copy = os.path.join(self.aside, log)
         shutil.copytree(os.path.join(self.logs(), log), copy)

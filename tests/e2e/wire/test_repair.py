@@ -52,10 +52,10 @@ class Repair(unittest.TestCase):
         return 30 < self.count - int(os.path.basename(self.blocks()[1])[:16], 16) < 250
 
     def unfinished(self):
-        return glob.glob(os.path.join(self.store, "logs", "*", "*.new"))
+        return glob.glob(os.path.join(self.store, "**", "logs", "*", "*.new"), recursive=True)
 
     def blocks(self):
-        return sorted(glob.glob(os.path.join(self.store, "logs", "0000000000000010", "*.blk")))
+        return sorted(glob.glob(os.path.join(self.store, "**", "logs", "0000000000000010", "*.blk"), recursive=True))
 
     def check(self, *options):
         return tool("check", *options, self.server.directory)

@@ -299,7 +299,7 @@ class Shards(ShardsCase):
             self.addCleanup(client.socket.close)
         clients[0].api("STREAM.CREATE.S", b'{"name":"S","subjects":["s.>"],"storage":"memory"}')
         end = time.monotonic() + 20 * READ_S
-        while server.log().count("Goes from shard") < CLIENTS * 2 // 3:  # to home
+        while server.log().count("Goes from shard") < CLIENTS * 2 // 3:  # to where it is
             self.assertLess(time.monotonic(), end)
             for client in clients:
                 client.publish(b"s.1", b"x")
@@ -307,8 +307,8 @@ class Shards(ShardsCase):
         for number in range(500 * CLIENTS):
             clients[number % CLIENTS].publish(b"s.1", b"x")
         self.assertEqual(len(before), 2)
-        for thread, wakes in self.wakes(server).items():
-            self.assertLess(wakes - before[thread], 250 * CLIENTS)  # it looks up once or twice a second
+        woken = [thread for thread, wakes in self.wakes(server).items() if wakes - before[thread] >= 250 * CLIENTS]
+        self.assertLessEqual(len(woken), 1, "who has not the stream looks up once or twice a second")
 
     @staticmethod
     def wakes(server):

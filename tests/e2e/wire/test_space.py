@@ -24,8 +24,8 @@ def body_of(sequence):
 def log_bytes(server):
     """On the disk, without the journal and the reserve, whose sizes are fixed."""
     total = 0
-    for folder, _, names in os.walk(os.path.join(server.directory, "millrace", "logs")):
-        for name in names:
+    for folder, _, names in os.walk(os.path.join(server.directory, "millrace")):
+        for name in names if "logs" in folder.split(os.sep) else ():
             try:
                 total += os.lstat(os.path.join(folder, name)).st_blocks * 512
             except FileNotFoundError:
