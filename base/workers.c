@@ -50,7 +50,9 @@ static void *worker_main(void *context)
     return NULL;
 }
 
-/* Called with the lock held. Workers take no signals: those are for the main thread. */
+/* Called with the lock held. Workers take no signals: those are for the main thread, but for what a
+ * read of a mapping causes itself (base/guard.h), which would end the process if it were blocked.
+ */
 static void start_thread(struct workers *workers)
 {
     pthread_attr_t attr;
@@ -60,6 +62,7 @@ static void start_thread(struct workers *workers)
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, STACK_SIZE);
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_BLOCK, &all, &old);
     error = pthread_create(&workers->thread[workers->threads], &attr, worker_main, workers);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
