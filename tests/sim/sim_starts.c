@@ -16,7 +16,7 @@
 #include "storage/flaws.h"
 #include "tests/sim/life.h"
 
-#define IMAGES_CI 100u /* at least, whatever the time */
+#define IMAGES_CI 2000u /* at least, whatever the time */
 #define START_OPS 60u  /* the power goes again within so many of a start */
 #define SAY       60.0 /* seconds from one line that tells how far it is to the next */
 
