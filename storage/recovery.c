@@ -284,8 +284,6 @@ static bool enter_part(struct walk *walk, unsigned number)
         part->cut = listed->end == 0 && part->last == listed->last;
         return false;
     }
-    if (part->pack == NULL)
-        io_read_ahead(walk->log->store->io, part->file, true); /* all that follows is read */
     scan_begin(&walk->scan, walk->log->store->io, part->file, part->pack, part->size);
     walk->position = SEGMENT_HEADER;
     walk->limit = limit;
