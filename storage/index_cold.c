@@ -79,21 +79,26 @@ struct index_cold *index_cold_create(const struct index_memory *memory, uint64_t
 {
     uint32_t live = live_of(slots, count);
     struct index_row filled[INDEX_BLOCK_SPAN];
+    union {
+        struct index_cold cold;
+        uint8_t bytes[sizeof(struct index_cold) + INDEX_BLOCK_SPAN * sizeof(uint32_t)];
+    } made;
     struct index_cold *cold;
 
     assert(live <= INDEX_BLOCK_SPAN);
     *rows = NULL;
     if (live == 0)
         return NULL;
-    cold = index_memory_take(memory, size_of(live), lent);
-    *cold = (struct index_cold){0};
-    if (fill(cold, base, slots, count, filled))
-        *rows = scratch_put(memory->scratch, bytes_of(filled, live * sizeof filled[0]));
-    if (*rows == NULL) {
-        index_memory_give(memory, cold, size_of(live), *lent);
-        *lent = false;
+    made.cold = (struct index_cold){0};
+    if (!fill(&made.cold, base, slots, count, filled))
         return NULL;
-    }
+    /* First what may fail, for then the frame is left (base/guard.h), and memory would be nobody's.
+     */
+    *rows = scratch_put(memory->scratch, bytes_of(filled, live * sizeof filled[0]));
+    if (*rows == NULL)
+        return NULL;
+    cold = index_memory_take(memory, size_of(live), lent);
+    memcpy(cold, &made, size_of(live));
     cold->rows = *rows;
     return cold;
 }

@@ -17,8 +17,8 @@
 #include "tests/sim/life.h"
 
 #define IMAGES_CI 2000u /* at least, whatever the time */
-#define START_OPS 60u  /* the power goes again within so many of a start */
-#define SAY       60.0 /* seconds from one line that tells how far it is to the next */
+#define START_OPS 60u   /* the power goes again within so many of a start */
+#define SAY       60.0  /* seconds from one line that tells how far it is to the next */
 
 static uint64_t count_operations(uint64_t seed)
 {
