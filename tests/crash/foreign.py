@@ -18,7 +18,7 @@ MODULES = os.path.join(os.path.dirname(PROGRAM), "node_modules", "@nats-io", "je
 CONSUMER = "NODEREADER"
 SUBJECT = "node"
 NUMBERS_FROM = 1_000_000_000  # apart from the driver's own
-STOP_S = 15
+STOP_S = 60  # what it wrote last is read in this time, by a driver that may be slow
 
 CONSUMER_CONFIG = {
     "stream_name": NODE,
@@ -73,7 +73,8 @@ class Foreign:
             await asyncio.wait_for(self.reading, STOP_S)
             await asyncio.wait_for(self.process.wait(), STOP_S)
         except asyncio.TimeoutError:
-            self.process.kill()
+            if self.process.returncode is None:
+                self.process.kill()
             await self.process.wait()
         self.process = None
         for op in self.open.values():

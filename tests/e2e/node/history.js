@@ -91,6 +91,6 @@ const js = jetstream(nc, { timeout: ANSWER_MS });
 for (const event of ["data", "end"]) process.stdin.once(event, () => (stopping = true));
 const publishers = Array.from({ length: options.window }, () => publishing(js));
 await Promise.all([...publishers, working(js)]);
-say("stopped");
 await nc.close();
-process.exit(0);
+// Not before the reader has taken it all: what a full pipe does not hold yet is lost by an exit.
+process.stdout.write(JSON.stringify(["stopped"]) + "\n", () => process.exit(0));
