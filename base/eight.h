@@ -44,8 +44,7 @@ static inline unsigned eight_count(uint64_t mask)
     return (unsigned)((mask >> 7) * EIGHT_OF(1) >> 56);
 }
 
-/* ---- decimal digits ---------------------------------------------------------------------------
- */
+/* ---- decimal digits ------------------------------------------------------------------------- */
 
 /* Those that are none. */
 static inline uint64_t eight_others(uint64_t word)

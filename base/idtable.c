@@ -36,8 +36,7 @@ static void page_put(struct idtable_entry *page, struct idtable_slot slot)
     assert(page->count < capacity(page));
 }
 
-/* ---- the directory ----------------------------------------------------------------------------
- */
+/* ---- the directory -------------------------------------------------------------------------- */
 
 static uint32_t entries(const struct idtable *table)
 {
@@ -77,8 +76,7 @@ static void directory_double(struct idtable *table)
     table->depth++;
 }
 
-/* ---- pages ------------------------------------------------------------------------------------
- */
+/* ---- pages ---------------------------------------------------------------------------------- */
 
 static void page_resize(struct idtable *table, uint32_t hash, int more_bits)
 {
@@ -109,8 +107,7 @@ static void page_split(struct idtable *table, uint32_t hash)
     heap_give(page.slots);
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static void table_begin(struct idtable *table)
 {

@@ -58,8 +58,7 @@ void io_destroy(struct io *io)
     io->calls->destroy(io);
 }
 
-/* ---- blocking file calls -----------------------------------------------------------------------
- */
+/* ---- blocking file calls -------------------------------------------------------------------- */
 
 /* Paths are made by us, from names that were checked: a bad one is a bug. */
 static bool path_good(const char *path)
@@ -298,8 +297,7 @@ struct spool *io_spool(struct io *io)
     return io->calls->spool(io);
 }
 
-/* ---- file operations of the loop ----------------------------------------------------------------
- */
+/* ---- file operations of the loop ------------------------------------------------------------ */
 
 static bool kind_writes(enum io_op_kind kind)
 {

@@ -180,15 +180,13 @@ void io_work(struct io *io, struct io_work *work);
  * happen. */
 void io_stop(struct io *io);
 
-/* ---- wake-ups -----------------------------------------------------------------------------------
- */
+/* ---- wake-ups ------------------------------------------------------------------------------- */
 
 /* From any thread: makes the loop turn soon and call the hook. Cheap when the loop is awake. */
 void io_wake(struct io *io);
 void io_set_wake(struct io *io, void (*woken)(void *context), void *context);
 
-/* ---- sockets ------------------------------------------------------------------------------------
- */
+/* ---- sockets -------------------------------------------------------------------------------- */
 
 /* Calls of a socket's owner. All come from io_turn. */
 struct io_sock_events {

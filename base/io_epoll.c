@@ -14,8 +14,7 @@
 #define SECOND_NS  INT64_C(1000000000)
 #define MILLI_NS   INT64_C(1000000)
 
-/* ---- events -----------------------------------------------------------------------------------
- */
+/* ---- events --------------------------------------------------------------------------------- */
 
 int epoll_register(struct epoll *e, int fd, void *object, enum tag tag)
 {
@@ -43,8 +42,7 @@ static void dispatch(const struct epoll_event *event)
     }
 }
 
-/* ---- the turn ---------------------------------------------------------------------------------
- */
+/* ---- the turn ------------------------------------------------------------------------------- */
 
 /* Something that no event will announce. */
 static bool has_news(const struct epoll *e)
@@ -146,8 +144,7 @@ static void epoll_wake(struct io *io)
     waker_ask(&((struct epoll *)io)->waker);
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 static void epoll_destroy(struct io *io)
 {
@@ -167,8 +164,7 @@ static void epoll_destroy(struct io *io)
     heap_give(e);
 }
 
-/* ---- the beginning ----------------------------------------------------------------------------
- */
+/* ---- the beginning -------------------------------------------------------------------------- */
 
 static const struct io_calls epoll_calls = {
     .clock_refresh = io_posix_clock_refresh,

@@ -21,8 +21,7 @@ struct file_job {
     struct file_job *spare_next; /* in the pool */
 };
 
-/* ---- on a worker ------------------------------------------------------------------------------
- */
+/* ---- on a worker ---------------------------------------------------------------------------- */
 
 /* Of a direct write only whole blocks count, so that the rest can be written as it must be. */
 static int64_t whole_blocks(const struct io_op *op, int64_t result)
@@ -97,8 +96,7 @@ static void job_run(struct io_work *work, struct io *io)
     }
 }
 
-/* ---- on the loop ------------------------------------------------------------------------------
- */
+/* ---- on the loop ---------------------------------------------------------------------------- */
 
 static void job_done(struct io_work *work)
 {

@@ -21,8 +21,7 @@ struct io_listener {
     struct io_listener *next;
 };
 
-/* ---- accepting --------------------------------------------------------------------------------
- */
+/* ---- accepting ------------------------------------------------------------------------------ */
 
 static void accept_again(struct timer *timer)
 {
@@ -72,8 +71,7 @@ void epoll_listener_event(struct io_listener *l)
     }
 }
 
-/* ---- listening --------------------------------------------------------------------------------
- */
+/* ---- listening ------------------------------------------------------------------------------ */
 
 enum err epoll_listen(struct io *io, const char *host, uint16_t port, io_accepted_fn *accepted_fn,
                       void *context, struct io_listener **listener, uint16_t *bound)

@@ -51,8 +51,7 @@ struct sock {
     struct sock *next;
 };
 
-/* ---- making and freeing -----------------------------------------------------------------------
- */
+/* ---- making and freeing --------------------------------------------------------------------- */
 
 struct io_sock *epoll_sock_create(struct epoll *e, int fd)
 {
@@ -124,8 +123,7 @@ void epoll_socks_destroy(struct epoll *e)
     }
 }
 
-/* ---- what happens next ------------------------------------------------------------------------
- */
+/* ---- what happens next ---------------------------------------------------------------------- */
 
 static void ready_add(struct sock *s)
 {
@@ -181,8 +179,7 @@ static void settle(struct sock *s)
         part(s);
 }
 
-/* ---- receiving --------------------------------------------------------------------------------
- */
+/* ---- receiving ------------------------------------------------------------------------------ */
 
 static void end_of_bytes(struct sock *s, int reason)
 {
@@ -216,8 +213,7 @@ static void receive(struct sock *s)
         receive_once(s);
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 /* What the peer sent before can still be read, up to the end. */
 static void send_fail(struct sock *s, int result)
@@ -291,8 +287,7 @@ void epoll_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pi
         send_more(s);
 }
 
-/* ---- connecting -------------------------------------------------------------------------------
- */
+/* ---- connecting ----------------------------------------------------------------------------- */
 
 /* Registered after the call: before it the socket would be announced as hung up. */
 static void connect_address(struct connect *c, const union address *address)
@@ -373,8 +368,7 @@ static void connecting_event(struct sock *s)
     connect_completed(s->connect, -error);
 }
 
-/* ---- the owner's calls ------------------------------------------------------------------------
- */
+/* ---- the owner's calls ---------------------------------------------------------------------- */
 
 int64_t epoll_sock_release(struct io *io, struct io_sock *sock)
 {
@@ -474,8 +468,7 @@ void epoll_sock_close(struct io *io, struct io_sock *sock, bool drain)
     ready_add(s);
 }
 
-/* ---- telling ----------------------------------------------------------------------------------
- */
+/* ---- telling -------------------------------------------------------------------------------- */
 
 void epoll_sock_event(struct sock *s, uint32_t events)
 {

@@ -111,8 +111,7 @@ void io_posix_deinit(struct io_posix *posix)
     heap_give(posix->root_path);
 }
 
-/* ---- clocks and randomness ----------------------------------------------------------------------
- */
+/* ---- clocks and randomness ------------------------------------------------------------------ */
 
 static int64_t clock_ns(clockid_t clock)
 {

@@ -13,8 +13,7 @@
 
 #define OPEN_MODE 0644
 
-/* ---- opening ------------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 /* Whether transfers aligned to IO_DIRECT_ALIGN suit this file; a file system that does not say is
  * believed when it took O_DIRECT. */

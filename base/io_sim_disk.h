@@ -133,8 +133,7 @@ void sim_content_power_cut(struct sim_inode *inode, struct prng *prng);
 bool sim_content_flip(struct sim_inode *inode, uint64_t offset, unsigned bit);
 bool sim_content_make_unreadable(struct sim_inode *inode, uint64_t offset);
 
-/* ---- names (io_sim_tree.c) --------------------------------------------------------------------
- */
+/* ---- names (io_sim_tree.c) ------------------------------------------------------------------ */
 
 void sim_inode_take(struct sim_inode *inode);
 void sim_inode_give(struct sim_inode *inode); /* the last one frees it */

@@ -84,8 +84,7 @@ static void complete_all(struct uring *u)
     }
 }
 
-/* ---- the turn ---------------------------------------------------------------------------------
- */
+/* ---- the turn ------------------------------------------------------------------------------- */
 
 static bool interrupted(int result)
 {
@@ -163,8 +162,7 @@ static void uring_wake(struct io *io)
     waker_ask(&((struct uring *)io)->waker);
 }
 
-/* ---- the end -----------------------------------------------------------------------------------
- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 /* After this the kernel uses no memory of ours. A write that has reached the disk is waited for. */
 static void cancel_all(struct uring *u)

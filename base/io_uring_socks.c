@@ -55,8 +55,7 @@ struct sock {
 
 static void settle(struct sock *s);
 
-/* ---- making and freeing -------------------------------------------------------------------------
- */
+/* ---- making and freeing --------------------------------------------------------------------- */
 
 struct io_sock *uring_sock_create(struct uring *u, int fd)
 {

@@ -32,8 +32,7 @@
 #define SUBJECT_TOKENS_MAX (SUBJECT_SIZE_MAX / 2)
 #define HEADERS_SIZE_MAX   UINT64_C(65535) /* of a stored message */
 
-/* ---- JetStream names --------------------------------------------------------------------------
- */
+/* ---- JetStream names ------------------------------------------------------------------------ */
 
 #define NAME_SIZE_MAX UINT64_C(255) /* of a stream or consumer */
 #define REPLICAS_MAX  5u

@@ -19,8 +19,7 @@ void mailbox_init(struct mailbox *mailbox)
         atomic_init(&mailbox->taken[i], 0);
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 void mailbox_push(struct mailbox *mailbox, struct mail_sender *sender, struct mail *mail)
 {
@@ -48,8 +47,7 @@ uint64_t mail_waiting(const struct mailbox *mailbox, const struct mail_sender *s
     return pushed - taken;
 }
 
-/* ---- receiving --------------------------------------------------------------------------------
- */
+/* ---- receiving ------------------------------------------------------------------------------ */
 
 static bool is_open(const struct mail *mail)
 {

@@ -30,8 +30,7 @@ struct place {
 
 static bool read_object_into(const struct reading *in, const struct json *json, void *out);
 
-/* ---- errors -------------------------------------------------------------------------------------
- */
+/* ---- errors --------------------------------------------------------------------------------- */
 
 static int quoted_size(struct bytes text)
 {

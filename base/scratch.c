@@ -53,8 +53,7 @@ struct scratch {
     bool hides;
 };
 
-/* ---- making -----------------------------------------------------------------------------------
- */
+/* ---- making --------------------------------------------------------------------------------- */
 
 static struct scratch *make(int fd)
 {
@@ -237,8 +236,7 @@ uint64_t scratch_space(const struct scratch *scratch)
     return scratch->space;
 }
 
-/* ---- chunks -----------------------------------------------------------------------------------
- */
+/* ---- chunks --------------------------------------------------------------------------------- */
 
 /* Doubling, and what users have very many of: storage/index_cold.h, storage/index_names.h. */
 static const uint32_t sizes[SCRATCH_PIECE_SIZES] = {2048, 4096, 4608, 8192, 16384, 24576, 32768};
@@ -380,8 +378,7 @@ static void give_place(struct scratch *scratch, uint32_t number, uint32_t place)
         chunk_close(scratch, number);
 }
 
-/* ---- pieces -----------------------------------------------------------------------------------
- */
+/* ---- pieces --------------------------------------------------------------------------------- */
 
 static bool write_whole(int fd, struct bytes content, uint64_t offset)
 {
@@ -543,8 +540,7 @@ void scratch_give(struct scratch *scratch, const void *piece, size_t bytes)
     give_place(scratch, (uint32_t)(offset / CHUNK), (uint32_t)(offset % CHUNK / sizes[size]));
 }
 
-/* ---- what is away -----------------------------------------------------------------------------
- */
+/* ---- what is away --------------------------------------------------------------------------- */
 
 static uint32_t stamp_of(int64_t now_ns, bool broken)
 {

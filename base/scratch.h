@@ -52,8 +52,7 @@ void *scratch_lend(struct scratch *scratch, size_t size);
 /* The same size as it was put or lent with. */
 void scratch_give(struct scratch *scratch, const void *piece, size_t size);
 
-/* ---- what is away -----------------------------------------------------------------------------
- */
+/* ---- what is away --------------------------------------------------------------------------- */
 
 /* As far as was known within the last second or so, which costs next to nothing; else the system is
  * asked. Broken: it could not be brought a moment ago. Of so many bytes of the piece from `at` on,

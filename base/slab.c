@@ -53,8 +53,7 @@ static uint32_t size_units(unsigned size)
     return ((step % 4 + 5) << (step / 4 + 5)) / SLAB_UNIT;
 }
 
-/* ---- chunks -----------------------------------------------------------------------------------
- */
+/* ---- chunks --------------------------------------------------------------------------------- */
 
 static uint32_t number_take(struct slab *slab)
 {
@@ -147,8 +146,7 @@ static uint32_t chunk_make(struct slab *slab, unsigned size)
     return number;
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
+/* ---- blocks --------------------------------------------------------------------------------- */
 
 /* The size of a chunk for one block stands in front of it. */
 static void *take_large(struct slab *slab, size_t size, uint32_t *id)

@@ -56,8 +56,7 @@ size_t spool_size(const struct spool *spool)
     return spool->fd >= 0 ? spool->size : spool->memory.size;
 }
 
-/* ---- the file ----------------------------------------------------------------------------------
- */
+/* ---- the file ------------------------------------------------------------------------------- */
 
 static bool write_whole(int fd, struct bytes b, size_t offset)
 {
@@ -120,8 +119,7 @@ static void back_to_memory(struct spool *spool)
     spool->size = 0;
 }
 
-/* ---- bytes -------------------------------------------------------------------------------------
- */
+/* ---- bytes ---------------------------------------------------------------------------------- */
 
 void spool_add(struct spool *spool, struct bytes b)
 {

@@ -34,8 +34,7 @@ static bool token_is_wildcard(struct bytes token)
     return token_is(token, '*') || token_is(token, '>');
 }
 
-/* ---- at a glance ------------------------------------------------------------------------------
- */
+/* ---- at a glance ---------------------------------------------------------------------------- */
 
 /* `first`: the highest bit of the first byte is set when a dot, or nothing, is before it. */
 static uint64_t glance_word(struct subject_glance *seen, uint64_t word, uint64_t first)
@@ -85,8 +84,7 @@ struct subject_glance subject_glance(struct bytes subject)
     return seen;
 }
 
-/* ---- tokens -----------------------------------------------------------------------------------
- */
+/* ---- tokens --------------------------------------------------------------------------------- */
 
 bool subject_valid(struct bytes subject)
 {

@@ -58,8 +58,7 @@ static size_t digits(uint64_t value)
     return guess + (value >= powers[guess]);
 }
 
-/* ---- digits: a large part of what a delivery costs, so eight are made at once -----------------
- */
+/* ---- digits: a large part of what a delivery costs, so eight are made at once --------------- */
 
 #define EIGHT UINT64_C(100000000)
 

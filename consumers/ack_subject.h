@@ -59,8 +59,7 @@ void ack_series_begin(struct ack_series *series, struct bytes prefix);
 /* The same as ack_subject_write; good until the next call. */
 struct bytes ack_series_next(struct ack_series *series, const struct ack_subject *ack);
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* False: not an ack subject, or its stream sequence is no number. Other bad numbers read as 0,
  * which no delivery has. */

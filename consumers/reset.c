@@ -1,7 +1,6 @@
 #include "consumers/machine.h"
 
-/* ---- may it, and where does it begin then? (reference consumers 10.6) -------------------------
- */
+/* ---- may it, and where does it begin then? (reference consumers 10.6) ----------------------- */
 
 static uint64_t first_at_start_time(const struct consumer *c)
 {

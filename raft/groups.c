@@ -53,8 +53,7 @@ void groups_leave(struct groups *groups, uint64_t id)
     (void)map64_remove(&groups->replicas, id, NULL);
 }
 
-/* ---- other nodes --------------------------------------------------------------------------------
- */
+/* ---- other nodes ---------------------------------------------------------------------------- */
 
 static struct peer *peer_find(const struct groups *groups, uint64_t node)
 {
@@ -112,8 +111,7 @@ void groups_want(struct groups *groups, uint64_t group)
         sleepers_want(groups, replica);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------
- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 static void send_gathered(struct groups *groups, struct peer *peer)
 {
@@ -167,8 +165,7 @@ void groups_flush(struct groups *groups)
     }
 }
 
-/* ---- receiving ----------------------------------------------------------------------------------
- */
+/* ---- receiving ------------------------------------------------------------------------------ */
 
 void groups_received(struct groups *groups, uint64_t node, struct bytes frame)
 {

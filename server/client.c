@@ -12,8 +12,7 @@
 #define RETIRING_FIRST  16u
 #define LEAVING_MOST    1024u /* of those that leave, at once behind a publish */
 
-/* ---- beginning and end ------------------------------------------------------------------------
- */
+/* ---- beginning and end ---------------------------------------------------------------------- */
 
 static void set_label(struct client *client, const char *address, const char *kind)
 {
@@ -97,8 +96,7 @@ void client_deinit(struct client *client)
     heap_give(client->claimed);
 }
 
-/* ---- states -----------------------------------------------------------------------------------
- */
+/* ---- states --------------------------------------------------------------------------------- */
 
 void client_doom(struct client *client, const char *reason)
 {
@@ -124,8 +122,7 @@ void client_resume(struct client *client)
     client_mark(client);
 }
 
-/* ---- output -----------------------------------------------------------------------------------
- */
+/* ---- output --------------------------------------------------------------------------------- */
 
 /* The peer does not keep up. It is told nothing: it would not read that either. */
 static void slow_consumer(struct client *client)
@@ -222,8 +219,7 @@ void client_end(struct client *client, const char *text, const char *reason)
     client_mark(client);
 }
 
-/* ---- delivering -------------------------------------------------------------------------------
- */
+/* ---- delivering ----------------------------------------------------------------------------- */
 
 /* "HMSG", four single spaces beyond those, two numbers, two line ends. */
 #define MESSAGE_LINE_MAX (5u + 4u + 2u * PROTO_DIGITS_MAX + 4u)

@@ -197,8 +197,7 @@ struct client {
     struct client_names *said; /* owned; NULL: it has said none */
 };
 
-/* ---- the shard's ------------------------------------------------------------------------------
- */
+/* ---- the shard's ---------------------------------------------------------------------------- */
 
 /* router and account are set by the caller, who makes the router next. */
 void clients_init(struct clients *clients, const struct options *options, const struct info *info,
@@ -222,8 +221,7 @@ void clients_spare_widen(struct clients *clients, struct buf *buf, size_t size);
 /* The next client that has something to send or to end, NULL when none; it is no longer dirty. */
 struct client *clients_dirty_next(struct clients *clients);
 
-/* ---- one client -------------------------------------------------------------------------------
- */
+/* ---- one client ----------------------------------------------------------------------------- */
 
 /* The address and the nonce are copied; NULL: no nonce. */
 void client_init(struct client *client, struct clients *clients, const char *address, uint16_t port,

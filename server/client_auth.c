@@ -12,8 +12,7 @@
 #define YEARS_S     (INT64_C(3) * 365 * 86400)
 #define CLAIMED_MAX 256u /* bytes of a name that is remembered of whoever was refused */
 
-/* ---- binding ----------------------------------------------------------------------------------
- */
+/* ---- binding -------------------------------------------------------------------------------- */
 
 /* Of all shards; the count before. */
 static int64_t count_in(struct account *account, int by)
@@ -177,8 +176,7 @@ static void bind_or_end(struct client *client, const struct auth_user *user)
         end_surplus(client);
 }
 
-/* ---- who it is --------------------------------------------------------------------------------
- */
+/* ---- who it is ------------------------------------------------------------------------------ */
 
 struct bytes client_user_text(const struct client *client)
 {
@@ -241,8 +239,7 @@ void client_auth_overdue(struct client *client)
         client_end(client, "User Authentication Expired", "Authentication Expired");
 }
 
-/* ---- proofs -----------------------------------------------------------------------------------
- */
+/* ---- proofs --------------------------------------------------------------------------------- */
 
 static struct client_proof *proof_make(struct client *client, struct bytes args)
 {
@@ -365,8 +362,7 @@ static void admit(struct client *client, const struct connect *said, struct byte
         client_connected(client, said, now_ns);
 }
 
-/* ---- CONNECT ----------------------------------------------------------------------------------
- */
+/* ---- CONNECT -------------------------------------------------------------------------------- */
 
 static struct bytes or_cookie(struct bytes said, struct bytes cookie)
 {
@@ -491,8 +487,7 @@ void client_left(struct client *client, int64_t now_ns)
     client_proof_done(client->proof, now_ns);
 }
 
-/* ---- a reload ---------------------------------------------------------------------------------
- */
+/* ---- a reload ------------------------------------------------------------------------------- */
 
 /* The new user of that name, if the same credentials would let it in. */
 static const struct auth_user *user_still(const struct auth *auth, const struct auth_user *before)
@@ -669,8 +664,7 @@ void client_auth_changed(struct client *client, const struct auth *before)
     client->expires_ns = 0;
 }
 
-/* ---- what it may do ---------------------------------------------------------------------------
- */
+/* ---- what it may do ------------------------------------------------------------------------- */
 
 bool client_permitted_publish(struct client *client, struct bytes subject)
 {

@@ -24,8 +24,7 @@ static void client_ok(struct client *client)
     client_out(client, BYTES("+OK\r\n"));
 }
 
-/* ---- subscriptions ----------------------------------------------------------------------------
- */
+/* ---- subscriptions -------------------------------------------------------------------------- */
 
 static void sub_remove(struct client *client, struct client_sub *sub)
 {
@@ -173,8 +172,7 @@ void client_unsubscribe(struct client *client, const struct proto_unsub *said)
     client_ok(client);
 }
 
-/* ---- publishing -------------------------------------------------------------------------------
- */
+/* ---- publishing ----------------------------------------------------------------------------- */
 
 static bool longer_than(struct bytes b, struct bytes prefix)
 {
@@ -378,8 +376,7 @@ void client_publish(struct client *client, const struct proto_pub *pub, const ui
         publish_message(client, &message, pub->size);
 }
 
-/* ---- CONNECT, INFO, PING, PONG ----------------------------------------------------------------
- */
+/* ---- CONNECT, INFO, PING, PONG -------------------------------------------------------------- */
 
 static void label_add(char label[LABEL_MAX], size_t *size, struct bytes b)
 {

@@ -56,8 +56,7 @@ static void trace_line(const struct client *client, const char *verb, struct byt
         trace_in(client, verb, bytes_trim(line));
 }
 
-/* ---- frames with a payload ---------------------------------------------------------------------
- */
+/* ---- frames with a payload ------------------------------------------------------------------ */
 
 static enum step too_large(struct client *client, uint32_t size)
 {
@@ -120,8 +119,7 @@ static enum step step_hpub(struct client *client, struct bytes in, size_t verb, 
     return payload(client, bytes_skip(rest, line), &pub, verb + line, used);
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 static enum step step_sub(struct client *client, struct bytes in, size_t verb, size_t *used)
 {
@@ -265,8 +263,7 @@ static enum step step(struct client *client, struct bytes in, int64_t now_ns, si
     return STEP_END;
 }
 
-/* ---- feeding ----------------------------------------------------------------------------------
- */
+/* ---- feeding -------------------------------------------------------------------------------- */
 
 static void in_add(struct client *client, struct bytes b)
 {

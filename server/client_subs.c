@@ -16,8 +16,7 @@ void client_subs_pool_deinit(struct client_subs_pool *pool)
     slab_deinit(&pool->slab);
 }
 
-/* ---- by number --------------------------------------------------------------------------------
- */
+/* ---- by number ------------------------------------------------------------------------------ */
 
 /* Is it the one text of a number? */
 static bool is_number(struct bytes sid, uint64_t *number)
@@ -111,8 +110,7 @@ static void rows_end(struct client_subs *subs)
         rows_free(subs);
 }
 
-/* ---- by text ----------------------------------------------------------------------------------
- */
+/* ---- by text -------------------------------------------------------------------------------- */
 
 static uint32_t sid_hash(const struct client_subs_pool *pool, struct bytes sid)
 {
@@ -133,8 +131,7 @@ static uint32_t other_find(const struct client_subs *subs, const struct client_s
     return id;
 }
 
-/* ---- all --------------------------------------------------------------------------------------
- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 struct client_sub *client_subs_find(const struct client_subs *subs,
                                     const struct client_subs_pool *pool, struct bytes sid)

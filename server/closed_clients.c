@@ -19,8 +19,7 @@ void closed_clients_deinit(struct closed_clients *closed)
     heap_give(closed->ring);
 }
 
-/* ---- one record -------------------------------------------------------------------------------
- */
+/* ---- one record ----------------------------------------------------------------------------- */
 
 /* The subscriptions of a client that are kept. */
 struct kept {
@@ -90,8 +89,7 @@ struct closed_client *closed_client_record(const struct client_row *row)
     return made;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 void closed_clients_add(struct closed_clients *closed, const struct client_row *row)
 {

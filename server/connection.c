@@ -12,8 +12,7 @@ static struct connection *connection_of(struct client *client)
     return owner_of(client, struct connection, client);
 }
 
-/* ---- closing ------------------------------------------------------------------------------------
- */
+/* ---- closing -------------------------------------------------------------------------------- */
 
 static void count_shared(struct connection *c)
 {
@@ -121,8 +120,7 @@ static void connection_close(struct connection *c, bool drain)
     io_sock_close(c->owner->io, c->sock, drain);
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 /* Is there something to send that is not being sent? */
 static bool has_out(const struct connection *c)
@@ -196,8 +194,7 @@ static void deadline_fired(struct timer *timer)
         send_overdue(c);
 }
 
-/* ---- holding back producers -------------------------------------------------------------------
- */
+/* ---- holding back producers ----------------------------------------------------------------- */
 
 static void stall_begin(struct connection *c)
 {
@@ -253,8 +250,7 @@ static void pause_or_resume(struct connection *c)
         io_sock_resume(c->owner->io, c->sock);
 }
 
-/* ---- the end of the turn ----------------------------------------------------------------------
- */
+/* ---- the end of the turn -------------------------------------------------------------------- */
 
 static void proof_begin(struct connection *c)
 {
@@ -354,8 +350,7 @@ void connections_flush(struct connections *connections)
         connection_flush(connection_of(client));
 }
 
-/* ---- what the socket tells --------------------------------------------------------------------
- */
+/* ---- what the socket tells ------------------------------------------------------------------ */
 
 static void connection_received(void *context, struct bytes b)
 {
@@ -479,8 +474,7 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
                    "Maximum Connections Exceeded");
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 void connections_init(struct connections *connections, struct io *io, const struct options *options,
                       const struct info *info, struct logger *logger, uint64_t seed)

@@ -107,8 +107,7 @@ void connections_end(struct connections *connections, const char *reason);
 /* Closes all without that. */
 void connections_doom(struct connections *connections, const char *reason);
 
-/* ---- those of `count` shards, while all rest, the newest first (connections_all.c) ------------
- */
+/* ---- those of `count` shards, while all rest, the newest first (connections_all.c) ---------- */
 
 /* Who may connect has changed: client_auth_changed. */
 void connections_auth_changed(struct connections *const *all, unsigned count,

@@ -45,8 +45,7 @@ struct callouts {
     struct table all; /* by token */
 };
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 static struct bytes key_of(const void *item)
 {
@@ -155,8 +154,7 @@ static void over(struct timer *timer)
     client_proof_done(proof, io_now(connections->io));
 }
 
-/* ---- questions --------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------ */
 
 static struct callouts *callouts_of(struct connections *connections)
 {

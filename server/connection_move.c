@@ -5,8 +5,7 @@
 
 #define FOLLOW_REST_NS INT64_C(10000000000)
 
-/* ---- letting go -------------------------------------------------------------------------------
- */
+/* ---- letting go ----------------------------------------------------------------------------- */
 
 /* One that has said who it is, and with which nobody is at work. */
 static bool is_settled(const struct client *client)
@@ -65,8 +64,7 @@ void connection_drop(struct connection *c)
         io_sock_drop(c->owner->io, c->released);
 }
 
-/* ---- which ------------------------------------------------------------------------------------
- */
+/* ---- which ---------------------------------------------------------------------------------- */
 
 static uint64_t done_by(const struct connection *c)
 {
@@ -140,8 +138,7 @@ void connection_follow(struct connection *c)
     (void)connection_part(c, to);
 }
 
-/* ---- going ------------------------------------------------------------------------------------
- */
+/* ---- going ---------------------------------------------------------------------------------- */
 
 static void move_timer(struct timer *timer, struct io *from, struct io *to)
 {

@@ -26,8 +26,7 @@ struct connection_mover {
     bool (*follow)(void *owner, unsigned shard);
 };
 
-/* ---- on the shard that has them ---------------------------------------------------------------
- */
+/* ---- on the shard that has them ------------------------------------------------------------- */
 
 /* Begins it. False: it is not one that moves, or not now. */
 bool connection_part(struct connection *c, unsigned to);
@@ -41,16 +40,14 @@ void connections_look(struct connections *connections);
 /* Any of them, at random: for tests. */
 void connections_give_any(struct connections *connections, unsigned to, uint64_t random);
 
-/* ---- while all rest ---------------------------------------------------------------------------
- */
+/* ---- while all rest ------------------------------------------------------------------------- */
 
 /* To where they go, `all` of `count` shards, in the order in which they let go; *most:
  * subscriptions that may go, less those that went. False: some are left. */
 bool connections_move(struct connections *connections, struct connections *const *all,
                       unsigned count, uint32_t *most);
 
-/* ---- on the shard that they came to -----------------------------------------------------------
- */
+/* ---- on the shard that they came to --------------------------------------------------------- */
 
 void connections_arrive(struct connections *connections);
 

@@ -40,8 +40,7 @@ static void arm(struct connection *c, int64_t ns)
     timers_arm(io_timers(c->owner->io), &c->auth, io_now(c->owner->io) + ns);
 }
 
-/* ---- beginning --------------------------------------------------------------------------------
- */
+/* ---- beginning ------------------------------------------------------------------------------ */
 
 #define COUNT_BITS 20u /* of the handshakes since a time in ms, which stands above */
 #define COUNT_MAX  ((UINT64_C(1) << COUNT_BITS) - 1)
@@ -149,8 +148,7 @@ static void handshake_begin(struct connection *c)
     arm(c, options_of(c)->timeout_ns);
 }
 
-/* ---- the handshake ----------------------------------------------------------------------------
- */
+/* ---- the handshake -------------------------------------------------------------------------- */
 
 static void handshake_failed(struct connection *c, const char *why)
 {
@@ -184,8 +182,7 @@ static void handshake_done(struct connection *c)
     ready(c);
 }
 
-/* ---- what arrives -----------------------------------------------------------------------------
- */
+/* ---- what arrives --------------------------------------------------------------------------- */
 
 /* What came of reading, besides bytes. */
 static void look_at_state(struct connection *c)
@@ -231,8 +228,7 @@ void connection_tls_received(struct connection *c, struct bytes b)
     decrypt(c);
 }
 
-/* ---- what leaves ------------------------------------------------------------------------------
- */
+/* ---- what leaves ---------------------------------------------------------------------------- */
 
 static size_t plain_left(const struct connection *c)
 {

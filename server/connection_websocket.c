@@ -22,8 +22,7 @@ static const struct websocket_options *options_of(const struct connection *c)
     return &c->owner->clients.options->websocket;
 }
 
-/* ---- beginning and end --------------------------------------------------------------------------
- */
+/* ---- beginning and end ---------------------------------------------------------------------- */
 
 void connection_websocket_begin(struct connection *c)
 {
@@ -75,8 +74,7 @@ void connection_websocket_end(struct connection *c)
     heap_give(c->websocket);
 }
 
-/* ---- what arrives -------------------------------------------------------------------------------
- */
+/* ---- what arrives --------------------------------------------------------------------------- */
 
 static void take_payload(void *context, struct bytes payload)
 {
@@ -177,8 +175,7 @@ void connection_take(struct connection *c, struct bytes b)
         take_frames(c, b);
 }
 
-/* ---- what leaves --------------------------------------------------------------------------------
- */
+/* ---- what leaves ---------------------------------------------------------------------------- */
 
 bool connection_says(const struct connection *c)
 {

@@ -22,8 +22,7 @@ void elsewhere_deinit(struct elsewhere_cache *cache)
     match_deinit(&cache->scratch);
 }
 
-/* ---- looking ----------------------------------------------------------------------------------
- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 struct look {
     struct elsewhere *into;

@@ -69,8 +69,7 @@ struct exchange {
     bool settling;
 };
 
-/* ---- what is configured -----------------------------------------------------------------------
- */
+/* ---- what is configured --------------------------------------------------------------------- */
 
 static const struct account_options *options_of(const struct account *account)
 {
@@ -164,8 +163,7 @@ void exchange_configure(struct exchange *exchange)
     }
 }
 
-/* ---- requests that wait -----------------------------------------------------------------------
- */
+/* ---- requests that wait --------------------------------------------------------------------- */
 
 static struct bytes awaited_key(const void *item)
 {
@@ -234,8 +232,7 @@ static struct bytes await(struct exchange *exchange, struct account *account,
     return awaited->subject;
 }
 
-/* ---- sharing ----------------------------------------------------------------------------------
- */
+/* ---- sharing -------------------------------------------------------------------------------- */
 
 static struct bytes route_of(const struct message *message)
 {
@@ -365,8 +362,7 @@ static struct bytes tell_who(struct exchange *exchange, const struct share *shar
     return buf_bytes(out);
 }
 
-/* ---- services ---------------------------------------------------------------------------------
- */
+/* ---- services ------------------------------------------------------------------------------- */
 
 static size_t request(struct exchange *exchange, struct account *account, const struct share *share,
                       struct message *message)
@@ -501,8 +497,7 @@ bool exchange_interest(struct exchange *exchange, struct account *account, struc
     return found;
 }
 
-/* ---- replies ----------------------------------------------------------------------------------
- */
+/* ---- replies -------------------------------------------------------------------------------- */
 
 static struct bytes keep(uint8_t **at, struct bytes b)
 {
@@ -598,8 +593,7 @@ void exchange_settle(struct exchange *exchange)
     exchange->settling = false;
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct exchange *exchange_create(struct router *router, struct io *io, uint64_t seed,
                                  exchange_describe_fn *describe, void *owner)

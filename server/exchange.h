@@ -34,8 +34,7 @@ void exchange_destroy(struct exchange *exchange);
  * come. */
 void exchange_configure(struct exchange *exchange);
 
-/* ---- for the router ---------------------------------------------------------------------------
- */
+/* ---- for the router ------------------------------------------------------------------------- */
 
 /* After the message was published in its account: how many received it elsewhere. */
 size_t exchange_share(struct exchange *exchange, struct account *account,

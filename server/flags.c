@@ -140,8 +140,7 @@ static void fail_value(struct flags *flags, const struct word *word, const char 
              *kind == 0 ? "flag " : "", (int)(word->size < 60 ? word->size : 60), word->name);
 }
 
-/* ---- one flag ---------------------------------------------------------------------------------
- */
+/* ---- one flag ------------------------------------------------------------------------------- */
 
 static bool has_name(const char *names, const char *name, size_t size)
 {
@@ -278,8 +277,7 @@ static void set(struct flags *flags, const struct word *word, struct seen *seen)
     }
 }
 
-/* ---- what several flags make together ---------------------------------------------------------
- */
+/* ---- what several flags make together ------------------------------------------------------- */
 
 static void *take(struct arena *arena, size_t size)
 {
@@ -371,8 +369,7 @@ static void make_routes(struct flags *flags, const char *list, struct arena *are
     }
 }
 
-/* ---- the line ---------------------------------------------------------------------------------
- */
+/* ---- the line ------------------------------------------------------------------------------- */
 
 /* Takes the flag at *at; false when it is none, or not to be had. */
 static bool read_word(struct flags *flags, int argc, char *const *argv, int *at, struct word *word)

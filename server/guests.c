@@ -35,8 +35,7 @@ void guests_end(struct guests *guests, bool (*drains)(const struct guest *guest)
         guest_close(guest, drains != NULL && drains(guest));
 }
 
-/* ---- what the socket tells --------------------------------------------------------------------
- */
+/* ---- what the socket tells ------------------------------------------------------------------ */
 
 static void received(void *context, struct bytes b)
 {
@@ -77,8 +76,7 @@ static void deadline_fired(struct timer *timer)
     guest_close(owner_of(timer, struct guest, deadline), false);
 }
 
-/* ---- one of them ------------------------------------------------------------------------------
- */
+/* ---- one of them ---------------------------------------------------------------------------- */
 
 bool guests_admit(struct guests *guests, struct io_sock *sock)
 {

@@ -23,8 +23,7 @@ struct http_connection {
     int64_t since_ns;
 };
 
-/* ---- reading a request ------------------------------------------------------------------------
- */
+/* ---- reading a request ---------------------------------------------------------------------- */
 
 static bool word_next(struct bytes *line, struct bytes *word)
 {
@@ -71,8 +70,7 @@ bool http_query(struct bytes query, struct bytes name, struct bytes *value)
     return false;
 }
 
-/* ---- answering --------------------------------------------------------------------------------
- */
+/* ---- answering ------------------------------------------------------------------------------ */
 
 static const char *reason(unsigned status)
 {
@@ -208,8 +206,7 @@ static void refuse_size(struct http_connection *c)
     answer_send(c, &answer, false);
 }
 
-/* ---- what the socket tells --------------------------------------------------------------------
- */
+/* ---- what the socket tells ------------------------------------------------------------------ */
 
 static bool head_whole(struct bytes head)
 {
@@ -277,8 +274,7 @@ static const struct guest_events events = {
     .free = connection_free,
 };
 
-/* ---- the server -------------------------------------------------------------------------------
- */
+/* ---- the server ----------------------------------------------------------------------------- */
 
 void http_init(struct http *http, struct io *io, http_serve_fn *serve, void *context)
 {

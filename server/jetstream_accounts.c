@@ -11,8 +11,7 @@ static struct bytes space_key(const void *item)
     return account_name(((const struct space *)item)->account);
 }
 
-/* ---- spaces -----------------------------------------------------------------------------------
- */
+/* ---- spaces --------------------------------------------------------------------------------- */
 
 void jetstream_spaces_init(struct jetstream *jetstream)
 {
@@ -145,8 +144,7 @@ bool jetstream_serves(const struct jetstream *jetstream, const struct account *a
     return jetstream_space(jetstream, account) != NULL;
 }
 
-/* ---- who listens ------------------------------------------------------------------------------
- */
+/* ---- who listens ---------------------------------------------------------------------------- */
 
 static void interest_changed(struct jetstream *jetstream, const struct account *account,
                              uint64_t since)

@@ -101,8 +101,7 @@ void jetstream_lanes_deinit(struct jetstream *jetstream)
     map64_deinit(&jetstream->found);
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 struct listing {
     struct jetstream *jetstream;
@@ -206,8 +205,7 @@ void jetstream_lanes_settle(struct jetstream *jetstream)
         store_settle(jetstream->lanes[i]->store, jetstream_entry_unsettled, jetstream);
 }
 
-/* ---- where a stream is ------------------------------------------------------------------------
- */
+/* ---- where a stream is ---------------------------------------------------------------------- */
 
 /* A vote without a log: one that is to be made anew, and must find it. */
 static struct stream_lane *find_vote(struct jetstream *jetstream, uint64_t id)
@@ -236,8 +234,7 @@ struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue
     return entry->lane;
 }
 
-/* ---- the turn ---------------------------------------------------------------------------------
- */
+/* ---- the turn ------------------------------------------------------------------------------- */
 
 void jetstream_lanes_begin(struct jetstream *jetstream, unsigned shard)
 {
@@ -318,8 +315,7 @@ bool jetstream_lanes_idle(const struct jetstream *jetstream)
     return true;
 }
 
-/* ---- other nodes ------------------------------------------------------------------------------
- */
+/* ---- other nodes ---------------------------------------------------------------------------- */
 
 void jetstream_lanes_node(struct jetstream *jetstream, uint64_t node, bool up)
 {
@@ -334,8 +330,7 @@ void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct
         groups_received(jetstream->lanes[i]->groups, node, frame);
 }
 
-/* ---- looking at all of them -------------------------------------------------------------------
- */
+/* ---- looking at all of them ----------------------------------------------------------------- */
 
 /* All of them are on one disk, and each looks at it for itself. */
 struct store_space jetstream_disk(const struct jetstream *jetstream)

@@ -51,8 +51,7 @@ struct late {
     struct late *before, *next;
 };
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list ------------------------------------------------------------------------------- */
 
 static void add_last(struct late_list *list, struct late *late)
 {
@@ -109,8 +108,7 @@ static void knocked(void *owner)
     add_asked(&late->jetstream->late.closed, late);
 }
 
-/* ---- at the start -----------------------------------------------------------------------------
- */
+/* ---- at the start --------------------------------------------------------------------------- */
 
 /* Members of a cluster vote and lead by what they have; and other shards are not to stand still
  * while home reads a log. */
@@ -164,8 +162,7 @@ void jetstream_late_admit(struct jetstream *jetstream)
     }
 }
 
-/* ---- limits over all streams -------------------------------------------------------------------
- */
+/* ---- limits over all streams ---------------------------------------------------------------- */
 
 /* Is there a limit of what streams store together? Late are only those in files, and others there
  * are none before all are open: what is made anew waits for that. */
@@ -218,8 +215,7 @@ static void look_held(struct jetstream *jetstream)
     }
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 /* ERR_BUSY: the disk is not done with an opening of it that was given up. */
 static bool passes(enum err err)
@@ -333,8 +329,7 @@ static void drop(struct late *late)
     heap_give(late);
 }
 
-/* ---- over several turns -----------------------------------------------------------------------
- */
+/* ---- over several turns --------------------------------------------------------------------- */
 
 /* Who cannot wait for the steps has it opened in one go. */
 static void give_up_steps(struct jetstream *jetstream)
@@ -370,8 +365,7 @@ static void step(struct jetstream *jetstream)
     look_held(jetstream);
 }
 
-/* ---- in one go --------------------------------------------------------------------------------
- */
+/* ---- in one go ------------------------------------------------------------------------------ */
 
 /* Nobody is left who does so of one that is large, but for the catalogue, if an operation about the
  * stream was under way before it was asked for. */

@@ -38,8 +38,7 @@ static void send(struct jetstream *jetstream, struct stream_lane *lane, struct l
     stream_lane_send(lane, errand);
 }
 
-/* ---- closing ----------------------------------------------------------------------------------
- */
+/* ---- closing -------------------------------------------------------------------------------- */
 
 static void files_gone(void *of, struct stream *stream, const struct told *told)
 {
@@ -126,8 +125,7 @@ void jetstream_stream_close_anew(struct jetstream *jetstream, struct catalogue_e
     send_closing(jetstream, entry, false, true);
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static void close_unwanted(struct jetstream *jetstream, const struct opening *opening,
                            struct stream_lane *lane)

@@ -37,8 +37,7 @@ void jetstream_quotas_configured(struct jetstream *jetstream)
     jetstream->quotas.stale = true;
 }
 
-/* ---- counting anew ----------------------------------------------------------------------------
- */
+/* ---- counting anew -------------------------------------------------------------------------- */
 
 static void clear(struct quota_pair *pair)
 {
@@ -139,8 +138,7 @@ void jetstream_quotas_count(struct jetstream *jetstream)
         count(jetstream, entry);
 }
 
-/* ---- what is published ------------------------------------------------------------------------
- */
+/* ---- what is published ---------------------------------------------------------------------- */
 
 uint16_t jetstream_admits(struct jetstream *jetstream, struct stream *stream, size_t size)
 {

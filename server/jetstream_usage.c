@@ -32,8 +32,7 @@ void jetstream_settle_tier(struct jetstream *jetstream, struct catalogue_entry *
     jetstream_quotas_stale(jetstream);
 }
 
-/* ---- sums -------------------------------------------------------------------------------------
- */
+/* ---- sums ----------------------------------------------------------------------------------- */
 
 uint64_t jetstream_lone_consumers(const struct stream *stream)
 {

@@ -60,8 +60,7 @@ int64_t log_clock_read(struct log_clock *clock, int64_t monotonic_ns, int64_t wa
     return clock->now_ns;
 }
 
-/* ---- of several threads -----------------------------------------------------------------------
- */
+/* ---- of several threads --------------------------------------------------------------------- */
 
 int64_t log_time_raise(struct log_time *time, int64_t floor_ns)
 {

@@ -45,8 +45,7 @@ struct program {
 static volatile sig_atomic_t trapped[SIGNALS];
 static struct io *signal_io;
 
-/* ---- signals ----------------------------------------------------------------------------------
- */
+/* ---- signals -------------------------------------------------------------------------------- */
 
 static void on_signal(int number)
 {
@@ -85,8 +84,7 @@ static bool signal_taken(int number, const char *name, struct logger *logger)
     return true;
 }
 
-/* ---- the process itself -----------------------------------------------------------------------
- */
+/* ---- the process itself --------------------------------------------------------------------- */
 
 static void raise_file_limit(const struct options *options, const struct logger *logger)
 {
@@ -125,8 +123,7 @@ static void read_process(struct server_process *process)
         process->cpu_ns = timeval_ns(usage.ru_utime) + timeval_ns(usage.ru_stime);
 }
 
-/* ---- reload -----------------------------------------------------------------------------------
- */
+/* ---- reload --------------------------------------------------------------------------------- */
 
 static const struct options *options_of(const struct program *program)
 {
@@ -212,8 +209,7 @@ static bool reload(void *owner, char reason[SERVER_RELOAD_REASON_SIZE])
     return done;
 }
 
-/* ---- serving ----------------------------------------------------------------------------------
- */
+/* ---- serving -------------------------------------------------------------------------------- */
 
 static void heed_signals(struct program *program)
 {
@@ -376,8 +372,7 @@ static int serve(struct program *program)
     return result;
 }
 
-/* ---- the command line -------------------------------------------------------------------------
- */
+/* ---- the command line ----------------------------------------------------------------------- */
 
 static int configure_and_serve(struct program *program)
 {

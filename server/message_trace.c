@@ -50,8 +50,7 @@ static struct message_trace *whole_of(struct message_trace *trace)
     return trace->whole != NULL ? trace->whole : trace;
 }
 
-/* ---- entries ----------------------------------------------------------------------------------
- */
+/* ---- entries -------------------------------------------------------------------------------- */
 
 /* One that finds no room is left out. */
 struct entry {
@@ -83,8 +82,7 @@ static void entry_end(struct entry *entry)
         entry->trace->entries.size = entry->from;
 }
 
-/* ---- beginning --------------------------------------------------------------------------------
- */
+/* ---- beginning ------------------------------------------------------------------------------ */
 
 static void write_ingress(struct message_trace *trace, const struct trace_peer *from,
                           struct bytes subject)
@@ -182,8 +180,7 @@ bool message_trace_routed(struct router *router, struct account *account,
     return true;
 }
 
-/* ---- what has become of it --------------------------------------------------------------------
- */
+/* ---- what has become of it ------------------------------------------------------------------ */
 
 struct bytes message_trace_destination(const struct message_trace *trace)
 {
@@ -289,8 +286,7 @@ void message_trace_exports(struct message_trace *trace, const struct account *ac
     entry_end(&entry);
 }
 
-/* ---- on to other servers ----------------------------------------------------------------------
- */
+/* ---- on to other servers -------------------------------------------------------------------- */
 
 /* Another for each, whichever part of it goes on. */
 static unsigned next_hop(struct message_trace *trace)
@@ -333,8 +329,7 @@ unsigned message_trace_gone_on(const struct message_trace *trace)
     return atomic_load(&trace->hops) + trace->parts;
 }
 
-/* ---- into a stream ----------------------------------------------------------------------------
- */
+/* ---- into a stream -------------------------------------------------------------------------- */
 
 static size_t held_size(const struct message_trace *trace)
 {
@@ -395,8 +390,7 @@ static void write_stream(struct buf *out, const struct stream_part *part)
     json_object_end(&w);
 }
 
-/* ---- ending -----------------------------------------------------------------------------------
- */
+/* ---- ending --------------------------------------------------------------------------------- */
 
 static void write_entries(const struct message_trace *trace, struct buf *out)
 {
@@ -516,8 +510,7 @@ void message_trace_forget(struct message_trace *trace)
     message_trace_end(trace);
 }
 
-/* ---- on other shards --------------------------------------------------------------------------
- */
+/* ---- on other shards ------------------------------------------------------------------------ */
 
 struct message_trace *message_trace_part(struct message_trace *trace)
 {

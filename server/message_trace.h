@@ -59,8 +59,7 @@ static inline bool message_trace_hinted(const struct account *account, struct by
     return headers.size > 0 && (trace_hinted(headers) || message_trace_account(account).size > 0);
 }
 
-/* ---- beginning and ending ---------------------------------------------------------------------
- */
+/* ---- beginning and ending ------------------------------------------------------------------- */
 
 /* What its headers ask for, to be told to `destination` in that account; `size` as it was sent. */
 struct message_trace *message_trace_begin(struct tracer *tracer, struct account *account,
@@ -86,8 +85,7 @@ void message_trace_redirect(struct message_trace *trace, struct bytes destinatio
 /* Is it only to be told where it would go? Of NULL: no. */
 bool message_trace_only(const struct message_trace *trace);
 
-/* ---- what has become of it --------------------------------------------------------------------
- */
+/* ---- what has become of it ------------------------------------------------------------------ */
 
 /* It was not let in; `text` is copied, `what` the peer's own. */
 void message_trace_refused(struct message_trace *trace, const char *text, struct bytes what);
@@ -114,8 +112,7 @@ enum trace_export message_trace_exported(const struct message_trace *trace);
 void message_trace_exports(struct message_trace *trace, const struct account *account,
                            struct bytes to);
 
-/* ---- on to other servers ----------------------------------------------------------------------
- */
+/* ---- on to other servers -------------------------------------------------------------------- */
 
 /* The headers with which it goes to the next one, in `out`, which the caller deinits; *hop is what
  * they say of it, a view of `out`. */
@@ -127,16 +124,14 @@ bool message_trace_unfollowed(struct message_trace *trace, struct trace_egress *
 /* How often it went on, to nodes or other shards. */
 unsigned message_trace_gone_on(const struct message_trace *trace);
 
-/* ---- on other shards --------------------------------------------------------------------------
- */
+/* ---- on other shards ------------------------------------------------------------------------ */
 
 /* What is told of it on another shard, in the state that it has now: a trace of its own, which
  * holds `trace` until it ends. Whoever gets the message there lets it arrive first. */
 struct message_trace *message_trace_part(struct message_trace *trace);
 void message_trace_arrive(struct message_trace *part, struct router *router);
 
-/* ---- into a stream ----------------------------------------------------------------------------
- */
+/* ---- into a stream -------------------------------------------------------------------------- */
 
 /* It is held from here on, until message_trace_kept or message_trace_end. False: it is not: the
  * stream stands in the event, but not what it made of the message. */

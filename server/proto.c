@@ -5,8 +5,7 @@
 #define SIZE_DIGITS_MAX 9u
 #define WORDS_MAX       4u
 
-/* ---- verbs -------------------------------------------------------------------------------------
- */
+/* ---- verbs ---------------------------------------------------------------------------------- */
 
 struct verb {
     char text[8]; /* lower case */
@@ -78,8 +77,7 @@ enum parse proto_read_verb(struct bytes in, enum proto_verb *verb, size_t *used)
     return PARSE_BAD;
 }
 
-/* ---- arguments ---------------------------------------------------------------------------------
- */
+/* ---- arguments ------------------------------------------------------------------------------ */
 
 enum parse proto_read_args(struct bytes in, size_t limit, struct bytes *args, size_t *used)
 {
@@ -185,8 +183,7 @@ static bool read_size(struct bytes word, uint32_t *size)
     return true;
 }
 
-/* ---- PUB: the one that must be fast -----------------------------------------------------------
- */
+/* ---- PUB: the one that must be fast --------------------------------------------------------- */
 
 /*
  * Reads digits and the line's end behind them. Where the next message begins depends on the size
@@ -282,8 +279,7 @@ enum parse proto_read_hpub(struct bytes in, size_t limit, struct proto_pub *pub,
     return PARSE_DONE;
 }
 
-/* ---- SUB, UNSUB -------------------------------------------------------------------------------
- */
+/* ---- SUB, UNSUB ----------------------------------------------------------------------------- */
 
 enum parse proto_read_sub(struct bytes in, size_t limit, struct proto_sub *sub, size_t *used)
 {
@@ -328,8 +324,7 @@ enum parse proto_read_unsub(struct bytes in, size_t limit, struct proto_unsub *u
     return PARSE_DONE;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static const char pairs[] =
     "00010203040506070809101112131415161718192021222324252627282930313233343536373839"

@@ -8,8 +8,7 @@
 #include "server/exchange.h"
 #include "server/router_parts.h"
 
-/* ---- accounts ---------------------------------------------------------------------------------
- */
+/* ---- accounts ------------------------------------------------------------------------------- */
 
 static struct bytes account_key(const void *item)
 {
@@ -76,8 +75,7 @@ void router_destroy(struct router *router)
     heap_give(router);
 }
 
-/* ---- accounts ---------------------------------------------------------------------------------
- */
+/* ---- accounts ------------------------------------------------------------------------------- */
 
 struct account *router_account(const struct router *router, struct bytes name)
 {
@@ -171,8 +169,7 @@ void router_set_leaves(struct router *router, const struct router_leaves *leaves
     router->leaves = leaves;
 }
 
-/* ---- sinks ------------------------------------------------------------------------------------
- */
+/* ---- sinks ---------------------------------------------------------------------------------- */
 
 static struct sink *sink_add(struct router *router, struct account *account, enum sub_kind kind,
                              struct bytes subject, struct bytes queue, sink_deliver_fn *deliver,
@@ -216,8 +213,7 @@ void router_sink_remove(struct router *router, struct sink *sink)
     heap_give(sink);
 }
 
-/* ---- publishing -------------------------------------------------------------------------------
- */
+/* ---- publishing ----------------------------------------------------------------------------- */
 
 static_assert(ROUTER_REMOTES_MAX <= 64, "a bit each");
 
@@ -390,8 +386,7 @@ size_t deliver_group(struct delivery *delivery, const struct match_group *group)
     return deliver_group_leaves(delivery, group);
 }
 
-/* ---- to other nodes ---------------------------------------------------------------------------
- */
+/* ---- to other nodes ------------------------------------------------------------------------- */
 
 static size_t send_to(struct delivery *delivery, uint8_t slot)
 {
@@ -432,8 +427,7 @@ size_t deliver_remotes(struct delivery *delivery)
     return received;
 }
 
-/* ---- one message ------------------------------------------------------------------------------
- */
+/* ---- one message ---------------------------------------------------------------------------- */
 
 static inline size_t publish(struct router *router, struct account *account,
                              const struct message *message, unsigned kinds)
@@ -623,8 +617,7 @@ void router_congestion_reset(struct router *router)
     router->clients->congested = false;
 }
 
-/* ---- interest ---------------------------------------------------------------------------------
- */
+/* ---- interest ------------------------------------------------------------------------------- */
 
 bool router_interest_within(struct router *router, struct account *account, struct bytes subject)
 {

@@ -63,8 +63,7 @@ struct account *router_account_here(const struct router *router, struct account 
 /* All of them, in no order: for (at = 0; (a = router_account_next(r, &at)) != NULL;) */
 struct account *router_account_next(const struct router *router, size_t *at);
 
-/* ---- sinks -------------------------------------------------------------------------------------
- */
+/* ---- sinks ---------------------------------------------------------------------------------- */
 
 /* `subject` may hold wildcards; `queue` may be empty. Subject and queue are copied. */
 struct sink *router_sink_add(struct router *router, struct account *account, struct bytes subject,

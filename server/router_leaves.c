@@ -21,8 +21,7 @@ void leaf_sub_remove(struct account *account, struct leaf_sub *sub)
     account->leaf_subs--;
 }
 
-/* ---- to them ----------------------------------------------------------------------------------
- */
+/* ---- to them -------------------------------------------------------------------------------- */
 
 struct sub *leaf_at(const struct sub_set *set, uint32_t place)
 {
@@ -108,8 +107,7 @@ void deliver_leaves(struct delivery *delivery)
     router->leaf_picks_count = 0;
 }
 
-/* ---- from them --------------------------------------------------------------------------------
- */
+/* ---- from them ------------------------------------------------------------------------------ */
 
 static size_t publish_chosen(struct router *router, struct account *account,
                              const struct message *message, unsigned kinds,

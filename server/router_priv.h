@@ -10,8 +10,7 @@ struct client_sub;
 struct clients;
 struct shard_ask;
 
-/* ---- other nodes: server/cluster/core.c stands behind them -------------------------------------
- */
+/* ---- other nodes: server/cluster/core.c stands behind them ---------------------------------- */
 
 #define ROUTER_REMOTES_MAX 64u
 
@@ -55,8 +54,7 @@ size_t router_publish_routed(struct router *router, struct account *account,
                              const struct message *message, bool plain, const struct bytes *queues,
                              size_t queues_count);
 
-/* ---- leaf nodes: server/leaf/ stands behind them ------------------------------------------------
- */
+/* ---- leaf nodes: server/leaf/ stands behind them -------------------------------------------- */
 
 /* The other end of a connection between a leaf and its hub. */
 struct leaf_peer {
@@ -96,8 +94,7 @@ size_t router_publish_leaf(struct router *router, struct account *account,
                            const struct message *message, bool all_queues,
                            const struct bytes *queues, size_t queues_count);
 
-/* ---- other shards: server/shard_post.c stands behind them ---------------------------------------
- */
+/* ---- other shards: server/shard_post.c stands behind them ----------------------------------- */
 
 /* What a message is to do on another shard. */
 struct shard_delivery {
@@ -142,8 +139,7 @@ struct account *account_on(const struct account *account, unsigned shard);
 /* Another with every change of its subscriptions, whichever shard they are of. */
 uint64_t account_subs_generation(const struct account *account);
 
-/* ---- other accounts: server/exchange.c stands behind them ---------------------------------------
- */
+/* ---- other accounts: server/exchange.c stands behind them ----------------------------------- */
 
 struct tracer;
 /* What becomes of messages is told by it; NULL: it is not. It outlives the router. */
@@ -158,8 +154,7 @@ size_t router_publish_within(struct router *router, struct account *account,
                              const struct message *message);
 bool router_interest_within(struct router *router, struct account *account, struct bytes subject);
 
-/* ---- the router itself ------------------------------------------------------------------------
- */
+/* ---- the router itself ---------------------------------------------------------------------- */
 
 /* `clients` outlives the router. */
 struct router *router_create(struct clients *clients, uint64_t seed);

@@ -7,8 +7,7 @@
 #define HOPS_MAX    4u /* a message that finds a group's members gone so often is lost */
 #define PICKS_FIRST 16u
 
-/* ---- uniting ----------------------------------------------------------------------------------
- */
+/* ---- uniting -------------------------------------------------------------------------------- */
 
 static void family_join(struct account_family *family, struct router *router,
                         struct sublist_guard *guard)
@@ -78,8 +77,7 @@ struct account *router_account_here(const struct router *router, struct account 
     return account->family != NULL ? account_on(account, router->shards->self) : account;
 }
 
-/* ---- whether anybody takes it -----------------------------------------------------------------
- */
+/* ---- whether anybody takes it --------------------------------------------------------------- */
 
 bool router_asking_begin(struct router *router, const struct account *account,
                          const struct message *message)
@@ -116,8 +114,7 @@ static struct shard_ask *ask_of(struct router *router, struct asking *asking,
     return asking->ask;
 }
 
-/* ---- groups -----------------------------------------------------------------------------------
- */
+/* ---- groups --------------------------------------------------------------------------------- */
 
 static size_t pick(struct router *router, struct bytes queue, unsigned shard)
 {
@@ -179,8 +176,7 @@ static size_t deliver_groups_wide(struct delivery *delivery)
     return received;
 }
 
-/* ---- to other shards --------------------------------------------------------------------------
- */
+/* ---- to other shards ------------------------------------------------------------------------ */
 
 static void deliver_shard(struct delivery *delivery, unsigned shard, struct shard_delivery *to)
 {
@@ -297,8 +293,7 @@ size_t router_publish_routed_wide(struct router *router, struct account *account
     return received;
 }
 
-/* ---- from other shards ------------------------------------------------------------------------
- */
+/* ---- from other shards ---------------------------------------------------------------------- */
 
 /* Who was to get it is gone: somebody else of the group, wherever. */
 static size_t choose_again(struct delivery *delivery, struct bytes queue)
@@ -354,8 +349,7 @@ size_t router_publish_crossed(struct router *router, struct account *account,
     return received;
 }
 
-/* ---- interest ---------------------------------------------------------------------------------
- */
+/* ---- interest ------------------------------------------------------------------------------- */
 
 bool router_shards_interest(struct account *account, struct bytes subject)
 {

@@ -80,8 +80,7 @@ bool deliver_sink_traced(struct delivery *delivery, struct sink *sink)
     return true;
 }
 
-/* ---- other nodes ------------------------------------------------------------------------------
- */
+/* ---- other nodes ---------------------------------------------------------------------------- */
 
 /* It is a message like any other there. */
 static bool deliver_untraced(struct delivery *delivery, const struct remote_delivery *remote,

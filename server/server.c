@@ -15,8 +15,7 @@
 
 #define PAYLOAD_DISCOURAGED (8 << 20)
 
-/* ---- the turn ---------------------------------------------------------------------------------
- */
+/* ---- the turn ------------------------------------------------------------------------------- */
 
 static void end_connections(struct server *server)
 {
@@ -93,8 +92,7 @@ static void turn(void *context)
     end_further(server);
 }
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* ---- starting ------------------------------------------------------------------------------- */
 
 static void client_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
 {
@@ -497,8 +495,7 @@ enum err server_start(struct io *io, const struct options *options, struct logge
     return err;
 }
 
-/* ---- stopping ---------------------------------------------------------------------------------
- */
+/* ---- stopping ------------------------------------------------------------------------------- */
 
 void server_stop(struct server *server, int64_t deadline_ns)
 {
@@ -578,8 +575,7 @@ void server_set_reload(struct server *server, server_reload_fn *reload, void *ow
     server->reload_owner = owner;
 }
 
-/* ---- for the modules --------------------------------------------------------------------------
- */
+/* ---- for the modules ------------------------------------------------------------------------ */
 
 struct io *server_io(struct server *server)
 {

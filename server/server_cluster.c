@@ -4,8 +4,7 @@
 #include "server/cluster/route_url.h"
 #include "server/server_priv.h"
 
-/* ---- URLs -------------------------------------------------------------------------------------
- */
+/* ---- URLs ----------------------------------------------------------------------------------- */
 
 static bool host_is_wildcard(const char *host)
 {
@@ -118,8 +117,7 @@ static struct urls gather_urls(const struct server *server, const struct reach *
     return urls;
 }
 
-/* ---- INFO -------------------------------------------------------------------------------------
- */
+/* ---- INFO ----------------------------------------------------------------------------------- */
 
 static bool show_name(struct server *server, struct bytes name)
 {
@@ -192,8 +190,7 @@ static void node_changed(struct cluster_watcher *watcher, const struct cluster_n
     server_shards_go_on(server);
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 /* As for a client, but what is allowed at all must fit. */
 static size_t messages_max(const struct options *options)

@@ -6,8 +6,7 @@
 #include "server/server_shards_priv.h"
 #include "server/tls/tls.h"
 
-/* ---- the turn of a further shard ----------------------------------------------------------------
- */
+/* ---- the turn of a further shard ------------------------------------------------------------ */
 
 static void shard_wake(void *owner)
 {
@@ -81,8 +80,7 @@ static void shard_turn(void *context)
     tell_count(shard);
 }
 
-/* ---- what is told at home of its clients --------------------------------------------------------
- */
+/* ---- what is told at home of its clients ---------------------------------------------------- */
 
 struct news {
     struct server *server;
@@ -128,8 +126,7 @@ static void watch_ended(void *owner, const struct client_row *row)
     tell(owner, row, true);
 }
 
-/* ---- life of a further shard --------------------------------------------------------------------
- */
+/* ---- life of a further shard ---------------------------------------------------------------- */
 
 static void copy_accounts(struct server *server, struct router *router)
 {
@@ -264,8 +261,7 @@ void server_shard_close(struct server_shard *shard)
     shards_unlock(shards);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 static void unite(struct server_shards *shards)
 {

@@ -151,8 +151,7 @@ void server_shards_options(struct server *server);
 /* While halted: accounts that only home has are made on all, and share what they do there. */
 void server_shards_accounts(struct server *server);
 
-/* ---- for the host, on the shard's thread ------------------------------------------------------
- */
+/* ---- for the host, on the shard's thread ---------------------------------------------------- */
 
 void server_shard_open(struct server_shard *shard, struct io *io);
 /* After each turn; rests as long as it is to. False: it is to end. */

@@ -67,8 +67,7 @@ unsigned shard_for_connection(const struct shard_loads *loads)
     return loads->busy[least] >= SHARD_FULL && loads->count < loads->most ? loads->count : least;
 }
 
-/* ---- evening out ------------------------------------------------------------------------------
- */
+/* ---- evening out ---------------------------------------------------------------------------- */
 
 static unsigned busiest(const struct shard_loads *loads)
 {

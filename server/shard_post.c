@@ -51,8 +51,7 @@ struct item_call {
     void *of;
 };
 
-/* ---- gathering --------------------------------------------------------------------------------
- */
+/* ---- gathering ------------------------------------------------------------------------------ */
 
 static struct mail *spare_take(struct shard_spares *spares)
 {
@@ -229,8 +228,7 @@ void shard_post_call(struct shard_post *post, unsigned shard, struct shard_call 
     item->of = of;
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 void shard_post_flush(struct shard_post *post)
 {
@@ -251,8 +249,7 @@ void shard_post_flush(struct shard_post *post)
     }
 }
 
-/* ---- nobody -----------------------------------------------------------------------------------
- */
+/* ---- nobody --------------------------------------------------------------------------------- */
 
 static void return_nobody(struct shard_post *post, uint64_t id, unsigned shard,
                           const struct message *request)
@@ -303,8 +300,7 @@ static void nobody(void *owner, struct shard_ask *ask)
     shard_ask_free(ask);
 }
 
-/* ---- what came --------------------------------------------------------------------------------
- */
+/* ---- what came ------------------------------------------------------------------------------ */
 
 static struct bytes text(const uint8_t **at, uint32_t size)
 {
@@ -495,8 +491,7 @@ static void catch_up(void *owner)
         shard_post_flush(post); /* who sends too much hears of it now */
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 void shard_post_init(struct shard_post *post, struct shard_posts *all, unsigned self,
                      struct router *router, struct clients *clients)

@@ -14,8 +14,7 @@ struct passing {
     bool websocket;
 };
 
-/* ---- moving -----------------------------------------------------------------------------------
- */
+/* ---- moving --------------------------------------------------------------------------------- */
 
 #define SETTLE_ROUNDS 1000u /* a message goes on a few times at most */
 
@@ -79,8 +78,7 @@ void shards_move_parted(struct server *server)
     server_shards_go_on(server);
 }
 
-/* ---- evening out ------------------------------------------------------------------------------
- */
+/* ---- evening out ---------------------------------------------------------------------------- */
 
 #define GIFT_MOST 64u /* connections at once */
 
@@ -213,8 +211,7 @@ void shards_even_out(struct server *server)
     let_give(server, &gift);
 }
 
-/* ---- handing out ------------------------------------------------------------------------------
- */
+/* ---- handing out ---------------------------------------------------------------------------- */
 
 static void arrive(void *of)
 {

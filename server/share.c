@@ -6,8 +6,7 @@
 
 #define CHECK_ARENA_MAX (1u << 20)
 
-/* ---- who may ----------------------------------------------------------------------------------
- */
+/* ---- who may -------------------------------------------------------------------------------- */
 
 static bool is_listed(const struct export_options *export, struct bytes importer)
 {
@@ -41,8 +40,7 @@ const struct export_options *share_export(const struct account_options *from,
     return NULL;
 }
 
-/* ---- how subjects change ----------------------------------------------------------------------
- */
+/* ---- how subjects change -------------------------------------------------------------------- */
 
 /* What stands between `open` and `close`, without blanks; empty when that is not how it is. */
 static struct bytes inside(struct bytes text, struct bytes open, struct bytes close)

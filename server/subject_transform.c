@@ -82,8 +82,7 @@ static bool refuse_token(const struct compiling *in, struct bytes token, const c
                   (const char *)token.at);
 }
 
-/* ---- the text of a function --------------------------------------------------------------------
- */
+/* ---- the text of a function ----------------------------------------------------------------- */
 
 static bool is_blank(uint8_t byte)
 {
@@ -159,8 +158,7 @@ static bool find_function(struct bytes token, const char *name, struct bytes *ar
     return false;
 }
 
-/* ---- its arguments ---------------------------------------------------------------------------
- */
+/* ---- its arguments -------------------------------------------------------------------------- */
 
 static size_t argument_count(struct bytes arguments)
 {
@@ -284,8 +282,7 @@ static bool read_arguments(struct compiling *in, struct bytes token, struct byte
     return read_count(in, token, arguments, &part->number);
 }
 
-/* ---- the tokens of a destination -------------------------------------------------------------
- */
+/* ---- the tokens of a destination ------------------------------------------------------------ */
 
 static bool read_token(struct compiling *in, struct bytes token,
                        struct subject_transform_part *part)
@@ -368,8 +365,7 @@ static bool compile_destination(struct compiling *in)
     return true;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static bool has_tail(struct bytes subject)
 {
@@ -492,8 +488,7 @@ bool subject_transform_valid(struct bytes source, struct bytes destination,
     return valid;
 }
 
-/* ---- a subject becomes another ---------------------------------------------------------------
- */
+/* ---- a subject becomes another -------------------------------------------------------------- */
 
 static bool is_everything(struct bytes subject)
 {

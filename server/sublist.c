@@ -7,8 +7,7 @@ void sublist_init(struct sublist *list, uint64_t seed)
     *list = (struct sublist){.generation = 1, .seed = seed};
 }
 
-/* ---- other threads ------------------------------------------------------------------------------
- */
+/* ---- other threads -------------------------------------------------------------------------- */
 
 void sublist_lock(const struct sublist *list)
 {
@@ -31,8 +30,7 @@ static void say_changed(const struct sublist *list)
         atomic_fetch_add(list->news, 1);
 }
 
-/* ---- adding and removing ----------------------------------------------------------------------
- */
+/* ---- adding and removing -------------------------------------------------------------------- */
 
 uint64_t sublist_hash(const struct sublist *list, struct bytes subject)
 {
@@ -221,8 +219,7 @@ bool sublist_look_literal(struct sublist *list, struct bytes subject, struct byt
     return has;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 void sublist_deinit(struct sublist *list)
 {

@@ -69,8 +69,7 @@ static const struct match *cache_add(struct sublist *list, struct bytes subject,
     return &cached->match;
 }
 
-/* ---- stems --------------------------------------------------------------------------------------
- */
+/* ---- stems ---------------------------------------------------------------------------------- */
 
 void sublist_stems_deinit(struct sublist *list)
 {

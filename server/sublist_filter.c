@@ -10,8 +10,7 @@
 #define CAPACITY_FIRST 4u
 #define FILTER_HEAD    offsetof(struct filter, text) /* what pads the struct is text */
 
-/* ---- sets ---------------------------------------------------------------------------------------
- */
+/* ---- sets ----------------------------------------------------------------------------------- */
 
 /* The array doubles: what is in it is copied, or mapped elsewhere when it is large. */
 static void set_grow(struct sub_set *set)
@@ -64,8 +63,7 @@ static void sub_set_deinit(struct sub_set *set)
         heap_give(set->many);
 }
 
-/* ---- filters ------------------------------------------------------------------------------------
- */
+/* ---- filters -------------------------------------------------------------------------------- */
 
 uint32_t *sublist_head(struct sublist *list, struct bytes text)
 {
@@ -144,8 +142,7 @@ void filters_deinit(struct sublist *list)
     }
 }
 
-/* ---- names of queues ----------------------------------------------------------------------------
- */
+/* ---- names of queues ------------------------------------------------------------------------ */
 
 static uint32_t queue_hash(const struct sublist *list, struct bytes name)
 {
@@ -189,8 +186,7 @@ static void queue_give(struct sublist *list, struct queue_name *queue)
     slab_give(&list->slab, queue->id);
 }
 
-/* ---- groups -------------------------------------------------------------------------------------
- */
+/* ---- groups --------------------------------------------------------------------------------- */
 
 static uint32_t group_hash(const struct sublist *list, const struct filter *filter,
                            const struct queue_name *queue, uint32_t kind)

@@ -145,8 +145,7 @@ bool trace_asked(struct bytes headers, struct trace_ask *ask)
     return !ask->external || parent;
 }
 
-/* ---- as JSON ----------------------------------------------------------------------------------
- */
+/* ---- as JSON -------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -190,8 +189,7 @@ void trace_write_headers(struct json_writer *w, struct bytes headers)
     heap_give(list);
 }
 
-/* ---- changing ---------------------------------------------------------------------------------
- */
+/* ---- changing ------------------------------------------------------------------------------- */
 
 static bool named(struct bytes line, struct bytes name)
 {

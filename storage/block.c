@@ -81,8 +81,7 @@ bool block_failed(const struct block *block)
            (block->failed[1] != NULL && *block->failed[1]);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static bool is_packed(const struct block *block)
 {
@@ -229,8 +228,7 @@ enum err block_write(struct io *io, const char *dir, struct block *block, uint64
     return err;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* What else the header says, until it has been read. */
 struct sizes {
@@ -560,8 +558,7 @@ enum err block_read_piece(struct io *io, const char *dir, struct block *block, u
     return err;
 }
 
-/* ---- listing ----------------------------------------------------------------------------------
- */
+/* ---- listing -------------------------------------------------------------------------------- */
 
 struct listing {
     uint64_t *at;

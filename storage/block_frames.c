@@ -11,8 +11,7 @@
 /* In a row. */
 enum { ROW_SIZE = 0, ROW_SUM = 4 };
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 /* What does not become smaller stays as it is. */
 static void add_frame(struct bytes raw, struct buf *out, uint8_t *row)
@@ -60,8 +59,7 @@ enum err block_frames_write(struct io *io, struct io_file *file, uint64_t *offse
     return err;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static size_t raw_of(const struct block_frames *frames, uint32_t number)
 {

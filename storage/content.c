@@ -74,8 +74,7 @@ void log_content_drop(struct log_content *content)
     heap_give(content);
 }
 
-/* ---- sealing ----------------------------------------------------------------------------------
- */
+/* ---- sealing -------------------------------------------------------------------------------- */
 
 /* The gathered memory with room for what batch_place adds becomes the content's. */
 static struct log_content *take_memory(struct buf *gather, size_t size)
@@ -112,8 +111,7 @@ struct log_content *content_seal(struct buf *gather, const struct batch_content 
     return content;
 }
 
-/* ---- taking -----------------------------------------------------------------------------------
- */
+/* ---- taking --------------------------------------------------------------------------------- */
 
 static bool records_sound(struct bytes records, uint32_t count)
 {

@@ -26,8 +26,7 @@
 
 #define STREAM_PART 4u /* of what the journal takes it takes that in a stream of large ones */
 
-/* ---- what counts ------------------------------------------------------------------------------
- */
+/* ---- what counts ---------------------------------------------------------------------------- */
 
 static void queue_drop(struct log_queue *queue)
 {
@@ -139,8 +138,7 @@ void flight_drop(struct log *log)
     log_check(log);
 }
 
-/* ---- the end of a flight ----------------------------------------------------------------------
- */
+/* ---- the end of a flight -------------------------------------------------------------------- */
 
 /* Tells the next batch of the flight, which stands at `position`; returns where the one after it
  * stands. The owner may close or cut the log meanwhile. */
@@ -475,8 +473,7 @@ static void op_done(struct io_op *op, int64_t result)
         write_ended(flight, result);
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 /* What is placed already had to wait for its space. */
 void log_send(struct log *log)
@@ -506,8 +503,7 @@ void log_send(struct log *log)
         flight_write(log);
 }
 
-/* ---- what the rest of the log's life needs ----------------------------------------------------
- */
+/* ---- what the rest of the log's life needs -------------------------------------------------- */
 
 void flight_init(struct log *log)
 {

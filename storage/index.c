@@ -54,8 +54,7 @@ void index_fill(const struct index *index, uint64_t sequence, const struct index
     };
 }
 
-/* ---- adding ------------------------------------------------------------------------------------
- */
+/* ---- adding --------------------------------------------------------------------------------- */
 
 /* The id of the next message's subject. */
 static uint32_t name_it(struct index *index, struct bytes subject)
@@ -137,8 +136,7 @@ void index_bare_move(struct index *index, uint64_t sequence, log_place place)
     index_blocks_set_place(&index->blocks, sequence, place);
 }
 
-/* ---- removing ----------------------------------------------------------------------------------
- */
+/* ---- removing ------------------------------------------------------------------------------- */
 
 static void unlink_slot(struct index *index, struct index_name *name, uint64_t sequence,
                         const struct index_slot *slot)

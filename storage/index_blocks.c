@@ -86,8 +86,7 @@ void index_blocks_deinit(struct index_blocks *blocks)
     blocks->cooled = 0;
 }
 
-/* ---- places ------------------------------------------------------------------------------------
- */
+/* ---- places --------------------------------------------------------------------------------- */
 
 /* The first block at or above `number`, or blocks->count. Without gaps the guess is right. */
 static size_t block_lower_bound(const struct index_blocks *blocks, uint64_t number)
@@ -322,8 +321,7 @@ uint64_t index_blocks_below(const struct index_blocks *blocks, uint64_t sequence
     return below;
 }
 
-/* ---- to scratch memory and back ----------------------------------------------------------------
- */
+/* ---- to scratch memory and back ------------------------------------------------------------- */
 
 static uint32_t cold_min(const struct index_blocks *blocks)
 {
@@ -431,8 +429,7 @@ bool index_blocks_cool(struct index_blocks *blocks)
     return false;
 }
 
-/* ---- changes -----------------------------------------------------------------------------------
- */
+/* ---- changes -------------------------------------------------------------------------------- */
 
 static void directory_make_room(struct index_blocks *blocks)
 {
@@ -590,8 +587,7 @@ void index_blocks_remove(struct index_blocks *blocks, uint64_t sequence)
     block_check(block);
 }
 
-/* ---- links and places --------------------------------------------------------------------------
- */
+/* ---- links and places ----------------------------------------------------------------------- */
 
 void index_blocks_prefetch(const struct index_blocks *blocks, uint64_t sequence)
 {

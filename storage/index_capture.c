@@ -100,8 +100,7 @@ void index_capture_end(struct index_capture *capture)
     heap_give(capture);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 /* What the messages of a piece are coded against. */
 struct coder {
@@ -286,8 +285,7 @@ void index_capture_touch(struct index_capture *capture, uint64_t sequence)
                    buf_bytes(places));
 }
 
-/* ---- in steps ---------------------------------------------------------------------------------
- */
+/* ---- in steps ------------------------------------------------------------------------------- */
 
 static void move_early(struct index_capture *capture)
 {

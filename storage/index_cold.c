@@ -2,8 +2,7 @@
 
 static_assert(INDEX_BLOCK_SPAN * sizeof(struct index_row) <= SCRATCH_PIECE_MAX, "one piece");
 
-/* ---- making -----------------------------------------------------------------------------------
- */
+/* ---- making --------------------------------------------------------------------------------- */
 
 /* A row for it, false: a step or the time is too large. */
 static bool row_of(const struct index_slot *slot, uint64_t sequence, int64_t time_base,
@@ -115,8 +114,7 @@ struct index_cold *index_cold_move(const struct index_memory *memory, struct ind
     return index_memory_move(memory, cold, size_of(cold->count));
 }
 
-/* ---- one message ------------------------------------------------------------------------------
- */
+/* ---- one message ---------------------------------------------------------------------------- */
 
 uint64_t index_cold_after(const struct index_cold *cold, uint64_t base, uint32_t offset)
 {
@@ -153,8 +151,7 @@ void index_cold_read(const struct index_cold *cold, const struct index_row *row,
     };
 }
 
-/* ---- walking ----------------------------------------------------------------------------------
- */
+/* ---- walking -------------------------------------------------------------------------------- */
 
 uint32_t index_cold_up(const struct index_cold *cold, uint32_t from)
 {

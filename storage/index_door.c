@@ -57,8 +57,7 @@ static void interrupted(const struct index *index)
         none;                                                                                      \
     }
 
-/* ---- changes ----------------------------------------------------------------------------------
- */
+/* ---- changes -------------------------------------------------------------------------------- */
 
 void index_add(struct index *index, const struct index_entry *entry)
 {
@@ -86,8 +85,7 @@ uint64_t index_purge(struct index *index, const struct index_filter *filter, uin
     PASS(index, uint64_t, 0, index_bare_purge(index, filter, below, removed, context));
 }
 
-/* ---- what is there ----------------------------------------------------------------------------
- */
+/* ---- what is there -------------------------------------------------------------------------- */
 
 uint64_t index_count(const struct index *index)
 {
@@ -158,8 +156,7 @@ void index_subjects(const struct index *index, const struct index_filter *filter
                     void *context){
     PASS_VOID(index, (void)0, index_bare_subjects(index, filter, found, context))}
 
-/* ---- counts -----------------------------------------------------------------------------------
- */
+/* ---- counts --------------------------------------------------------------------------------- */
 
 uint64_t index_pending(const struct index *index, const struct index_filter *filter, uint64_t from)
 {
@@ -190,8 +187,7 @@ bool index_count_walk(const struct index *index, const struct index_filter *filt
     PASS(index, bool, true, index_bare_count_walk(index, filter, snapshot, most, next, count));
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
+/* ---- blocks --------------------------------------------------------------------------------- */
 
 bool index_capture_step(struct index_capture *capture, unsigned pieces)
 {
@@ -204,8 +200,7 @@ enum err index_restoring_step(struct index_restoring *reading, unsigned pieces)
     PASS(index_restored(reading), enum err, ERR_IO, index_bare_restoring_step(reading, pieces));
 }
 
-/* ---- what is away -----------------------------------------------------------------------------
- */
+/* ---- what is away --------------------------------------------------------------------------- */
 
 void index_here_get(const struct index *index, uint64_t sequence, struct index_here *here)
 {

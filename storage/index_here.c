@@ -33,8 +33,7 @@ static bool page_here(struct index_here *here, unsigned kind, const void *page, 
     return true;
 }
 
-/* ---- subjects ---------------------------------------------------------------------------------
- */
+/* ---- subjects ------------------------------------------------------------------------------- */
 
 static bool text_here(const struct index_subjects *subjects, uint32_t id, struct index_here *here)
 {
@@ -70,8 +69,7 @@ static uint32_t find_here(const struct index_subjects *subjects, struct bytes su
     return INDEX_SUBJECT_NONE;
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 static bool links_here(const struct index_block *block, struct index_here *here)
 {

@@ -50,8 +50,7 @@ void index_names_deinit(struct index_names *names)
     names->limit = names->free_plus_1 = names->hand = 0;
 }
 
-/* ---- pages -------------------------------------------------------------------------------------
- */
+/* ---- pages ---------------------------------------------------------------------------------- */
 
 static void add_page(struct index_names *names)
 {
@@ -117,8 +116,7 @@ bool index_names_cool(struct index_names *names)
     return false;
 }
 
-/* ---- ids ---------------------------------------------------------------------------------------
- */
+/* ---- ids ------------------------------------------------------------------------------------ */
 
 uint32_t index_names_take(struct index_names *names)
 {
@@ -158,8 +156,7 @@ void index_names_give(struct index_names *names, uint32_t id)
     names->free_plus_1 = id + 1;
 }
 
-/* ---- what is known -----------------------------------------------------------------------------
- */
+/* ---- what is known -------------------------------------------------------------------------- */
 
 void index_names_read(const struct index_names *names, uint32_t id, struct index_name *name)
 {

@@ -82,8 +82,7 @@ void index_add_named(struct index *index, const struct index_entry *entry, uint3
 void index_fill(const struct index *index, uint64_t sequence, const struct index_slot *slot,
                 struct index_entry *entry);
 
-/* ---- filters (index_match.c) -------------------------------------------------------------------
- */
+/* ---- filters (index_match.c) ---------------------------------------------------------------- */
 
 /* Does the filter take everything? */
 bool index_filter_all(const struct index_filter *filter);

@@ -52,8 +52,7 @@ struct index_restoring {
     uint32_t name_of[PIECE_SPAN]; /* of each entry, its place in `names` */
 };
 
-/* ---- decoding ---------------------------------------------------------------------------------
- */
+/* ---- decoding ------------------------------------------------------------------------------- */
 
 /* As varint_take; most are of one byte. */
 static inline bool take(struct bytes *in, uint64_t *value)
@@ -179,8 +178,7 @@ static bool take_piece(struct index_restoring *reading)
     return true;
 }
 
-/* ---- subjects ---------------------------------------------------------------------------------
- */
+/* ---- subjects ------------------------------------------------------------------------------- */
 
 /* In scratch memory, if there is any: it is soon given back, and what it is for may be bounded. */
 static void make_page(const struct index_restoring *reading, struct known_page *page)
@@ -305,8 +303,7 @@ static void add_piece(struct index_restoring *reading)
     }
 }
 
-/* ---- in steps ---------------------------------------------------------------------------------
- */
+/* ---- in steps ------------------------------------------------------------------------------- */
 
 struct index_restoring *index_restoring_begin(
     struct index *index, struct bytes pieces, struct bytes places, bool named,

@@ -45,8 +45,7 @@ static uint32_t tag_of(uint64_t hash)
     return (uint32_t)(hash >> 32);
 }
 
-/* ---- looking up --------------------------------------------------------------------------------
- */
+/* ---- looking up ----------------------------------------------------------------------------- */
 
 static uint32_t find_hashed(const struct index_subjects *subjects, struct bytes subject,
                             uint64_t hash)
@@ -116,8 +115,7 @@ uint64_t index_subjects_guess_last(const struct index_subjects *subjects, uint32
     return record->last;
 }
 
-/* ---- adding ------------------------------------------------------------------------------------
- */
+/* ---- adding --------------------------------------------------------------------------------- */
 
 static void empty_page(struct index_subjects *subjects, uint32_t page);
 
@@ -167,8 +165,7 @@ uint32_t index_subjects_intern_hashed(struct index_subjects *subjects, struct by
     return id;
 }
 
-/* ---- removing ----------------------------------------------------------------------------------
- */
+/* ---- removing ------------------------------------------------------------------------------- */
 
 static struct bytes keep_text(struct index_subjects *subjects, struct bytes text)
 {

@@ -61,8 +61,7 @@ bool index_tags_cool(struct index_tags *tags)
     return false;
 }
 
-/* ---- parts -------------------------------------------------------------------------------------
- */
+/* ---- parts ---------------------------------------------------------------------------------- */
 
 /* At most four fifths full: walks stay short and each ends. */
 static bool full(const struct index_tags_part *part)
@@ -142,8 +141,7 @@ static void split(struct index_tags *tags)
         tags->round *= 2;
 }
 
-/* ---- changes -----------------------------------------------------------------------------------
- */
+/* ---- changes -------------------------------------------------------------------------------- */
 
 static void make_room(struct index_tags *tags, uint32_t hash)
 {

@@ -52,8 +52,7 @@ void index_texts_deinit(struct index_texts *texts)
                                   .page_size = texts->page_size};
 }
 
-/* ---- pages -------------------------------------------------------------------------------------
- */
+/* ---- pages ---------------------------------------------------------------------------------- */
 
 static bool wasteful(const struct index_text_page *page)
 {
@@ -129,8 +128,7 @@ uint32_t index_texts_seal(struct index_texts *texts)
     return INDEX_TEXT_NONE;
 }
 
-/* ---- texts -------------------------------------------------------------------------------------
- */
+/* ---- texts ---------------------------------------------------------------------------------- */
 
 static void write_entry(struct index_text_page *page, uint32_t id, struct bytes text)
 {

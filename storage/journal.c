@@ -18,8 +18,7 @@ void journal_report(struct journal *j, const char *what, uint64_t number, enum e
     j->options.report(j->options.report_context, text);
 }
 
-/* ---- covers ------------------------------------------------------------------------------------
- */
+/* ---- covers --------------------------------------------------------------------------------- */
 
 static unsigned cover_bits(const struct journal_cover *cover)
 {
@@ -90,8 +89,7 @@ void journal_cover_sync_end(struct journal *journal, struct journal_cover *cover
     cover_set(journal, cover, next);
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static bool file_free(const struct journal *j, int place)
 {
@@ -230,8 +228,7 @@ bool journal_hopeless(const struct journal *journal)
            !has_room(journal, JOURNAL_BLOCK);
 }
 
-/* ---- buffers -----------------------------------------------------------------------------------
- */
+/* ---- buffers -------------------------------------------------------------------------------- */
 
 static void buffer_free(struct journal_buffer *buffer)
 {
@@ -302,8 +299,7 @@ bool journal_add(struct journal *journal, const struct journal_entry *entry,
     return true;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static void write_rest(struct journal *j)
 {
@@ -391,8 +387,7 @@ static void send(struct journal *j)
     write_rest(j);
 }
 
-/* ---- turns ----------------------------------------------------------------------------------
- */
+/* ---- turns ---------------------------------------------------------------------------------- */
 
 void journal_flush(struct journal *journal)
 {
@@ -402,8 +397,7 @@ void journal_flush(struct journal *journal)
     journal_make_next(journal);
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct journal *journal_create(struct io *io, const struct journal_options *options)
 {

@@ -55,8 +55,7 @@ void journal_cover_keep(struct journal *journal, struct journal_cover *cover);
 void journal_cover_sync_begin(struct journal *journal, struct journal_cover *cover);
 void journal_cover_sync_end(struct journal *journal, struct journal_cover *cover, bool synced);
 
-/* ---- the journal -------------------------------------------------------------------------------
- */
+/* ---- the journal ---------------------------------------------------------------------------- */
 
 struct journal_options {
     const char *dir; /* borrowed while the journal is open */

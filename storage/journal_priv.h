@@ -100,8 +100,7 @@ static inline bool journal_fits(const struct journal_file *file, uint64_t offset
     return offset + size <= file->size;
 }
 
-/* ---- journal.c --------------------------------------------------------------------------------
- */
+/* ---- journal.c ------------------------------------------------------------------------------ */
 
 void journal_report(struct journal *j, const char *what, uint64_t number, enum err err);
 /* Closes a file that takes no more records, if nothing needs it. */
@@ -109,15 +108,13 @@ void journal_retire(struct journal *j, struct journal_file *file);
 /* The current one is half full and none is free. */
 bool journal_file_wanted(const struct journal *j);
 
-/* ---- journal_make.c ---------------------------------------------------------------------------
- */
+/* ---- journal_make.c ------------------------------------------------------------------------- */
 
 void journal_make_init(struct journal *j);
 /* Has the next file made in time. */
 void journal_make_next(struct journal *j);
 
-/* ---- journal_clean.c --------------------------------------------------------------------------
- */
+/* ---- journal_clean.c ------------------------------------------------------------------------ */
 
 void journal_round_init(struct journal *j);
 /* What can be done of the round that is under way, or waits. */

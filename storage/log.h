@@ -634,8 +634,7 @@ struct log_block_read {
 };
 void log_block_read(struct log *log, struct log_block_read *read);
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* Reads `size` bytes at `place` (from durable batches only) if they are in memory: a count, short
  * at the end of what is written and where the rest is not in memory, or -EAGAIN, or a negative

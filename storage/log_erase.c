@@ -60,8 +60,7 @@ struct log_erasing {
 
 static void erasing_look(struct log_erasing *erasing);
 
-/* ---- on a worker ------------------------------------------------------------------------------
- */
+/* ---- on a worker ---------------------------------------------------------------------------- */
 
 static uint32_t ordinal_of(const struct log_erased *erased)
 {
@@ -222,8 +221,7 @@ static void ending_run(struct io_work *work, struct io *io)
         erasing->err = io_sync(io, file->file);
 }
 
-/* ---- one file after the other -----------------------------------------------------------------
- */
+/* ---- one file after the other --------------------------------------------------------------- */
 
 static void erasing_free(struct log_erasing *erasing)
 {
@@ -497,8 +495,7 @@ static void erasing_fired(struct timer *timer)
         erasing_look(erasing);
 }
 
-/* ---- the door ---------------------------------------------------------------------------------
- */
+/* ---- the door ------------------------------------------------------------------------------- */
 
 static int compare_places(const void *a, const void *b)
 {

@@ -97,8 +97,7 @@ bool log_keep_busy(const struct log *log)
     return log->keep_writing != NULL;
 }
 
-/* ---- looking, dropping ------------------------------------------------------------------------
- */
+/* ---- looking, dropping ---------------------------------------------------------------------- */
 
 bool log_keep_next(const struct log *log, uint32_t ordinal, struct log_file_info *info)
 {
@@ -138,8 +137,7 @@ enum err log_keep_drop(struct log *log, uint32_t ordinal)
     return OK;
 }
 
-/* ---- recovery ---------------------------------------------------------------------------------
- */
+/* ---- recovery ------------------------------------------------------------------------------- */
 
 /* A crash may have left both, the original first: they say the same. */
 static void found_pack(struct log *log, const char *name, uint64_t file_id)

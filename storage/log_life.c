@@ -149,8 +149,7 @@ void log_prepared(struct store *store, uint64_t log_id)
     store->prepared = log_id;
 }
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 struct log *log_create(struct store *store, uint64_t log_id)
 {
@@ -170,8 +169,7 @@ void log_add_file(struct log *log, struct log_file *file)
     log->files[log->file_count++] = file;
 }
 
-/* ---- closing -----------------------------------------------------------------------------------
- */
+/* ---- closing -------------------------------------------------------------------------------- */
 
 void log_close(struct log *log)
 {
@@ -257,8 +255,7 @@ void log_forget(struct log *log)
     heap_give(log);
 }
 
-/* ---- looking -----------------------------------------------------------------------------------
- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 const uint8_t *log_incarnation(const struct log *log)
 {

@@ -26,8 +26,7 @@ struct log_opening {
     struct log_opening *next; /* in the store's list of those */
 };
 
-/* ---- what the disk takes long for -------------------------------------------------------------
- */
+/* ---- what the disk takes long for ----------------------------------------------------------- */
 
 static bool is_busy(const struct log_opening *opening)
 {
@@ -100,8 +99,7 @@ static void begin_work(struct log_opening *opening)
     io_work(opening->store->io, &opening->work);
 }
 
-/* ---- steps ------------------------------------------------------------------------------------
- */
+/* ---- steps ---------------------------------------------------------------------------------- */
 
 /* Is a worker, or the disk, busy with one of that log that was given up? It may write there. */
 static bool is_left(const struct store *store, uint64_t id)

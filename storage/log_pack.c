@@ -38,8 +38,7 @@ struct log_packing {
 
 static void pack_next(struct store *store);
 
-/* ---- on a worker ------------------------------------------------------------------------------
- */
+/* ---- on a worker ---------------------------------------------------------------------------- */
 
 static enum err begin_file(struct log_packing *packing, struct io *io)
 {
@@ -83,8 +82,7 @@ static void packing_run(struct io_work *work, struct io *io)
     }
 }
 
-/* ---- one file ---------------------------------------------------------------------------------
- */
+/* ---- one file ------------------------------------------------------------------------------- */
 
 static void packing_free(struct log_packing *packing)
 {
@@ -202,8 +200,7 @@ static void packing_fired(struct timer *timer)
         packing_look(packing);
 }
 
-/* ---- which ------------------------------------------------------------------------------------
- */
+/* ---- which ---------------------------------------------------------------------------------- */
 
 /* What does not count goes first, with the next erasing: in a packed file it would stay. */
 static bool has_remains(const struct log_file *file)
@@ -313,8 +310,7 @@ void log_pack_forget(struct store *store)
     store->packing = NULL;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* One on its way; found by the store if the process dies. */
 struct log_unpacking {

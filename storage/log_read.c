@@ -13,8 +13,7 @@
 
 static_assert(WINDOW_SIZE > PLACES_STEP + BATCH_HEAD, "a window reaches the next mark");
 
-/* ---- records ----------------------------------------------------------------------------------
- */
+/* ---- records -------------------------------------------------------------------------------- */
 
 /* The file and how much of `size` bytes at `place` is durable. What a block names in a file that
  * has been cut short since stands nowhere: a read of it finds nothing. */
@@ -117,8 +116,7 @@ void log_read_gently(struct log *log, struct log_read *read, log_place place, vo
     read_begin(log, read, place, at, size, true);
 }
 
-/* ---- what is in memory ------------------------------------------------------------------------
- */
+/* ---- what is in memory ---------------------------------------------------------------------- */
 
 /* Up to `size` bytes at `place`, at least `need`, from a window or into `at`. ERR_CORRUPT: so many
  * are not there. */
@@ -144,8 +142,7 @@ static enum err look(struct log *log, log_place place, size_t need, void *at, si
     return OK;
 }
 
-/* ---- where a batch stands ---------------------------------------------------------------------
- */
+/* ---- where a batch stands ------------------------------------------------------------------- */
 
 /* From where to walk to `index`. ERR_NOT_FOUND: it is not in the log. ERR_CORRUPT: it is lost. */
 static enum err begin_of(const struct log *log, uint64_t index, struct places_mark *begin)
@@ -195,8 +192,7 @@ static enum err walk_to(struct log *log, uint64_t index, struct places_mark *at,
     return err;
 }
 
-/* ---- batches ----------------------------------------------------------------------------------
- */
+/* ---- batches -------------------------------------------------------------------------------- */
 
 static enum err add_waiting(struct log *log, uint64_t index, struct buf *out)
 {
@@ -264,8 +260,7 @@ enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out)
     return log_batch_read_placed(log, index, out, &place);
 }
 
-/* ---- real reads -------------------------------------------------------------------------------
- */
+/* ---- real reads ----------------------------------------------------------------------------- */
 
 /* One on its way; found by the store if the process dies. */
 struct log_warming {

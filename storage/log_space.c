@@ -7,8 +7,7 @@
 #include "storage/log.h"
 #include "storage/store.h"
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
+/* ---- blocks --------------------------------------------------------------------------------- */
 
 uint64_t log_block_bytes(struct store *store, uint64_t log_id)
 {
@@ -260,8 +259,7 @@ uint64_t log_file_id(const struct log *log, uint32_t ordinal)
     return file->id;
 }
 
-/* ---- the floor --------------------------------------------------------------------------------
- */
+/* ---- the floor ------------------------------------------------------------------------------ */
 
 void log_floor_set(struct log *log, uint64_t index)
 {
@@ -275,8 +273,7 @@ uint64_t log_floor(const struct log *log)
     return log->floor;
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 bool log_file_below(const struct log *log, uint32_t ordinal)
 {

@@ -4,8 +4,7 @@
 #include "storage/log.h"
 #include "storage/store.h"
 
-/* ---- taking -----------------------------------------------------------------------------------
- */
+/* ---- taking --------------------------------------------------------------------------------- */
 
 static void skipped(struct log_skip_op *skip, enum err err)
 {
@@ -100,8 +99,7 @@ enum err log_take_view(struct log *log, const struct log_take_op *op,
     return use(context, &view);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 struct log_block_reading {
     struct io_work work;

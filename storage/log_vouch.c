@@ -30,8 +30,7 @@ static uint64_t offset_of(const struct log_vouched *vouched)
     return vouched->place & UINT32_MAX;
 }
 
-/* ---- on a worker ------------------------------------------------------------------------------
- */
+/* ---- on a worker ---------------------------------------------------------------------------- */
 
 /* Sector by sector: zeros stand for those that cannot be read. */
 static void read_pieces(const struct log_vouching *vouching, struct io *io, uint64_t offset,
@@ -140,8 +139,7 @@ static void vouching_run(struct io_work *work, struct io *io)
     }
 }
 
-/* ---- one file after the other -----------------------------------------------------------------
- */
+/* ---- one file after the other --------------------------------------------------------------- */
 
 static void vouching_look(struct log_vouching *vouching);
 
@@ -190,8 +188,7 @@ static void vouching_look(struct log_vouching *vouching)
     op->done(op);
 }
 
-/* ---- the door ---------------------------------------------------------------------------------
- */
+/* ---- the door ------------------------------------------------------------------------------- */
 
 static void nothing_run(struct io_work *work, struct io *io)
 {

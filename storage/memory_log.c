@@ -5,8 +5,7 @@
 #include "storage/memory.h"
 #include "storage/store.h"
 
-/* ---- batches ----------------------------------------------------------------------------------
- */
+/* ---- batches -------------------------------------------------------------------------------- */
 
 /* The next batches go to a new file, which follows `base`. */
 static void add_file(struct log *log, uint64_t base)
@@ -53,8 +52,7 @@ static void send(struct log *log)
     flight_durable(log);
 }
 
-/* ---- the next turn ----------------------------------------------------------------------------
- */
+/* ---- the next turn -------------------------------------------------------------------------- */
 
 static void turn_later(struct store *store)
 {
@@ -153,8 +151,7 @@ void memory_forget_log(struct store *store, struct log *gone)
     }
 }
 
-/* ---- making and opening -----------------------------------------------------------------------
- */
+/* ---- making and opening --------------------------------------------------------------------- */
 
 bool log_made_in_memory(const struct store *store, uint64_t log_id)
 {

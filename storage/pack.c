@@ -26,8 +26,7 @@ enum {
     AT_TABLE_SUM = 80,
 };
 
-/* ---- the header and the table ------------------------------------------------------------------
- */
+/* ---- the header and the table --------------------------------------------------------------- */
 
 static uint32_t frames_of(uint64_t raw_size)
 {
@@ -124,8 +123,7 @@ static enum err expand_frame(const struct pack_head *head, const struct pack_fra
     return OK;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* Header and table stand at both ends: one that is damaged is read from the other. */
 static enum err load_head(struct io *io, struct pack *pack, uint64_t *table, uint64_t *sum)
@@ -315,8 +313,7 @@ enum err pack_expand(struct bytes file, struct pack_head *head, struct buf *out)
     return err == OK && damaged ? ERR_CORRUPT : err;
 }
 
-/* ---- making -----------------------------------------------------------------------------------
- */
+/* ---- making --------------------------------------------------------------------------------- */
 
 enum err pack_begin(struct pack_writer *writer, struct io *io, const char *dir,
                     const struct pack_head *head, struct io_file *from)

@@ -21,8 +21,7 @@ static bool pausing(const struct read_budget *budget, int64_t now_ns)
     return now_ns < budget->pause_until_ns && budget->paused_alone < PAUSE_SYNCS;
 }
 
-/* ---- reads ------------------------------------------------------------------------------------
- */
+/* ---- reads ---------------------------------------------------------------------------------- */
 
 static size_t window_now(const struct read_budget *budget, int64_t now_ns)
 {
@@ -82,8 +81,7 @@ int64_t read_budget_again(const struct read_budget *budget, int64_t now_ns)
     return again;
 }
 
-/* ---- syncs ------------------------------------------------------------------------------------
- */
+/* ---- syncs ---------------------------------------------------------------------------------- */
 
 /* Where one in about a hundred is above it, both balance. */
 static void learn_tail(struct read_budget_kind *kind, int64_t took_ns)

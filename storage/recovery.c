@@ -10,8 +10,7 @@
 
 #define RECORD_WORK 384u /* putting one into the state costs what reading so many bytes does */
 
-/* ---- walking -----------------------------------------------------------------------------------
- */
+/* ---- walking -------------------------------------------------------------------------------- */
 
 static void count_in(struct part *part, uint64_t first, uint64_t last)
 {

@@ -36,8 +36,7 @@ struct redo_plan {
     size_t written_count;
 };
 
-/* ---- listing -----------------------------------------------------------------------------------
- */
+/* ---- listing -------------------------------------------------------------------------------- */
 
 static void found_file(void *context, const char *name, bool directory)
 {
@@ -90,8 +89,7 @@ void redo_end(struct redo *redo)
     redo->file_count = 0;
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static void plan_entry(struct redo_plan *plan, const struct redo_entry *entry)
 {
@@ -215,8 +213,7 @@ static enum err read_journal(struct redo_plan *plan, unsigned file)
 
 #define CUT_MARK 8u /* an end within a block, which no crash leaves */
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static int order(uint64_t a, uint64_t b)
 {
@@ -407,8 +404,7 @@ enum err redo_run(struct redo *redo)
     return err;
 }
 
-/* ---- votes ------------------------------------------------------------------------------------
- */
+/* ---- votes ---------------------------------------------------------------------------------- */
 
 static enum err rewrite(struct redo *redo, struct io_file *file, const struct redo_record *record)
 {

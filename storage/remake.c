@@ -3,8 +3,7 @@
 #include "base/owner.h"
 #include "storage/store.h"
 
-/* ---- on a worker ------------------------------------------------------------------------------
- */
+/* ---- on a worker ---------------------------------------------------------------------------- */
 
 static void ignore(void *context, const char *name, bool directory)
 {
@@ -91,8 +90,7 @@ static void run(struct io_work *work, struct io *io)
         look->err = make_names(look);
 }
 
-/* ---- afterwards -------------------------------------------------------------------------------
- */
+/* ---- afterwards ----------------------------------------------------------------------------- */
 
 static void renew_logs(struct store *store)
 {

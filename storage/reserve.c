@@ -8,8 +8,7 @@
 
 #define START_NEEDS (4u * RESERVE_STEP) /* a journal file, a segment, the node file */
 
-/* ---- on a worker ------------------------------------------------------------------------------
- */
+/* ---- on a worker ---------------------------------------------------------------------------- */
 
 static void look(struct reserve *reserve)
 {
@@ -53,8 +52,7 @@ static void run(struct io_work *work, struct io *io)
         fill(reserve);
 }
 
-/* ---- what follows from it ----------------------------------------------------------------------
- */
+/* ---- what follows from it ------------------------------------------------------------------- */
 
 /* A disk of which nothing is known is not called full. */
 static bool is_scarce(const struct reserve *reserve)
@@ -120,8 +118,7 @@ static void fired(struct timer *timer)
         begin(reserve, false);
 }
 
-/* ---- the door ----------------------------------------------------------------------------------
- */
+/* ---- the door ------------------------------------------------------------------------------- */
 
 static uint64_t unseen(const struct reserve_count *count)
 {
@@ -180,8 +177,7 @@ bool reserve_idle(const struct reserve *reserve)
     return !reserve->busy;
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static void open_file(struct reserve *reserve, const char *dir)
 {

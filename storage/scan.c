@@ -56,8 +56,7 @@ bool scan_reads(const struct scan *scan)
     return scan->wanted > 0;
 }
 
-/* ---- not waiting ------------------------------------------------------------------------------
- */
+/* ---- not waiting ---------------------------------------------------------------------------- */
 
 static void read_on(struct scan *scan);
 
@@ -100,8 +99,7 @@ static enum err read_later(struct scan *scan, size_t size)
     return ERR_AGAIN;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static enum err read_piece(struct scan *scan, uint64_t position, size_t size)
 {

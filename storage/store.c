@@ -48,8 +48,7 @@ void store_note_doubt(struct store *store, uint64_t log_id)
     store->doubt_logs[store->doubt_count++] = log_id;
 }
 
-/* ---- the disk's space -------------------------------------------------------------------------
- */
+/* ---- the disk's space ----------------------------------------------------------------------- */
 
 void store_space_changed(struct reserve *reserve)
 {
@@ -89,8 +88,7 @@ struct store_space store_space(const struct store *store)
     return (struct store_space){reserve->available, reserve->keep, reserve->scarce};
 }
 
-/* ---- buffers ----------------------------------------------------------------------------------
- */
+/* ---- buffers -------------------------------------------------------------------------------- */
 
 struct buf store_buf_take(struct store *store)
 {

@@ -264,8 +264,7 @@ void flight_durable(struct log *log);
 void flight_skipped(struct log *log, uint64_t base, enum err err); /* the skip's file is there */
 void log_sync_ended(struct log *log, struct log_file *file, bool background, bool synced);
 
-/* ---- log_life.c --------------------------------------------------------------------------------
- */
+/* ---- log_life.c ----------------------------------------------------------------------------- */
 
 struct log *log_create(struct store *store, uint64_t log_id); /* without a file */
 void log_add_file(struct log *log, struct log_file *file);
@@ -359,8 +358,7 @@ enum err log_keep_find(struct log *log);
 uint32_t log_keep_ordinal(const struct log *log, uint64_t file_id); /* LOG_FILE_NONE: not there */
 void store_forget_dirty(struct store *store, const struct log *log, const struct log_file *file);
 
-/* ---- memory_log.c ------------------------------------------------------------------------------
- */
+/* ---- memory_log.c --------------------------------------------------------------------------- */
 
 void memory_init(struct store *store);
 /* Frees what was made and not opened, as if the process had died. */
@@ -375,22 +373,19 @@ void memory_recover(struct log *log, const struct log_recovery *recovery);
 /* Those closed with something that waited: they are not sent any more. */
 void memory_forget_log(struct store *store, struct log *log);
 
-/* ---- settle.c ----------------------------------------------------------------------------------
- */
+/* ---- settle.c ------------------------------------------------------------------------------- */
 
 /* A log that was just recovered: its files from that ordinal on are synced, and its directory; or
  * (later) they will be, by store_settle. The first on any thread. */
 enum err settle_log(struct log *log, uint32_t first, bool later);
 void settle_forget(struct store *store);
 
-/* ---- store_open.c ------------------------------------------------------------------------------
- */
+/* ---- store_open.c --------------------------------------------------------------------------- */
 
 /* Those below the store's, and all of them synced. Any thread. */
 enum err store_make_directories(struct store *store);
 
-/* ---- log_opening.c -----------------------------------------------------------------------------
- */
+/* ---- log_opening.c -------------------------------------------------------------------------- */
 
 /* Frees what was given up in the middle, as if the process had died. */
 void log_openings_forget(struct store *store);

@@ -321,8 +321,7 @@ static enum err open_in(struct store *store, struct store_error *error)
     return err;
 }
 
-/* ---- lanes ------------------------------------------------------------------------------------
- */
+/* ---- lanes ---------------------------------------------------------------------------------- */
 
 /* The directory that all are in. */
 static enum err make_lanes(const struct store *home)
@@ -384,8 +383,7 @@ enum err store_lanes_set(struct store *home, unsigned count)
     return err;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static struct bytes log_key(const void *item)
 {

@@ -26,8 +26,7 @@ struct vote_slot {
     struct votes *votes;
 };
 
-/* ---- slots ------------------------------------------------------------------------------------
- */
+/* ---- slots ---------------------------------------------------------------------------------- */
 
 static struct bytes slot_key(const void *item)
 {
@@ -116,8 +115,7 @@ void votes_forget(struct votes *votes, uint64_t log_id)
     free_if_gone(slot);
 }
 
-/* ---- start-up ---------------------------------------------------------------------------------
- */
+/* ---- start-up ------------------------------------------------------------------------------- */
 
 void votes_found(struct votes *votes, uint64_t log_id, const struct store_vote *vote,
                  const struct redo_record *record)
@@ -194,8 +192,7 @@ void votes_select(struct votes *votes,
     heap_give(gone);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static bool write_vote(struct votes *votes, uint64_t log_id, const struct store_vote *vote,
                        struct journal_wait *wait)
@@ -270,8 +267,7 @@ void votes_add(struct votes *votes, struct store_vote_op *op)
     votes->last = op;
 }
 
-/* ---- turns ------------------------------------------------------------------------------------
- */
+/* ---- turns ---------------------------------------------------------------------------------- */
 
 static struct store_vote_op *take(struct votes *votes)
 {

@@ -58,8 +58,7 @@ bool account_stores_counted(const struct account *account)
     return account_tiered(account) || account_limits(account, 1)->store_max >= 0;
 }
 
-/* ---- streams ----------------------------------------------------------------------------------
- */
+/* ---- streams -------------------------------------------------------------------------------- */
 
 static bool over(int64_t most, uint64_t reserved, uint64_t more)
 {
@@ -144,8 +143,7 @@ uint16_t account_check_stream(const struct account_demand *demand)
     return 0;
 }
 
-/* ---- consumers --------------------------------------------------------------------------------
- */
+/* ---- consumers ------------------------------------------------------------------------------ */
 
 int64_t account_consumer_replicas(const struct consumer_config *config,
                                   const struct stream_config *stream)

@@ -42,8 +42,7 @@ static bool name_fits(struct bytes name)
     return name.size > 0;
 }
 
-/* ---- transforms and filters ------------------------------------------------------------------
- */
+/* ---- transforms and filters ----------------------------------------------------------------- */
 
 typedef bool overlap_fn(struct bytes a, struct bytes b);
 
@@ -112,8 +111,7 @@ static bool check_consumer(const struct stream_source *source, uint16_t error,
     return refuse_plain(verdict, error);
 }
 
-/* ---- prefixes of other accounts and domains --------------------------------------------------
- */
+/* ---- prefixes of other accounts and domains ------------------------------------------------- */
 
 static bool publishable(struct bytes subject)
 {
@@ -141,8 +139,7 @@ static bool check_external(const struct stream_external *external, struct stream
     return true;
 }
 
-/* ---- by themselves ---------------------------------------------------------------------------
- */
+/* ---- by themselves -------------------------------------------------------------------------- */
 
 bool stream_check_mirror(const struct stream_config *config, struct stream_verdict *verdict)
 {
@@ -221,8 +218,7 @@ bool stream_check_sources(const struct stream_config *config, struct stream_verd
     return true;
 }
 
-/* ---- beside others ---------------------------------------------------------------------------
- */
+/* ---- beside others -------------------------------------------------------------------------- */
 
 /* Streams that are to be looked at, in the order in which they were found. */
 struct visit {

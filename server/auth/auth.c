@@ -7,8 +7,7 @@
 #include "server/auth/password.h"
 #include "server/tls/ed25519.h"
 
-/* ---- making -----------------------------------------------------------------------------------
- */
+/* ---- making --------------------------------------------------------------------------------- */
 
 struct bytes auth_user_name(const struct auth_user *user)
 {
@@ -110,8 +109,7 @@ bool auth_has_plain_passwords(const struct auth *auth)
     return is_plain(auth->options.password);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static bool type_allowed(const struct auth_user *user, enum connection_type type)
 {
@@ -248,8 +246,7 @@ static enum auth_verdict ask_configured(const struct auth *auth, const struct au
     return ask_single(door != NULL ? door : &all, claim, proof);
 }
 
-/* ---- asking others ----------------------------------------------------------------------------
- */
+/* ---- asking others -------------------------------------------------------------------------- */
 
 /* What it calls itself, or is called where it says nothing. */
 static struct bytes called(const struct auth_claim *claim, const struct auth_user *user)

@@ -13,8 +13,7 @@
 #define CLAIMS_MAX        (4u << 20)
 #define SIGNED_MEMORY_MAX (4u << 20)
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static void text(struct json_writer *w, struct bytes key, struct bytes value)
 {
@@ -115,8 +114,7 @@ bool callout_write(struct buf *out, const struct callout_question *question,
     return good;
 }
 
-/* ---- in secret --------------------------------------------------------------------------------
- */
+/* ---- in secret ------------------------------------------------------------------------------ */
 
 bool callout_seal(struct buf *out, struct bytes question, struct bytes xkey,
                   const uint8_t seed[static NKEY_SIZE], const uint8_t nonce[static BOX_NONCE_SIZE])
@@ -146,8 +144,7 @@ bool callout_open(struct buf *out, struct bytes answer, struct bytes xkey,
     return done;
 }
 
-/* ---- what is answered -------------------------------------------------------------------------
- */
+/* ---- what is answered ----------------------------------------------------------------------- */
 
 struct reading {
     const struct auth *auth;
@@ -220,8 +217,7 @@ static bool read_answer(const struct reading *reading, struct bytes said, struct
     return true;
 }
 
-/* ---- who it is --------------------------------------------------------------------------------
- */
+/* ---- who it is ------------------------------------------------------------------------------ */
 
 static bool is_default(struct bytes account)
 {

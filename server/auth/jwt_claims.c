@@ -8,8 +8,7 @@
 
 #define RESPONSES_NS INT64_C(120000000000)
 
-/* ---- operators --------------------------------------------------------------------------------
- */
+/* ---- operators ------------------------------------------------------------------------------ */
 
 bool jwt_operator_add(struct arena *arena, struct bytes key, struct operator_options *operators)
 {
@@ -75,8 +74,7 @@ bool jwt_operator_knows(const struct operator_options *operators, struct bytes i
     return false;
 }
 
-/* ---- permissions ------------------------------------------------------------------------------
- */
+/* ---- permissions ---------------------------------------------------------------------------- */
 
 /* "subject" or, of subscriptions, "subject queue". */
 static bool read_filter(struct bytes said, bool queues, struct permission_filter *filter)
@@ -145,8 +143,7 @@ static bool says_anything(const struct permission_options *may)
            may->subscribe_allow.count > 0 || may->subscribe_deny.count > 0;
 }
 
-/* ---- users ------------------------------------------------------------------------------------
- */
+/* ---- users ---------------------------------------------------------------------------------- */
 
 static bool read_types(const struct json *list, unsigned *types)
 {
@@ -219,8 +216,7 @@ bool jwt_grant_empty(const struct json *claims)
            member_number(claims, BYTES("payload"), 0) == 0;
 }
 
-/* ---- accounts ---------------------------------------------------------------------------------
- */
+/* ---- accounts ------------------------------------------------------------------------------- */
 
 static bool read_keys(struct arena *arena, const struct json *list, struct account_claims *claims)
 {

@@ -7,8 +7,7 @@
 #define THRESHOLD_NS INT64_C(120000000000)
 #define WHOLE        INT64_C(100) /* percent */
 
-/* ---- revocations ------------------------------------------------------------------------------
- */
+/* ---- revocations ---------------------------------------------------------------------------- */
 
 bool jwt_revocations_read(struct arena *arena, const struct json *map,
                           struct revocation **revocations, size_t *count)
@@ -40,8 +39,7 @@ bool jwt_revoked(const struct revocation *revocations, size_t count, const struc
     return false;
 }
 
-/* ---- exports and imports ----------------------------------------------------------------------
- */
+/* ---- exports and imports -------------------------------------------------------------------- */
 
 static bool valid(struct bytes subject)
 {
@@ -157,8 +155,7 @@ static bool read_imports(struct arena *arena, const struct json *list, struct im
     return true;
 }
 
-/* ---- mappings ---------------------------------------------------------------------------------
- */
+/* ---- mappings ------------------------------------------------------------------------------- */
 
 static bool read_destination(const struct json *item, struct mapping_destination *destination)
 {
@@ -209,8 +206,7 @@ bool jwt_shares_read(struct arena *arena, const struct json *claims,
     return true;
 }
 
-/* ---- activations ------------------------------------------------------------------------------
- */
+/* ---- activations ---------------------------------------------------------------------------- */
 
 /* Signed by the account itself, or by a key that it names, in its name. */
 static bool signed_by(const struct jwt *activation, const struct account_options *from)

@@ -17,8 +17,7 @@ struct verdict {
     bool this_queue; /* and it is the one asked about */
 };
 
-/* ---- filters ----------------------------------------------------------------------------------
- */
+/* ---- filters -------------------------------------------------------------------------------- */
 
 static struct bytes entry_key(const void *item)
 {
@@ -93,8 +92,7 @@ static struct verdict filters_ask(const struct filters *filters, struct bytes su
     return verdict;
 }
 
-/* ---- permissions ------------------------------------------------------------------------------
- */
+/* ---- permissions ---------------------------------------------------------------------------- */
 
 void permissions_init(struct permissions *permissions, const struct permission_options *options,
                       uint64_t seed)

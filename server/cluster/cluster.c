@@ -23,8 +23,7 @@ uint64_t cluster_node_id(struct bytes server_name)
     return bytes_hash(server_name, 0);
 }
 
-/* ---- buffers ----------------------------------------------------------------------------------
- */
+/* ---- buffers -------------------------------------------------------------------------------- */
 
 struct buf cluster_spare_take(struct cluster *cluster)
 {
@@ -48,8 +47,7 @@ void cluster_spare_give(struct cluster *cluster, struct buf *buf)
     buf_init(buf, SIZE_MAX / 2);
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------
- */
+/* ---- nodes ---------------------------------------------------------------------------------- */
 
 struct peer *cluster_peer(const struct cluster *cluster, uint64_t id)
 {
@@ -216,8 +214,7 @@ size_t cluster_routes_answered(const struct cluster *cluster)
     return count;
 }
 
-/* ---- ourselves --------------------------------------------------------------------------------
- */
+/* ---- ourselves ------------------------------------------------------------------------------ */
 
 void cluster_hello(const struct cluster *cluster, struct hello *hello)
 {
@@ -312,8 +309,7 @@ void cluster_set_tls(struct cluster *cluster, const struct tls_options *tls,
     tls_context_give(before);
 }
 
-/* ---- heartbeats -------------------------------------------------------------------------------
- */
+/* ---- heartbeats ----------------------------------------------------------------------------- */
 
 /* A loop that stood still has heard nobody: that says nothing of the peers. */
 static void excuse_silence(struct cluster *cluster, int64_t late_ns)
@@ -343,8 +339,7 @@ static void beat(struct timer *timer)
     timers_arm(io_timers(cluster->io), timer, cluster->beat_due_ns);
 }
 
-/* ---- starting and stopping --------------------------------------------------------------------
- */
+/* ---- starting and stopping ------------------------------------------------------------------ */
 
 static void accepted(void *context, struct io_sock *sock, const struct io_address *peer)
 {
@@ -506,8 +501,7 @@ void cluster_destroy(struct cluster *cluster)
     heap_give(cluster);
 }
 
-/* ---- frames -----------------------------------------------------------------------------------
- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 void cluster_subscribe(struct cluster *cluster, uint8_t kind, cluster_handler_fn *handler,
                        void *owner)
@@ -653,8 +647,7 @@ struct transport cluster_transport(struct cluster *cluster)
     };
 }
 
-/* ---- the end of the turn ----------------------------------------------------------------------
- */
+/* ---- the end of the turn -------------------------------------------------------------------- */
 
 static void close_doomed(struct cluster *cluster)
 {

@@ -39,8 +39,7 @@ enum link_kind {
                        */
 };
 
-/* ---- lane.c: one connection -------------------------------------------------------------------
- */
+/* ---- lane.c: one connection ----------------------------------------------------------------- */
 
 enum lane_state {
     LANE_OPEN,
@@ -108,8 +107,7 @@ void lane_bad(struct lane *lane, const char *what); /* nobody to work with: ende
 /* "10.0.0.1:6222 - rid:7" */
 const char *lane_label(const struct lane *lane, char text[128]);
 
-/* ---- lane_tls.c: the same where nodes speak TLS -----------------------------------------------
- */
+/* ---- lane_tls.c: the same where nodes speak TLS --------------------------------------------- */
 
 void lane_tls_begin(struct lane *lane, const char *name); /* NULL: it was accepted */
 void lane_tls_received(struct lane *lane, struct bytes b);
@@ -120,8 +118,7 @@ bool lane_is_tls(struct bytes b); /* does a peer that begins so speak it? */
 /* Whom a node at that host has to show a certificate of. */
 const char *lane_tls_name(const struct cluster *cluster, const char *host);
 
-/* ---- link.c: a pair of nodes ------------------------------------------------------------------
- */
+/* ---- link.c: a pair of nodes ---------------------------------------------------------------- */
 
 enum link_state {
     LINK_GREETING, /* ours: the first connection waits for its WELCOME */
@@ -178,8 +175,7 @@ void link_close(struct link *link, const char *reason, enum lane_end end);
 void link_beat(struct link *link); /* a heartbeat is due */
 void greeting_free(struct greeting *greeting);
 
-/* ---- dial.c: whom we call ----------------------------------------------------------------------
- */
+/* ---- dial.c: whom we call ------------------------------------------------------------------- */
 
 struct dial {
     struct cluster *cluster;
@@ -220,8 +216,7 @@ void gossip_up(struct cluster *cluster, const struct peer *peer); /* tells it of
 void gossip_beat(struct cluster *cluster);                        /* now and then: all to all */
 bool gossip_take(struct cluster *cluster, struct bytes body);     /* false: malformed */
 
-/* ---- cluster.c --------------------------------------------------------------------------------
- */
+/* ---- cluster.c ------------------------------------------------------------------------------ */
 
 struct handler {
     cluster_handler_fn *call;

@@ -3,8 +3,7 @@
 #include "base/heap.h"
 #include "server/elsewhere.h"
 
-/* ---- noting -----------------------------------------------------------------------------------
- */
+/* ---- noting --------------------------------------------------------------------------------- */
 
 /* What stands before the texts of each. */
 struct note {
@@ -106,8 +105,7 @@ bool core_noted_next(struct bytes *rest, struct core_noted *noted)
     return true;
 }
 
-/* ---- counting ---------------------------------------------------------------------------------
- */
+/* ---- counting ------------------------------------------------------------------------------- */
 
 struct exact {
     struct bytes subject, queue;
@@ -148,8 +146,7 @@ uint32_t core_shards_count(const struct account *account, struct bytes subject, 
     return count;
 }
 
-/* ---- walking ----------------------------------------------------------------------------------
- */
+/* ---- walking -------------------------------------------------------------------------------- */
 
 /* The texts that one shard has, as notes. */
 static void list_texts(const struct account *account, struct buf *out)

@@ -39,8 +39,7 @@ static bool one_word(struct bytes b)
     return true;
 }
 
-/* ---- interest ---------------------------------------------------------------------------------
- */
+/* ---- interest ------------------------------------------------------------------------------- */
 
 void interest_begin(struct buf *out, struct bytes account)
 {
@@ -90,8 +89,7 @@ bool interest_read(struct decoder *in, struct interest *interest)
     return !in->failed;
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 static size_t routed_size(const struct routed *routed)
 {

@@ -36,8 +36,7 @@
 
 #define CORE_SINKS_QUEUE BYTES(" sinks")
 
-/* ---- interest ---------------------------------------------------------------------------------
- */
+/* ---- interest ------------------------------------------------------------------------------- */
 
 struct interest {
     uint32_t count;
@@ -54,8 +53,7 @@ bool interest_read_account(struct decoder *in, struct bytes *account);
  */
 bool interest_read(struct decoder *in, struct interest *interest);
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 struct routed {
     bool plain;

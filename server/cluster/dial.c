@@ -18,8 +18,7 @@
 
 static void retry_fired(struct timer *timer);
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list ------------------------------------------------------------------------------- */
 
 static struct dial *dial_create(struct cluster *cluster, struct bytes host, uint16_t port)
 {
@@ -89,8 +88,7 @@ void dial_credentials(const struct dial *dial, struct hello *hello)
     hello->password = bytes_of_text(password != NULL ? password : "");
 }
 
-/* ---- when -------------------------------------------------------------------------------------
- */
+/* ---- when ----------------------------------------------------------------------------------- */
 
 static void dial_arm(struct dial *dial, int64_t pause_ns)
 {
@@ -139,8 +137,7 @@ void dials_stop(struct cluster *cluster)
         timers_cancel(io_timers(cluster->io), &dial->retry);
 }
 
-/* ---- what came of it --------------------------------------------------------------------------
- */
+/* ---- what came of it ------------------------------------------------------------------------ */
 
 static void complaint_set(struct dial *dial, const char *text)
 {

@@ -5,8 +5,7 @@
 #define FLAG_JETSTREAM    1u
 #define FLAG_NAME_DYNAMIC 2u
 
-/* ---- encoding ---------------------------------------------------------------------------------
- */
+/* ---- encoding ------------------------------------------------------------------------------- */
 
 static void put_u16(struct buf *out, uint16_t value)
 {
@@ -63,8 +62,7 @@ void hello_encode(struct buf *out, const struct hello *hello)
     put_urls(out, hello->websocket_urls, hello->websocket_urls_count);
 }
 
-/* ---- decoding ---------------------------------------------------------------------------------
- */
+/* ---- decoding ------------------------------------------------------------------------------- */
 
 static struct bytes take_text(struct decoder *in)
 {
@@ -139,8 +137,7 @@ bool hello_decode(struct bytes body, struct hello *hello)
     return !in.failed && texts_good(hello);
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------
- */
+/* ---- refusals ------------------------------------------------------------------------------- */
 
 void refusal_encode(struct buf *out, enum hello_reason reason, struct bytes text)
 {
@@ -176,8 +173,7 @@ const char *hello_reason_text(enum hello_reason reason)
     return "refused for a reason that this version does not know";
 }
 
-/* ---- judging ----------------------------------------------------------------------------------
- */
+/* ---- judging -------------------------------------------------------------------------------- */
 
 /* Takes as long whatever the difference is. */
 static bool secret_equal(struct bytes a, struct bytes b)

@@ -28,8 +28,7 @@ const char *lane_label(const struct lane *lane, char text[128])
     return text;
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------
- */
+/* ---- beginning and end ---------------------------------------------------------------------- */
 
 /* Nobody that we can work with: told in words that a client shows to its user. */
 static void turn_away(struct lane *lane, const char *what)
@@ -124,8 +123,7 @@ void lane_end(struct lane *lane, enum lane_end end)
     io_sock_close(lane->cluster->io, lane->sock, false);
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 size_t lane_queued(const struct lane *lane)
 {
@@ -173,8 +171,7 @@ static void lane_sent(void *context)
     lane_mark(lane);
 }
 
-/* ---- receiving --------------------------------------------------------------------------------
- */
+/* ---- receiving ------------------------------------------------------------------------------ */
 
 void lane_bad(struct lane *lane, const char *what)
 {
@@ -330,8 +327,7 @@ static void go_on(struct lane *lane)
         io_sock_resume(lane->cluster->io, lane->sock);
 }
 
-/* ---- the end of the turn ----------------------------------------------------------------------
- */
+/* ---- the end of the turn -------------------------------------------------------------------- */
 
 static bool says(const struct lane *lane)
 {
@@ -348,8 +344,7 @@ void lane_flush(struct lane *lane)
         send_begin(lane);
 }
 
-/* ---- what the socket tells --------------------------------------------------------------------
- */
+/* ---- what the socket tells ------------------------------------------------------------------ */
 
 static void ended_text(char text[128], const struct lane *lane, int reason)
 {

@@ -12,8 +12,7 @@
 
 #define HANDSHAKE_BYTE 0x16 /* the first of a peer that speaks TLS */
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static bool is_numeric(const char *host)
 {
@@ -36,8 +35,7 @@ const char *lane_tls_name(const struct cluster *cluster, const char *host)
     return host;
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------
- */
+/* ---- beginning and end ---------------------------------------------------------------------- */
 
 void lane_tls_begin(struct lane *lane, const char *name)
 {
@@ -54,8 +52,7 @@ bool lane_is_tls(struct bytes b)
     return b.size > 0 && b.at[0] == HANDSHAKE_BYTE;
 }
 
-/* ---- what arrives -----------------------------------------------------------------------------
- */
+/* ---- what arrives --------------------------------------------------------------------------- */
 
 static void failed(struct lane *lane, const char *what)
 {
@@ -103,8 +100,7 @@ void lane_tls_received(struct lane *lane, struct bytes b)
     lane_mark(lane); /* TLS may have something to say */
 }
 
-/* ---- what leaves ------------------------------------------------------------------------------
- */
+/* ---- what leaves ---------------------------------------------------------------------------- */
 
 static bool may_encrypt(const struct lane *lane)
 {

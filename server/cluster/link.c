@@ -29,8 +29,7 @@ static struct timers *timers_of(const struct link *link)
     return io_timers(link->cluster->io);
 }
 
-/* ---- greetings --------------------------------------------------------------------------------
- */
+/* ---- greetings ------------------------------------------------------------------------------ */
 
 void greeting_free(struct greeting *greeting)
 {
@@ -69,8 +68,7 @@ static void say_hello(struct lane *lane, uint8_t kind, uint64_t token, const str
     lane_add(lane, kind, &body, 1);
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------
- */
+/* ---- beginning and end ---------------------------------------------------------------------- */
 
 static void deadline_fired(struct timer *timer);
 
@@ -196,8 +194,7 @@ struct link *link_dial(struct cluster *cluster, struct dial *dial)
     return link;
 }
 
-/* ---- refusing ---------------------------------------------------------------------------------
- */
+/* ---- refusing ------------------------------------------------------------------------------- */
 
 /* What is wrong, in one sentence for both sides' logs. */
 static void describe(char text[DETAIL_MAX], const struct cluster *cluster, enum hello_reason reason,
@@ -247,8 +244,7 @@ static void refuse(struct lane *lane, enum hello_reason reason, const struct hel
     lane_end(lane, LANE_LAST_WORDS);
 }
 
-/* ---- which link stays -------------------------------------------------------------------------
- */
+/* ---- which link stays ----------------------------------------------------------------------- */
 
 static struct link *find_opening(const struct cluster *cluster, uint64_t node)
 {
@@ -312,8 +308,7 @@ static void drop_rivals(struct link *link)
     }
 }
 
-/* ---- up ---------------------------------------------------------------------------------------
- */
+/* ---- up ------------------------------------------------------------------------------------- */
 
 static void peer_learn(struct peer *peer, struct link *link)
 {
@@ -378,8 +373,7 @@ static void link_up(struct link *link, struct peer *peer)
     gossip_up(cluster, peer);
 }
 
-/* ---- the handshake: we dialled ----------------------------------------------------------------
- */
+/* ---- the handshake: we dialled -------------------------------------------------------------- */
 
 /* The peer is no good; it is told by the end of the connection. */
 static void give_up(struct link *link, enum hello_reason reason, const struct hello *theirs)
@@ -519,8 +513,7 @@ static void our_handshake(struct lane *lane, const struct frame *frame)
         link_fail(link, "a frame out of turn");
 }
 
-/* ---- the handshake: they dialled --------------------------------------------------------------
- */
+/* ---- the handshake: they dialled ------------------------------------------------------------ */
 
 static struct link *find_joining(const struct cluster *cluster, const struct hello *theirs)
 {
@@ -633,8 +626,7 @@ static void their_handshake(struct lane *lane, const struct frame *frame)
         link_fail(lane->link, "a frame out of turn");
 }
 
-/* ---- frames -----------------------------------------------------------------------------------
- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 static void ponged(struct link *link, struct bytes body)
 {

@@ -48,8 +48,7 @@ bool config_check(struct config *config)
     return config->reader.error_count == 0;
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------
- */
+/* ---- JSON ----------------------------------------------------------------------------------- */
 
 static int compare_keys(const void *a, const void *b)
 {

@@ -12,8 +12,7 @@ struct account_block {
     struct auth_options *auth;
 };
 
-/* ---- JetStream --------------------------------------------------------------------------------
- */
+/* ---- JetStream ------------------------------------------------------------------------------ */
 
 static void read_limit(struct config_reader *reader, const struct config_value *value, int64_t *to)
 {
@@ -81,8 +80,7 @@ static void read_jetstream(struct config_reader *reader, const struct config_val
     (void)config_read_block(reader, value, &jetstream, options);
 }
 
-/* ---- the rest of an account -------------------------------------------------------------------
- */
+/* ---- the rest of an account ----------------------------------------------------------------- */
 
 static void read_users(struct config_reader *reader, const struct config_value *value, void *to)
 {
@@ -177,8 +175,7 @@ static const struct config_option options_of_account[] = {
 
 static const struct config_block account_block = CONFIG_BLOCK(options_of_account);
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 static struct account_options *account_find(const struct auth_options *auth, struct bytes name)
 {

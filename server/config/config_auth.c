@@ -12,8 +12,7 @@
 #define RESPONSES_MAX INT64_C(1)
 #define RESPONSES_NS  INT64_C(120000000000)
 
-/* ---- permissions ------------------------------------------------------------------------------
- */
+/* ---- permissions ---------------------------------------------------------------------------- */
 
 static size_t blank_in(struct bytes text)
 {
@@ -179,8 +178,7 @@ const struct permission_options *config_permissions(struct config_reader *reader
     return options;
 }
 
-/* ---- users ------------------------------------------------------------------------------------
- */
+/* ---- users ---------------------------------------------------------------------------------- */
 
 static void read_user_permissions(struct config_reader *reader, const struct config_value *value,
                                   void *to)
@@ -290,8 +288,7 @@ void config_users(struct config_reader *reader, const struct config_value *value
         read_user(reader, e, account, auth);
 }
 
-/* ---- authorization ----------------------------------------------------------------------------
- */
+/* ---- authorization -------------------------------------------------------------------------- */
 
 static void read_timeout(struct config_reader *reader, const struct config_value *value, void *to)
 {
@@ -333,8 +330,7 @@ void config_authorization(struct config_reader *reader, const struct config_valu
     (void)config_read_block(reader, value, &authorization, auth);
 }
 
-/* ---- what only the whole file shows -----------------------------------------------------------
- */
+/* ---- what only the whole file shows --------------------------------------------------------- */
 
 static struct bytes user_key(const void *item)
 {

@@ -91,8 +91,7 @@ void config_callout(struct config_reader *reader, const struct config_value *val
         ((struct auth_options *)to)->callout = callout;
 }
 
-/* ---- what only the whole file shows -----------------------------------------------------------
- */
+/* ---- what only the whole file shows --------------------------------------------------------- */
 
 static const struct account_options *find(const struct auth_options *auth, struct bytes name)
 {

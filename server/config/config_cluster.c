@@ -8,8 +8,7 @@
 
 #include "server/config/blocks.h"
 
-/* ---- routes -----------------------------------------------------------------------------------
- */
+/* ---- routes --------------------------------------------------------------------------------- */
 
 static const char *keep(struct config_reader *reader, struct bytes b)
 {
@@ -52,8 +51,7 @@ static void read_routes(struct config_reader *reader, const struct config_value 
     }
 }
 
-/* ---- who may be a route -----------------------------------------------------------------------
- */
+/* ---- who may be a route --------------------------------------------------------------------- */
 
 static void refuse_users(struct config_reader *reader, const struct config_value *value, void *to)
 {
@@ -92,8 +90,7 @@ static void read_authorization(struct config_reader *reader, const struct config
     (void)config_read_block(reader, value, &authorization, to);
 }
 
-/* ---- the block --------------------------------------------------------------------------------
- */
+/* ---- the block ------------------------------------------------------------------------------ */
 
 static void read_name(struct config_reader *reader, const struct config_value *value, void *to)
 {

@@ -67,8 +67,7 @@ static void read_version(struct config_reader *reader, const struct config_value
         config_error(reader, value, "the minimum version should be at least 2.8.0");
 }
 
-/* ---- who may be one ---------------------------------------------------------------------------
- */
+/* ---- who may be one ------------------------------------------------------------------------- */
 
 static void read_timeout(struct config_reader *reader, const struct config_value *value, void *to)
 {
@@ -140,8 +139,7 @@ static void read_authorization(struct config_reader *reader, const struct config
         config_error(reader, value, "can not have both a user/pass and an nkey");
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 #define LEAF(names, kind, field) CONFIG_FIELD(names, CONFIG_AS_##kind, struct leaf_options, field)
 
@@ -193,8 +191,7 @@ void config_leafnodes(struct config_reader *reader, const struct config_value *v
         options->reconnect_ns = LEAF_RECONNECT_NS;
 }
 
-/* ---- with the rest of the file ----------------------------------------------------------------
- */
+/* ---- with the rest of the file -------------------------------------------------------------- */
 
 static bool account_known(const struct auth_options *auth, struct bytes name)
 {

@@ -72,8 +72,7 @@ static const struct config_option options_of_destination[] = {
 static const struct config_block destination_block = {
     options_of_destination, 3, "Unknown field \"%.*s\" for mapping destination"};
 
-/* ---- checks -----------------------------------------------------------------------------------
- */
+/* ---- checks --------------------------------------------------------------------------------- */
 
 static void check_destination(struct config_reader *reader, const struct config_value *at,
                               const struct mapping_options *mapping,
@@ -127,8 +126,7 @@ void config_mapping_check(struct config_reader *reader, const struct config_valu
     }
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 static void read_weighed(struct config_reader *reader, const struct config_value *value,
                          struct mapping_options *mapping)

@@ -156,8 +156,7 @@ static void read_account(struct config_reader *reader, const struct config_value
     auth->accounts[auth->accounts_count++] = account;
 }
 
-/* ---- what accounts allow each other -----------------------------------------------------------
- */
+/* ---- what accounts allow each other --------------------------------------------------------- */
 
 static struct account_options *find(const struct auth_options *auth, struct bytes name)
 {

@@ -6,8 +6,7 @@
 #include "server/config/blocks.h"
 #include "server/config/parser.h"
 
-/* ---- where ------------------------------------------------------------------------------------
- */
+/* ---- where ---------------------------------------------------------------------------------- */
 
 static const char *keep(struct config_reader *reader, struct bytes b)
 {
@@ -87,8 +86,7 @@ static void read_urls(struct config_reader *reader, const struct config_value *v
     }
 }
 
-/* ---- as whom ----------------------------------------------------------------------------------
- */
+/* ---- as whom -------------------------------------------------------------------------------- */
 
 /* The line of a credentials file that is a seed. */
 static struct bytes find_seed(struct bytes text)
@@ -148,8 +146,7 @@ static void read_seed(struct config_reader *reader, const struct config_value *v
     explicit_bzero(seed, sizeof(seed));
 }
 
-/* ---- what passes ------------------------------------------------------------------------------
- */
+/* ---- what passes ---------------------------------------------------------------------------- */
 
 static void read_subjects(struct config_reader *reader, const struct config_value *value,
                           struct bytes **list, size_t *count)
@@ -187,8 +184,7 @@ static void read_deny_exports(struct config_reader *reader, const struct config_
     read_subjects(reader, value, &remote->deny_exports, &remote->deny_exports_count);
 }
 
-/* ---- a remote ---------------------------------------------------------------------------------
- */
+/* ---- a remote ------------------------------------------------------------------------------- */
 
 static void read_tls(struct config_reader *reader, const struct config_value *value, void *to)
 {

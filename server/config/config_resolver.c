@@ -100,8 +100,7 @@ static void judge(struct config_reader *reader, const struct config_value *value
     }
 }
 
-/* ---- URL("http://host/jwt/v1/accounts/") ------------------------------------------------------
- */
+/* ---- URL("http://host/jwt/v1/accounts/") ---------------------------------------------------- */
 
 static bool is_url(struct bytes text)
 {

@@ -6,8 +6,7 @@
 
 #define THRESHOLD_NS INT64_C(120000000000)
 
-/* ---- exports ----------------------------------------------------------------------------------
- */
+/* ---- exports -------------------------------------------------------------------------------- */
 
 static void read_kind(struct config_reader *reader, const struct config_value *value,
                       struct export_options *export, enum share_kind kind)
@@ -136,8 +135,7 @@ void config_exports(struct config_reader *reader, const struct config_value *val
     }
 }
 
-/* ---- imports ----------------------------------------------------------------------------------
- */
+/* ---- imports -------------------------------------------------------------------------------- */
 
 static void read_from(struct config_reader *reader, const struct config_value *value,
                       struct import_options *import, enum share_kind kind)
@@ -247,8 +245,7 @@ void config_imports(struct config_reader *reader, const struct config_value *val
     }
 }
 
-/* ---- what only all accounts together show -----------------------------------------------------
- */
+/* ---- what only all accounts together show --------------------------------------------------- */
 
 static const struct account_options *find(const struct auth_options *auth, struct bytes name)
 {

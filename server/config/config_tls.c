@@ -48,8 +48,7 @@ void config_timeout(struct config_reader *reader, const struct config_value *val
     *to = ns;
 }
 
-/* ---- certificates -----------------------------------------------------------------------------
- */
+/* ---- certificates --------------------------------------------------------------------------- */
 
 static const struct config_option options_of_pair[] = {
     CONFIG_FIELD("cert_file", CONFIG_AS_TEXT, struct tls_pair, certificate),
@@ -132,8 +131,7 @@ static void read_pins(struct config_reader *reader, const struct config_value *v
     }
 }
 
-/* ---- handshake --------------------------------------------------------------------------------
- */
+/* ---- handshake ------------------------------------------------------------------------------ */
 
 static void read_timeout(struct config_reader *reader, const struct config_value *value, void *to)
 {
@@ -327,8 +325,7 @@ static const struct config_block tls = {options_of_tls,
                                         sizeof(options_of_tls) / sizeof(options_of_tls[0]),
                                         "error parsing tls config, unknown field \"%.*s\""};
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static void add_pair(struct config_reader *reader, const struct config_value *value,
                      const struct tls_block *block)

@@ -10,8 +10,7 @@
 #define LAME_DUCK_LEAST_NS (30 * SECOND_NS)
 #define TOKENS_MOST        255
 
-/* ---- addresses and names ----------------------------------------------------------------------
- */
+/* ---- addresses and names -------------------------------------------------------------------- */
 
 static void read_listen(struct config_reader *reader, const struct config_value *value, void *to)
 {
@@ -143,8 +142,7 @@ static void read_shards(struct config_reader *reader, const struct config_value 
         (void)config_int64(reader, value, &options->shards); /* which has said why not */
 }
 
-/* ---- limits -----------------------------------------------------------------------------------
- */
+/* ---- limits --------------------------------------------------------------------------------- */
 
 static void read_max_payload(struct config_reader *reader, const struct config_value *value,
                              void *to)
@@ -259,8 +257,7 @@ static void read_lame_duck_grace(struct config_reader *reader, const struct conf
         options->lame_duck_grace_ns = ns;
 }
 
-/* ---- logging ----------------------------------------------------------------------------------
- */
+/* ---- logging -------------------------------------------------------------------------------- */
 
 /* To trace more is to trace. */
 static void trace_too(struct config_reader *reader, const struct config_value *value,
@@ -286,8 +283,7 @@ static void read_trace_headers(struct config_reader *reader, const struct config
     trace_too(reader, value, options, &options->trace_headers);
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
+/* ---- blocks --------------------------------------------------------------------------------- */
 
 static void read_tls(struct config_reader *reader, const struct config_value *value, void *to)
 {

@@ -97,8 +97,7 @@ static void read_headers(struct config_reader *reader, const struct config_value
     }
 }
 
-/* ---- who may come in --------------------------------------------------------------------------
- */
+/* ---- who may come in ------------------------------------------------------------------------ */
 
 static void read_auth_timeout(struct config_reader *reader, const struct config_value *value,
                               void *to)
@@ -173,8 +172,7 @@ void config_websocket_check(struct config_reader *reader, const struct options *
                      BYTES_ARG(websocket->jwt_cookie));
 }
 
-/* ---- the block --------------------------------------------------------------------------------
- */
+/* ---- the block ------------------------------------------------------------------------------ */
 
 #define WEBSOCKET(names, kind, field)                                                              \
     CONFIG_FIELD(names, CONFIG_AS_##kind, struct websocket_options, field)

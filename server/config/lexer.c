@@ -7,8 +7,7 @@
 
 #include "base/text.h"
 
-/* ---- bytes ------------------------------------------------------------------------------------
- */
+/* ---- bytes ---------------------------------------------------------------------------------- */
 
 void lexer_init(struct lexer *lexer, struct arena *arena, const char *file, struct bytes text)
 {
@@ -103,8 +102,7 @@ static bool keep(struct lexer *lexer, struct bytes b, struct bytes *kept)
     return kept->at != NULL || lexer_fail(lexer, "the configuration is too large");
 }
 
-/* ---- strings ----------------------------------------------------------------------------------
- */
+/* ---- strings -------------------------------------------------------------------------------- */
 
 static int hex_digit(int byte)
 {
@@ -294,8 +292,7 @@ static bool string_after_all(struct lexer *lexer, size_t begin, enum lexer_word 
     return bare(lexer, begin, word, value);
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------
- */
+/* ---- numbers -------------------------------------------------------------------------------- */
 
 static void digits(struct lexer *lexer)
 {
@@ -465,8 +462,7 @@ static bool number(struct lexer *lexer, enum lexer_word *word, struct config_val
     return date(lexer, begin, value);
 }
 
-/* ---- words ------------------------------------------------------------------------------------
- */
+/* ---- words ---------------------------------------------------------------------------------- */
 
 bool lexer_value(struct lexer *lexer, enum lexer_word *word, struct config_value *value)
 {

@@ -35,8 +35,7 @@ static bool read_value(struct file *file, const struct scope *scope, struct conf
 static struct config_value *parse_file(struct parse *parse, const struct file *includer,
                                        const char *path);
 
-/* ---- saying what is wrong ---------------------------------------------------------------------
- */
+/* ---- saying what is wrong ------------------------------------------------------------------- */
 
 /* A sentence of the lexer's is about a line. */
 static bool fail_line(struct file *file)
@@ -60,8 +59,7 @@ static bool fail_unfinished(struct file *file)
                 lexer_place(&file->lexer).column);
 }
 
-/* ---- maps -------------------------------------------------------------------------------------
- */
+/* ---- maps ----------------------------------------------------------------------------------- */
 
 const struct config_value *config_member(const struct config_value *map, struct bytes key)
 {
@@ -128,8 +126,7 @@ static bool weigh(struct file *file, struct config_value *value)
     return true;
 }
 
-/* ---- variables --------------------------------------------------------------------------------
- */
+/* ---- variables ------------------------------------------------------------------------------ */
 
 static struct config_value *scope_find(const struct scope *scope, struct bytes name)
 {
@@ -208,8 +205,7 @@ static bool variable(struct file *file, const struct scope *scope, struct config
     return environment_value(file, name, text, value);
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static void skip_blanks(struct lexer *lexer)
 {
@@ -395,8 +391,7 @@ static bool read_value(struct file *file, const struct scope *scope, struct conf
     return read && weigh(file, value);
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 /* "{ ... }" around members of the document, which is how JSON comes; more of them may follow. */
 static bool read_block(struct file *file, struct config_value *document)

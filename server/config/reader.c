@@ -33,8 +33,7 @@ void *config_take(struct config_reader *reader, size_t size)
     return at;
 }
 
-/* ---- saying what is wrong ---------------------------------------------------------------------
- */
+/* ---- saying what is wrong ------------------------------------------------------------------- */
 
 /* "file:line:column: sentence"; without a place the sentence alone. */
 static void say(struct buf *out, const struct config_value *at, const char *before,
@@ -81,8 +80,7 @@ void config_notice(struct config_reader *reader, const struct config_value *at, 
     va_end(arguments);
 }
 
-/* ---- single values ----------------------------------------------------------------------------
- */
+/* ---- single values -------------------------------------------------------------------------- */
 
 bool config_is(struct config_reader *reader, const struct config_value *value,
                enum config_type type)
@@ -191,8 +189,7 @@ bool config_chars(struct config_reader *reader, const struct config_value *value
     return true;
 }
 
-/* ---- addresses --------------------------------------------------------------------------------
- */
+/* ---- addresses ------------------------------------------------------------------------------ */
 
 /* "host:port"; the host may be in brackets and only then hold colons. */
 static bool split_address(struct bytes text, struct bytes *host, struct bytes *port)
@@ -265,8 +262,7 @@ bool config_listen(struct config_reader *reader, const struct config_value *valu
     return true;
 }
 
-/* ---- arrays -----------------------------------------------------------------------------------
- */
+/* ---- arrays --------------------------------------------------------------------------------- */
 
 const struct config_value *config_elements(const struct config_value *value)
 {
@@ -291,8 +287,7 @@ void *config_array(struct config_reader *reader, const struct config_value *valu
     return config_take(reader, size * (elements + 1));
 }
 
-/* ---- tables -----------------------------------------------------------------------------------
- */
+/* ---- tables --------------------------------------------------------------------------------- */
 
 static bool has_name(const char *names, struct bytes key)
 {

@@ -26,8 +26,7 @@ struct config_reader {
 void config_reader_init(struct config_reader *reader, struct arena *arena);
 void config_reader_deinit(struct config_reader *reader);
 
-/* ---- tables -----------------------------------------------------------------------------------
- */
+/* ---- tables --------------------------------------------------------------------------------- */
 
 typedef void config_read_fn(struct config_reader *reader, const struct config_value *value,
                             void *to);
@@ -98,8 +97,7 @@ bool config_read_block(struct config_reader *reader, const struct config_value *
 /* The row of a key, in any case; NULL: the block knows none. */
 const struct config_option *config_option_find(const struct config_block *block, struct bytes key);
 
-/* ---- saying what is wrong ---------------------------------------------------------------------
- */
+/* ---- saying what is wrong ------------------------------------------------------------------- */
 
 [[gnu::format(printf, 3, 4)]] void config_error(struct config_reader *reader,
                                                 const struct config_value *at, const char *format,
@@ -112,8 +110,7 @@ const struct config_option *config_option_find(const struct config_block *block,
                                                  const struct config_value *at, const char *format,
                                                  ...);
 
-/* ---- single values: each says what is wrong and returns false, leaving *to as it was -----------
- */
+/* ---- single values: each says what is wrong and returns false, leaving *to as it was -------- */
 
 bool config_is(struct config_reader *reader, const struct config_value *value,
                enum config_type type);

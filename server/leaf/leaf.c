@@ -10,8 +10,7 @@
 #include "server/elsewhere.h"
 #include "server/mappings.h"
 
-/* ---- INFO -------------------------------------------------------------------------------------
- */
+/* ---- INFO ----------------------------------------------------------------------------------- */
 
 void leaf_greet(struct leaf *leaf, bool answer)
 {
@@ -51,8 +50,7 @@ void leaf_greet(struct leaf *leaf, bool answer)
     leaf_mark(leaf);
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------
- */
+/* ---- beginning and end ---------------------------------------------------------------------- */
 
 void leaf_log_begin(const struct leaf *leaf)
 {
@@ -94,8 +92,7 @@ static void circle_found(struct leaf *leaf)
     refuse_for_long(leaf, text, "Protocol Violation");
 }
 
-/* ---- being up ---------------------------------------------------------------------------------
- */
+/* ---- being up ------------------------------------------------------------------------------- */
 
 bool leaf_is_mate(const struct leaf *leaf, const struct leaf *other)
 {
@@ -254,8 +251,7 @@ static void set_cluster(struct leaf *leaf, struct bytes cluster)
     leaf->peer.cluster = bytes_of_text(leaf->cluster);
 }
 
-/* ---- the other side dialled -------------------------------------------------------------------
- */
+/* ---- the other side dialled ----------------------------------------------------------------- */
 
 static void deny_all(struct leaf_filter *filter, const struct json *list)
 {
@@ -400,8 +396,7 @@ static void heard_connect(struct leaf *leaf, struct bytes args)
     }
 }
 
-/* ---- we dialled -------------------------------------------------------------------------------
- */
+/* ---- we dialled ----------------------------------------------------------------------------- */
 
 static void take_rules(struct leaf *leaf, const struct leaf_info *info)
 {
@@ -511,8 +506,7 @@ static void heard_info(struct leaf *leaf, struct bytes args)
         let_in(leaf, info.remote_account);
 }
 
-/* ---- interest ---------------------------------------------------------------------------------
- */
+/* ---- interest ------------------------------------------------------------------------------- */
 
 static void heard_violation(struct leaf *leaf, const char *what, const char *action,
                             struct bytes subject)
@@ -593,8 +587,7 @@ static void heard_unsub(struct leaf *leaf, struct bytes args)
         leaf_refuse(leaf, "Invalid Subject", "Protocol Violation");
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 static size_t gather_queues(struct leaves *leaves, struct bytes text)
 {
@@ -680,8 +673,7 @@ static void heard_message(struct leaf *leaf, const struct leaf_message *said, co
     publish(leaf, &message, said->queues);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------
- */
+/* ---- the rest ------------------------------------------------------------------------------- */
 
 static void heard_error(struct leaf *leaf, struct bytes args)
 {
@@ -733,8 +725,7 @@ static void heard_pong(struct leaf *leaf)
     leaf->pings_out = 0;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 static bool may_come(const struct leaf *leaf, enum leaf_verb verb)
 {

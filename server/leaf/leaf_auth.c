@@ -24,8 +24,7 @@ struct leaf_proof {
     bool proven;
 };
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 static void violation(struct leaf *leaf, struct bytes user)
 {
@@ -68,8 +67,7 @@ static void admit_user(struct leaf *leaf, const struct leaf_connect *said,
     auth_user_end(user); /* what it may was copied */
 }
 
-/* ---- proofs -----------------------------------------------------------------------------------
- */
+/* ---- proofs --------------------------------------------------------------------------------- */
 
 static void proof_free(struct leaf_proof *proof)
 {
@@ -165,8 +163,7 @@ void leaf_proof_forget(struct leaf *leaf)
     proof_free(proof);
 }
 
-/* ---- claims that are replaced -----------------------------------------------------------------
- */
+/* ---- claims that are replaced --------------------------------------------------------------- */
 
 static void end(struct leaf *leaf, const char *words)
 {
@@ -199,8 +196,7 @@ void leaf_look_again(struct leaf *leaf)
     auth_user_end(user);
 }
 
-/* ---- as leafnodes says ------------------------------------------------------------------------
- */
+/* ---- as leafnodes says ---------------------------------------------------------------------- */
 
 static void ask_password(struct leaf *leaf, const struct leaf_connect *said, struct bytes args,
                          const struct leaf_user *user)
@@ -238,8 +234,7 @@ static bool has_signed(const struct leaf *leaf, const struct leaf_connect *said)
            ed25519_verify(key, bytes_of_text(leaf->nonce), signature);
 }
 
-/* ---- as the server's users are ----------------------------------------------------------------
- */
+/* ---- as the server's users are -------------------------------------------------------------- */
 
 static void send_wish(const struct leaf *leaf, const struct auth_proof *asked)
 {

@@ -2,8 +2,7 @@
 
 #include "server/options.h"
 
-/* ---- reading members --------------------------------------------------------------------------
- */
+/* ---- reading members ------------------------------------------------------------------------ */
 
 enum type { TYPE_BOOL, TYPE_TEXT, TYPE_I64, TYPE_U64, TYPE_PORT };
 
@@ -83,8 +82,7 @@ static bool read_texts(const struct json *object, struct bytes key, const struct
     return true;
 }
 
-/* ---- writing members --------------------------------------------------------------------------
- */
+/* ---- writing members ------------------------------------------------------------------------ */
 
 static void text(struct json_writer *w, struct bytes key, struct bytes value)
 {
@@ -119,8 +117,7 @@ static void filter(struct json_writer *w, struct bytes key, const struct leaf_fi
     leaf_filter_write(w, filter);
 }
 
-/* ---- INFO -------------------------------------------------------------------------------------
- */
+/* ---- INFO ----------------------------------------------------------------------------------- */
 
 #define INFO(key, type, field)                                                                     \
     {                                                                                              \
@@ -200,8 +197,7 @@ void leaf_info_write(struct buf *out, const struct leaf_info *info)
     (void)BUF_ADD(out, "\r\n");
 }
 
-/* ---- CONNECT ----------------------------------------------------------------------------------
- */
+/* ---- CONNECT -------------------------------------------------------------------------------- */
 
 #define CONNECT(key, type, field)                                                                  \
     {                                                                                              \
@@ -269,8 +265,7 @@ void leaf_connect_write(struct buf *out, const struct leaf_connect *connect)
     (void)BUF_ADD(out, "\r\n");
 }
 
-/* ---- versions ---------------------------------------------------------------------------------
- */
+/* ---- versions ------------------------------------------------------------------------------- */
 
 bool leaf_version_read(struct bytes text, uint32_t parts[static 3])
 {

@@ -21,8 +21,7 @@ struct leaf_change {
     uint8_t key[];
 };
 
-/* ---- keys: the subject's size, subject, queue ---------------------------------------------------
- */
+/* ---- keys: the subject's size, subject, queue ----------------------------------------------- */
 
 static struct bytes key_make(struct leaves *leaves, struct bytes subject, struct bytes queue)
 {
@@ -74,8 +73,7 @@ void leaf_interest_init(struct leaf *leaf)
     table_init(&leaf->told, told_key, leaf->leaves->seed);
 }
 
-/* ---- hearing ----------------------------------------------------------------------------------
- */
+/* ---- hearing -------------------------------------------------------------------------------- */
 
 static void heard_end(struct leaf *leaf, struct leaf_heard *heard)
 {
@@ -121,8 +119,7 @@ void leaf_unhear_all(struct leaf *leaf)
     table_deinit(&leaf->heard);
 }
 
-/* ---- counting ---------------------------------------------------------------------------------
- */
+/* ---- counting ------------------------------------------------------------------------------- */
 
 static void add(uint32_t sum[SUBLIST_KINDS], const uint32_t weights[SUBLIST_KINDS])
 {
@@ -198,8 +195,7 @@ static uint32_t weight_for(const struct leaf *leaf, struct bytes key,
     return weight < LEAF_WEIGHT_MAX ? weight : LEAF_WEIGHT_MAX;
 }
 
-/* ---- telling ----------------------------------------------------------------------------------
- */
+/* ---- telling -------------------------------------------------------------------------------- */
 
 static void tell(struct leaf *leaf, struct bytes key, const struct leaf_interest *interest)
 {
@@ -273,8 +269,7 @@ void leaf_untell_all(struct leaf *leaf)
     table_deinit(&leaf->told);
 }
 
-/* ---- changes ----------------------------------------------------------------------------------
- */
+/* ---- changes -------------------------------------------------------------------------------- */
 
 static void change_note(struct leaves *leaves, struct leaf_account *account, struct bytes subject,
                         struct bytes queue)
@@ -352,8 +347,7 @@ void leaf_interest_settle(struct leaves *leaves)
         settle_account(leaves, account);
 }
 
-/* ---- accounts ---------------------------------------------------------------------------------
- */
+/* ---- accounts ------------------------------------------------------------------------------- */
 
 /* Nobody else can guess it: whoever says it has it from us. */
 static void name_circle(struct leaves *leaves, char circle[5 + LEAF_CIRCLE_SIZE + 1])

@@ -134,8 +134,7 @@ struct leaves {
     struct leaves_stats stats;
 };
 
-/* ---- leaf_sock.c ------------------------------------------------------------------------------
- */
+/* ---- leaf_sock.c ---------------------------------------------------------------------------- */
 
 /* NULL: there is no room. */
 struct leaf *leaf_accept(struct leaves *leaves, struct io_sock *sock,
@@ -152,8 +151,7 @@ void leaf_flush(struct leaf *leaf);
 void leaf_free(struct leaf *leaf);
 size_t leaf_queued(const struct leaf *leaf);
 
-/* ---- leaf.c -----------------------------------------------------------------------------------
- */
+/* ---- leaf.c --------------------------------------------------------------------------------- */
 
 void leaf_log_begin(const struct leaf *leaf); /* somebody is there */
 /* Takes whole lines, and payloads; returns how much that was. */
@@ -169,14 +167,12 @@ void leaf_up(struct leaf *leaf);
 bool leaf_down(struct leaf *leaf);
 void leaf_ping(struct leaf *leaf);
 
-/* ---- leaves.c ---------------------------------------------------------------------------------
- */
+/* ---- leaves.c ------------------------------------------------------------------------------- */
 
 /* The peer does not keep up. It is told nothing: it would not read that either. */
 void leaf_slow(struct leaf *leaf);
 
-/* ---- leaf_auth.c ------------------------------------------------------------------------------
- */
+/* ---- leaf_auth.c ---------------------------------------------------------------------------- */
 
 /* Admits, refuses, or has a worker prove the password first. */
 void leaf_authenticate(struct leaf *leaf, const struct leaf_connect *said, struct bytes args);
@@ -188,8 +184,7 @@ void leaf_proof_overdue(struct leaf *leaf);
 /* Its account may be another now: is it still who it was, and may what it may? Else it ends. */
 void leaf_look_again(struct leaf *leaf);
 
-/* ---- leaf_interest.c --------------------------------------------------------------------------
- */
+/* ---- leaf_interest.c ------------------------------------------------------------------------ */
 
 struct leaf_heard {
     struct leaf_sub sub;
@@ -218,8 +213,7 @@ void leaf_interest_changed(void *owner, struct account *account, struct bytes su
 /* Tells what has changed; before any message. */
 void leaf_interest_settle(struct leaves *leaves);
 
-/* ---- remote.c ---------------------------------------------------------------------------------
- */
+/* ---- remote.c ------------------------------------------------------------------------------- */
 
 /* A remote while the server runs. */
 struct leaf_remote_state {

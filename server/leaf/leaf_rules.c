@@ -3,8 +3,7 @@
 #include "base/heap.h"
 #include "base/subject.h"
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
+/* ---- lists ---------------------------------------------------------------------------------- */
 
 static void list_add(struct bytes **list, size_t *count, struct bytes text)
 {
@@ -58,8 +57,7 @@ bool leaf_filter_is_empty(const struct leaf_filter *filter)
     return filter->allow_count + filter->deny_count == 0;
 }
 
-/* ---- as text ----------------------------------------------------------------------------------
- */
+/* ---- as text -------------------------------------------------------------------------------- */
 
 static void write_list(struct json_writer *w, struct bytes key, const struct bytes *list,
                        size_t count)
@@ -106,8 +104,7 @@ bool leaf_filter_read(const struct json *object, struct leaf_filter *filter)
            read_list(json_get_nocase(object, BYTES("deny")), &filter->deny, &filter->deny_count);
 }
 
-/* ---- what passes ------------------------------------------------------------------------------
- */
+/* ---- what passes ---------------------------------------------------------------------------- */
 
 static bool any_matches(const struct bytes *list, size_t count, struct bytes subject)
 {

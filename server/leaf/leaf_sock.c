@@ -37,8 +37,7 @@ size_t leaf_queued(const struct leaf *leaf)
     return leaf->out.size + leaf->flight.size;
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------
- */
+/* ---- beginning and end ---------------------------------------------------------------------- */
 
 static void ended(struct leaf *leaf, const char *reason);
 
@@ -251,8 +250,7 @@ void leaf_close(struct leaf *leaf, enum leaf_end end, const char *reason)
     io_sock_close(io_of(leaf), leaf->sock, false);
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 static bool may_encrypt(const struct leaf *leaf)
 {
@@ -314,8 +312,7 @@ static void sock_sent(void *context)
     leaf_mark(leaf);
 }
 
-/* ---- receiving --------------------------------------------------------------------------------
- */
+/* ---- receiving ------------------------------------------------------------------------------ */
 
 static bool takes(const struct leaf *leaf)
 {
@@ -432,8 +429,7 @@ static void sock_received(void *context, struct bytes b)
     }
 }
 
-/* ---- the end of the turn ----------------------------------------------------------------------
- */
+/* ---- the end of the turn -------------------------------------------------------------------- */
 
 static bool is_paused(const struct leaf *leaf)
 {
@@ -511,8 +507,7 @@ void leaf_flush(struct leaf *leaf)
     watch_flight(leaf);
 }
 
-/* ---- what the socket tells --------------------------------------------------------------------
- */
+/* ---- what the socket tells ------------------------------------------------------------------ */
 
 static void ended(struct leaf *leaf, const char *reason)
 {

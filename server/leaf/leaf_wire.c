@@ -2,8 +2,7 @@
 
 #include "base/subject.h"
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 struct verb {
     struct bytes text;
@@ -69,8 +68,7 @@ enum parse leaf_line_read(struct bytes in, size_t limit, struct leaf_line *line)
     return PARSE_DONE;
 }
 
-/* ---- words ------------------------------------------------------------------------------------
- */
+/* ---- words ---------------------------------------------------------------------------------- */
 
 static bool word_next(struct bytes *rest, struct bytes *word)
 {
@@ -124,8 +122,7 @@ bool leaf_queue_next(struct bytes *queues, struct bytes *queue)
     return word_next(queues, queue);
 }
 
-/* ---- interest ---------------------------------------------------------------------------------
- */
+/* ---- interest ------------------------------------------------------------------------------- */
 
 static bool subject_acceptable(struct bytes subject)
 {
@@ -165,8 +162,7 @@ bool leaf_unsub_read(struct bytes args, struct leaf_interest *interest)
     return read_texts(&rest, interest) && !word_next(&rest, &more);
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 static bool fails(const char **why, const char *text)
 {
@@ -244,8 +240,7 @@ struct bytes leaf_reply_shown(struct bytes *reply)
     return bytes_skip(whole, at + 1);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 void leaf_write_interest(struct buf *out, const struct leaf_interest *interest)
 {

@@ -71,8 +71,7 @@ struct bytes leaf_reply_shown(struct bytes *reply);
 /* Takes the first queue out of `queues`; false: there is none. */
 bool leaf_queue_next(struct bytes *queues, struct bytes *queue);
 
-/* ---- writing: to buffers that have no limit of their own ----------------------------------------
- */
+/* ---- writing: to buffers that have no limit of their own ------------------------------------ */
 
 void leaf_write_interest(struct buf *out, const struct leaf_interest *interest);
 /* The line before headers and payload of these sizes. */

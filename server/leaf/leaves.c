@@ -9,8 +9,7 @@
 
 #define ARENA_MAX (4u << 20)
 
-/* ---- for the router ---------------------------------------------------------------------------
- */
+/* ---- for the router ------------------------------------------------------------------------- */
 
 static struct leaf *leaf_of(const struct leaf_peer *peer)
 {
@@ -86,8 +85,7 @@ static size_t deliver(void *owner, struct leaf_peer *peer, const struct message 
     return leaf_queued(leaf);
 }
 
-/* ---- the address ------------------------------------------------------------------------------
- */
+/* ---- the address ---------------------------------------------------------------------------- */
 
 static bool is_any(const char *host)
 {
@@ -119,8 +117,7 @@ static void set_address(struct leaves *leaves)
     }
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct leaves *leaves_create(const struct leaves_setup *setup)
 {
@@ -236,8 +233,7 @@ void leaves_flush(struct leaves *leaves)
     }
 }
 
-/* ---- changes ----------------------------------------------------------------------------------
- */
+/* ---- changes -------------------------------------------------------------------------------- */
 
 void leaves_auth_changed(struct leaves *leaves)
 {
@@ -277,8 +273,7 @@ void leaves_forget_shards(struct leaves *leaves)
     leaves->news_count = 0;
 }
 
-/* ---- monitoring -------------------------------------------------------------------------------
- */
+/* ---- monitoring ----------------------------------------------------------------------------- */
 
 void leaves_stats(const struct leaves *leaves, struct leaves_stats *stats)
 {

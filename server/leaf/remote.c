@@ -17,8 +17,7 @@
 
 #define REPORT_EVERY 3600u /* attempts */
 
-/* ---- when -------------------------------------------------------------------------------------
- */
+/* ---- when ----------------------------------------------------------------------------------- */
 
 static void remote_arm(struct leaf_remote_state *remote)
 {
@@ -35,8 +34,7 @@ static void remote_arm(struct leaf_remote_state *remote)
     timers_arm(io_timers(io), &remote->retry, io_now(io) + ns);
 }
 
-/* ---- whom -------------------------------------------------------------------------------------
- */
+/* ---- whom ----------------------------------------------------------------------------------- */
 
 static void set_place(struct leaf_remote_state *remote, struct bytes host, uint16_t port)
 {
@@ -88,8 +86,7 @@ static void retry_fired(struct timer *timer)
     dial(owner_of(timer, struct leaf_remote_state, retry));
 }
 
-/* ---- what came of it --------------------------------------------------------------------------
- */
+/* ---- what came of it ------------------------------------------------------------------------ */
 
 void remote_reached(struct leaf_remote_state *remote)
 {
@@ -135,8 +132,7 @@ void remote_learn(struct leaf_remote_state *remote, const struct json *urls)
             urls_add(&remote->learnt, e->text);
 }
 
-/* ---- who we are there -------------------------------------------------------------------------
- */
+/* ---- who we are there ----------------------------------------------------------------------- */
 
 static struct bytes keep(struct leaves *leaves, struct bytes text)
 {
@@ -225,8 +221,7 @@ bool remote_connect(struct leaf_remote_state *remote, struct leaf *leaf,
     return true;
 }
 
-/* ---- TLS --------------------------------------------------------------------------------------
- */
+/* ---- TLS ------------------------------------------------------------------------------------ */
 
 bool remote_wants_tls(const struct leaf_remote_state *remote)
 {
@@ -278,8 +273,7 @@ const char *remote_tls_name(const struct leaf_remote_state *remote)
     return remote->host;
 }
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list ------------------------------------------------------------------------------- */
 
 static void shuffle(struct leaf_remote_state *remote)
 {

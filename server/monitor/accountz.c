@@ -6,8 +6,7 @@
 #include "server/server_priv.h"
 #include "server/server_sums.h"
 
-/* ---- one account ------------------------------------------------------------------------------
- */
+/* ---- one account ---------------------------------------------------------------------------- */
 
 static void write_sublist(struct json_writer *w, struct account *account)
 {
@@ -146,8 +145,7 @@ void monitor_account(struct json_writer *w, struct server *server, struct accoun
     json_object_end(w);
 }
 
-/* ---- /accountz --------------------------------------------------------------------------------
- */
+/* ---- /accountz ------------------------------------------------------------------------------ */
 
 static void write_names(struct json_writer *w, const struct server *server)
 {
@@ -186,8 +184,7 @@ void monitor_accountz(struct json_writer *w, struct monitor *monitor, struct ask
     json_object_end(w);
 }
 
-/* ---- /accstatz --------------------------------------------------------------------------------
- */
+/* ---- /accstatz ------------------------------------------------------------------------------ */
 
 static void write_data(struct json_writer *w, struct bytes key, const struct traffic *traffic)
 {

@@ -28,8 +28,7 @@ void ask_refuse(struct ask *ask, unsigned status, const char *format, ...)
     va_end(args);
 }
 
-/* ---- of a query -------------------------------------------------------------------------------
- */
+/* ---- of a query ----------------------------------------------------------------------------- */
 
 static int hex_digit(uint8_t c)
 {
@@ -71,8 +70,7 @@ static bool query_value(struct ask *ask, const char *name, struct bytes *value)
            unescape(ask, raw, value);
 }
 
-/* ---- of a body --------------------------------------------------------------------------------
- */
+/* ---- of a body ------------------------------------------------------------------------------ */
 
 static const struct json *body_value(const struct ask *ask, const char *name)
 {
@@ -95,8 +93,7 @@ static void refuse_type(struct ask *ask, const struct json *value, const char *n
                names[value->type], ask->what, ask->what, name, wanted);
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static bool is_one_of(struct bytes text, const char *const *words)
 {

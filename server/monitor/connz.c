@@ -34,8 +34,7 @@ struct rows {
     size_t total; /* of those there are, whatever filters leave */
 };
 
-/* ---- sorting ----------------------------------------------------------------------------------
- */
+/* ---- sorting -------------------------------------------------------------------------------- */
 
 struct sort {
     const char *name;
@@ -132,8 +131,7 @@ static int compare(const void *a, const void *b, void *context)
     return way != 0 ? way : by_cid(a, b);
 }
 
-/* ---- what is asked ----------------------------------------------------------------------------
- */
+/* ---- what is asked -------------------------------------------------------------------------- */
 
 static void read_sort(struct ask *ask, struct question *question)
 {
@@ -213,8 +211,7 @@ static void read_question(struct ask *ask, struct question *question)
     check(ask, question);
 }
 
-/* ---- who it is about --------------------------------------------------------------------------
- */
+/* ---- who it is about ------------------------------------------------------------------------ */
 
 static bool client_subscribes(const struct client *client, struct bytes filter)
 {
@@ -343,8 +340,7 @@ static void collect(struct rows *rows, const struct question *question, struct s
     qsort_r(rows->at, rows->count, sizeof(*rows->at), compare, (void *)question->sort);
 }
 
-/* ---- one connection ---------------------------------------------------------------------------
- */
+/* ---- one connection ------------------------------------------------------------------------- */
 
 static void write_subject(struct json_writer *w, struct bytes subject)
 {
@@ -458,8 +454,7 @@ static void write_row(struct json_writer *w, const struct server *server,
     json_object_end(w);
 }
 
-/* ---- the page ---------------------------------------------------------------------------------
- */
+/* ---- the page ------------------------------------------------------------------------------- */
 
 static size_t smaller(size_t a, size_t b)
 {

@@ -21,8 +21,7 @@ struct question {
     struct api_detail detail;
 };
 
-/* ---- JetStream as a whole ---------------------------------------------------------------------
- */
+/* ---- JetStream as a whole ------------------------------------------------------------------- */
 
 static void write_api(struct json_writer *w, int64_t level, uint64_t total, uint64_t errors)
 {
@@ -56,8 +55,7 @@ void monitor_jetstream_stats(struct json_writer *w, const struct server *server)
     write_api(w, JETSTREAM_API_LEVEL, stats.api_total, stats.api_errors);
 }
 
-/* ---- the metadata group -----------------------------------------------------------------------
- */
+/* ---- the metadata group --------------------------------------------------------------------- */
 
 static void write_peer(struct json_writer *w, uint64_t node)
 {
@@ -136,8 +134,7 @@ void monitor_jetstream_meta(struct json_writer *w, struct bytes key, const struc
     json_object_end(w);
 }
 
-/* ---- accounts ---------------------------------------------------------------------------------
- */
+/* ---- accounts ------------------------------------------------------------------------------- */
 
 /* Without a limit it is the greatest number there is, as the reference has it. */
 static uint64_t reserved(int64_t most)
@@ -257,8 +254,7 @@ static size_t write_accounts(struct json_writer *w, const struct server *server,
     return count;
 }
 
-/* ---- the document -----------------------------------------------------------------------------
- */
+/* ---- the document --------------------------------------------------------------------------- */
 
 static void read_question(struct ask *ask, struct question *question)
 {

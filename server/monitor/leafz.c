@@ -5,8 +5,7 @@
 
 #define SECOND_NS INT64_C(1000000000)
 
-/* ---- /leafz -----------------------------------------------------------------------------------
- */
+/* ---- /leafz --------------------------------------------------------------------------------- */
 
 static void list_subject(void *context, struct bytes subject, struct bytes queue)
 {
@@ -77,8 +76,7 @@ void monitor_leafz(struct json_writer *w, struct monitor *monitor, struct ask *a
     json_object_end(w);
 }
 
-/* ---- /varz ------------------------------------------------------------------------------------
- */
+/* ---- /varz ---------------------------------------------------------------------------------- */
 
 static void texts(struct json_writer *w, struct bytes key, const struct bytes *list, size_t size)
 {

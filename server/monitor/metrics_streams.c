@@ -26,8 +26,7 @@ struct rows {
     size_t consumers_count, consumers_left_out;
 };
 
-/* ---- which ------------------------------------------------------------------------------------
- */
+/* ---- which ---------------------------------------------------------------------------------- */
 
 static void gather_consumers(struct rows *rows, struct stream *stream, size_t limit)
 {
@@ -82,8 +81,7 @@ static void gather(struct rows *rows, const struct metrics_limits *limits)
     }
 }
 
-/* ---- rows of streams --------------------------------------------------------------------------
- */
+/* ---- rows of streams ------------------------------------------------------------------------ */
 
 typedef uint64_t stream_number_fn(const struct stream *stream);
 
@@ -242,8 +240,7 @@ static void write_streams(struct rows *rows)
     }
 }
 
-/* ---- rows of consumers ------------------------------------------------------------------------
- */
+/* ---- rows of consumers ---------------------------------------------------------------------- */
 
 static void consumer_family(struct rows *rows, const char *name, const char *help, size_t member)
 {

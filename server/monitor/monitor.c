@@ -13,8 +13,7 @@
 static const char json_type[] = "application/json";
 static const char text_type[] = "text/plain; charset=utf-8";
 
-/* ---- the endpoints ----------------------------------------------------------------------------
- */
+/* ---- the endpoints -------------------------------------------------------------------------- */
 
 /* What it says of streams, which right after a start are not open yet: numbers of all of them, or
  * whether the server is well, and if not, why. Whoever asks for these waits a while. */
@@ -124,8 +123,7 @@ void monitor_requests(struct json_writer *w, const struct monitor *monitor)
     json_object_end(w);
 }
 
-/* ---- over HTTP --------------------------------------------------------------------------------
- */
+/* ---- over HTTP ------------------------------------------------------------------------------ */
 
 static void refuse(struct http_answer *answer, unsigned status, struct bytes text)
 {

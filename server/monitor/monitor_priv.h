@@ -50,8 +50,7 @@ monitor_document_fn monitor_healthz; /* its status stands in `ask`, too, but it 
 monitor_document_fn monitor_ipqueuesz;
 monitor_document_fn monitor_raftz;
 
-/* ---- parts of them ----------------------------------------------------------------------------
- */
+/* ---- parts of them -------------------------------------------------------------------------- */
 
 /* varz_config.c */
 void monitor_varz_access(struct json_writer *w, const struct server *server);

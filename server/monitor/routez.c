@@ -5,8 +5,7 @@
 
 #define SECOND_NS INT64_C(1000000000)
 
-/* ---- /varz ------------------------------------------------------------------------------------
- */
+/* ---- /varz ---------------------------------------------------------------------------------- */
 
 static void connect_urls(struct json_writer *w, struct bytes key, const struct urls *urls)
 {
@@ -71,8 +70,7 @@ void monitor_varz_routes(struct json_writer *w, const struct server *server)
     monitor_number(w, BYTES("remotes"), nodes);
 }
 
-/* ---- /routez ----------------------------------------------------------------------------------
- */
+/* ---- /routez -------------------------------------------------------------------------------- */
 
 static void list_subject(void *context, const struct core_interest *interest)
 {

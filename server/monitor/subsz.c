@@ -17,8 +17,7 @@ struct question {
     struct bytes test; /* a literal subject that they are to match */
 };
 
-/* ---- the numbers ------------------------------------------------------------------------------
- */
+/* ---- the numbers ---------------------------------------------------------------------------- */
 
 struct totals {
     uint64_t count, cached, removes, asked, missed;
@@ -75,8 +74,7 @@ void monitor_sublist_stats(struct json_writer *w, const struct sublist *const *l
     ratio(w, BYTES("avg_fanout"), totals.fanout_sum, totals.cached);
 }
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list ------------------------------------------------------------------------------- */
 
 /* Walks subscriptions and writes those of the page. */
 struct page {
@@ -190,8 +188,7 @@ static uint64_t count_listed(const struct question *question, const struct accou
     return listed;
 }
 
-/* ---- the document -----------------------------------------------------------------------------
- */
+/* ---- the document --------------------------------------------------------------------------- */
 
 static void read_question(struct ask *ask, struct question *question)
 {

@@ -116,8 +116,7 @@ static const char *time_text(int64_t time_ns, char text[static 40])
     return text;
 }
 
-/* ---- one backup, told -------------------------------------------------------------------------
- */
+/* ---- one backup, told ----------------------------------------------------------------------- */
 
 static uint64_t size_of(const struct backup_manifest *manifest, uint64_t from)
 {
@@ -199,8 +198,7 @@ static void tell(const struct words *words, const struct backup_manifest *manife
         say(manifest);
 }
 
-/* ---- commands ---------------------------------------------------------------------------------
- */
+/* ---- commands ------------------------------------------------------------------------------- */
 
 static int make(const struct words *words)
 {

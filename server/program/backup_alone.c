@@ -7,8 +7,7 @@
 #include "storage/batch.h"
 #include "storage/paths.h"
 
-/* ---- what is there ----------------------------------------------------------------------------
- */
+/* ---- what is there -------------------------------------------------------------------------- */
 
 static struct alone_log *log_of(struct alone *alone, uint64_t id)
 {
@@ -82,8 +81,7 @@ void alone_free(struct alone *alone)
     *alone = (struct alone){0};
 }
 
-/* ---- alone ------------------------------------------------------------------------------------
- */
+/* ---- alone ---------------------------------------------------------------------------------- */
 
 static const struct raft_member *self_in(const struct raft_config *members, const struct node *node)
 {

@@ -37,8 +37,7 @@ static void path_of(const struct depot *depot, uint64_t number, const char *end,
     snprintf(out, DEPOT_PATH_MAX, "%s/%06" PRIu64 "%s", depot->dir, number, end);
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 /* Only what is empty, or one already, becomes one. */
 static bool make(const struct depot *depot, const char *mark)
@@ -128,8 +127,7 @@ void depot_close(struct depot *depot)
     depot->numbers = NULL;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 bool depot_has(const struct depot *depot, uint64_t number)
 {
@@ -185,8 +183,7 @@ bool depot_read(const struct depot *depot, const struct backup_file *file, struc
     return true;
 }
 
-/* ---- making one -------------------------------------------------------------------------------
- */
+/* ---- making one ----------------------------------------------------------------------------- */
 
 /* What a backup that was cut short has left. */
 static bool sweep(const struct depot *depot)

@@ -91,8 +91,7 @@ static enum source_result unreadable(struct work *work, const struct source_file
     return SOURCE_REFUSED;
 }
 
-/* ---- state blocks and kept records ------------------------------------------------------------
- */
+/* ---- state blocks and kept records ---------------------------------------------------------- */
 
 static bool kept_sound(struct bytes file)
 {
@@ -199,8 +198,7 @@ static enum source_result copy_others(struct work *work)
     return result;
 }
 
-/* ---- segments: what their headers say ---------------------------------------------------------
- */
+/* ---- segments: what their headers say ------------------------------------------------------- */
 
 static void know(struct piece *piece, const struct segment_header *header)
 {
@@ -304,8 +302,7 @@ static bool is_void(const struct work *work, const struct piece *piece)
             work->block.index > 0 && block_find_file(&work->block, piece->file->id) == NULL);
 }
 
-/* ---- segments: copies -------------------------------------------------------------------------
- */
+/* ---- segments: copies ----------------------------------------------------------------------- */
 
 static void tell_lost(const struct work *work, struct piece *piece, const struct backup_walk *walk)
 {

@@ -79,8 +79,7 @@ bool backup_manifest_whole(const struct backup_manifest *manifest)
     return manifest->damage.size == 0;
 }
 
-/* ---- as text ----------------------------------------------------------------------------------
- */
+/* ---- as text -------------------------------------------------------------------------------- */
 
 static void add_hex(struct buf *out, const char *key, const uint8_t bytes[16])
 {

@@ -47,8 +47,7 @@ struct plan {
     return false;
 }
 
-/* ---- which files ------------------------------------------------------------------------------
- */
+/* ---- which files ---------------------------------------------------------------------------- */
 
 static bool is_segment(const struct backup_file *file)
 {
@@ -129,8 +128,7 @@ static void set_limits(struct plan *plan)
     }
 }
 
-/* ---- up to where ------------------------------------------------------------------------------
- */
+/* ---- up to where ---------------------------------------------------------------------------- */
 
 static bool read_segment(const struct plan *plan, const struct part *part,
                          struct segment_header *header, struct buf *out)
@@ -240,8 +238,7 @@ static bool walk_parts(struct plan *plan)
     return good;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static bool write_bytes(const struct plan *plan, const char *path, const char *name,
                         struct bytes bytes)
@@ -295,8 +292,7 @@ static bool write_plan(const struct plan *plan, const char *path)
     return good;
 }
 
-/* ---- one log after the other ------------------------------------------------------------------
- */
+/* ---- one log after the other ---------------------------------------------------------------- */
 
 static bool has_log(const struct backup_manifest *manifest, uint64_t log_id)
 {

@@ -22,8 +22,7 @@ static bool refuse(const struct depot *depot, const char *path)
     return false;
 }
 
-/* ---- verifying --------------------------------------------------------------------------------
- */
+/* ---- verifying ------------------------------------------------------------------------------ */
 
 /* One that lies in an earlier backup is looked at with that one. */
 static bool verify_files(struct depot *depot, const struct backup_manifest *manifest, bool all,
@@ -74,8 +73,7 @@ bool backup_verify(struct depot *depot, uint64_t number, void (*problem)(const c
     return good;
 }
 
-/* ---- restoring --------------------------------------------------------------------------------
- */
+/* ---- restoring ------------------------------------------------------------------------------ */
 
 static bool write_files(struct depot *depot, const struct backup_manifest *manifest,
                         const char *path)
@@ -126,8 +124,7 @@ static bool write_rest(struct depot *depot, const char *path)
     return true;
 }
 
-/* ---- reading it through -----------------------------------------------------------------------
- */
+/* ---- reading it through --------------------------------------------------------------------- */
 
 struct reading {
     struct backup_restore *restore;
@@ -299,8 +296,7 @@ static bool find_wanted(struct depot *depot, const struct backup_restore *restor
            find(depot, restore, restore->number, &wanted->manifest);
 }
 
-/* ---- where to ---------------------------------------------------------------------------------
- */
+/* ---- where to ------------------------------------------------------------------------------- */
 
 /* Nothing is written over, and not into a server's own files. */
 static bool may_be_written(const struct depot *depot, const char *dir, const char *path)

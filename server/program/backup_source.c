@@ -40,8 +40,7 @@ static void path_below(const struct source *source, unsigned lane, const char *n
         snprintf(out, 4096 + 300, "%s/lanes/%u/%.270s", source->dir, lane, name);
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 bool source_read_head(const struct source_file *file, uint8_t *at, size_t size)
 {
@@ -113,8 +112,7 @@ enum err source_read_segment(const struct source *source, const struct source_lo
     return err;
 }
 
-/* ---- node and journal -------------------------------------------------------------------------
- */
+/* ---- node and journal ----------------------------------------------------------------------- */
 
 static enum err read_node(const struct source *source, unsigned lane, struct node *node)
 {
@@ -184,8 +182,7 @@ static enum source_result read_journal(struct source *source, unsigned lane,
     return result;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static enum source_result open_lane(struct source *source, unsigned lane, struct node *node)
 {
@@ -267,8 +264,7 @@ void source_close(struct source *source)
     *source = (struct source){.held = -1};
 }
 
-/* ---- the logs ---------------------------------------------------------------------------------
- */
+/* ---- the logs ------------------------------------------------------------------------------- */
 
 /* What its name says; a packed file may be either of two. False: nothing that a backup has. */
 static bool read_name(const char *name, struct source_file *file)

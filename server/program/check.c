@@ -113,8 +113,7 @@ static void on_block(void *owner, const char *path, const struct block *block)
     check->blocks++;
 }
 
-/* ---- repair: nothing is deleted ---------------------------------------------------------------
- */
+/* ---- repair: nothing is deleted ------------------------------------------------------------- */
 
 static bool make_directory(const char *path)
 {
@@ -183,8 +182,7 @@ static void on_stray(void *owner, const char *path, uint64_t log_id)
         set_aside(check, path, log_id);
 }
 
-/* ---- the command lines ------------------------------------------------------------------------
- */
+/* ---- the command lines ---------------------------------------------------------------------- */
 
 const char *program_find_store(const char *dir, char memory[static 4096])
 {

@@ -14,8 +14,7 @@
 
 #define PATH_SIZE 2200u
 
-/* ---- configuration ----------------------------------------------------------------------------
- */
+/* ---- configuration -------------------------------------------------------------------------- */
 
 static bool read_descriptor(int descriptor, struct arena *arena, struct bytes *content)
 {
@@ -89,8 +88,7 @@ void program_place_store(struct options *options)
         memcpy(options->store_dir, usual.store_dir, sizeof(options->store_dir));
 }
 
-/* ---- files about the process ------------------------------------------------------------------
- */
+/* ---- files about the process ---------------------------------------------------------------- */
 
 /* False: errno says why. */
 static bool write_file(const char *path, struct bytes text)

@@ -92,8 +92,7 @@ void log_file_reopen(struct log_file *log)
         logger_error(&log->logger, "error opening file: open %s: %s", log->path, strerror(errno));
 }
 
-/* ---- putting aside ----------------------------------------------------------------------------
- */
+/* ---- putting aside -------------------------------------------------------------------------- */
 
 /* "FILE.2006.01.02.15.04.05.000000000" */
 static bool aside_path(const char *path, char aside[PATH_SIZE])

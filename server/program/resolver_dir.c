@@ -21,8 +21,7 @@ struct resolver_dir {
     int descriptor;
 };
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static bool failed(char reason[static RESOLVER_REASON_SIZE], const char *what)
 {
@@ -84,8 +83,7 @@ static void dir_close(struct resolver_dir *dir)
     heap_give(dir);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static struct bytes read_all(int descriptor, size_t size)
 {
@@ -158,8 +156,7 @@ static bool dir_list(struct resolver_dir *dir, resolver_found_fn *found, void *o
     return true;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 /* False: it is no key, and names no file. */
 static bool name_of(char out[static NAME_SIZE], const char *before, struct bytes key,

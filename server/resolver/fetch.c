@@ -76,8 +76,7 @@ static void look(struct fetch *fetch)
     }
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 static void encrypt(struct fetch *fetch)
 {
@@ -109,8 +108,7 @@ static void send_some(struct fetch *fetch)
         io_sock_send(fetch->io, fetch->sock, &piece, 1);
 }
 
-/* ---- what the socket tells --------------------------------------------------------------------
- */
+/* ---- what the socket tells ------------------------------------------------------------------ */
 
 static void take_secure(struct fetch *fetch, struct bytes b)
 {
@@ -181,8 +179,7 @@ static void overdue(struct timer *timer)
     fail(owner_of(timer, struct fetch, deadline), "it took too long", "");
 }
 
-/* ---- beginning --------------------------------------------------------------------------------
- */
+/* ---- beginning ------------------------------------------------------------------------------ */
 
 static void ask(struct fetch *fetch, struct bytes name)
 {

@@ -21,8 +21,7 @@ static void spoil(struct http_reply *reply, const char *wrong)
     reply->wrong = wrong;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 /* The line at the beginning, without its end; *used counts that. False: it is not whole. */
 static bool line_of(struct bytes b, struct bytes *line, size_t *used)
@@ -67,8 +66,7 @@ static bool read_status(struct http_reply *reply, struct bytes line)
     return true;
 }
 
-/* ---- the head ---------------------------------------------------------------------------------
- */
+/* ---- the head ------------------------------------------------------------------------------- */
 
 struct length {
     bool said, chunked;
@@ -137,8 +135,7 @@ static size_t take_head(struct http_reply *reply, struct bytes in)
     return 0;
 }
 
-/* ---- the body ---------------------------------------------------------------------------------
- */
+/* ---- the body ------------------------------------------------------------------------------- */
 
 static size_t take_some(struct http_reply *reply, struct bytes in, size_t most)
 {

@@ -6,8 +6,7 @@
 #include "server/auth/jwt_claims.h"
 #include "server/config/value.h"
 
-/* ---- in force ---------------------------------------------------------------------------------
- */
+/* ---- in force ------------------------------------------------------------------------------- */
 
 static void told(void *owner, const struct account_options *account, const char *why)
 {
@@ -57,8 +56,7 @@ void resolver_settle(struct resolver *resolver)
     signed_accounts_forget(&resolver->accounts);
 }
 
-/* ---- what is stored ---------------------------------------------------------------------------
- */
+/* ---- what is stored ------------------------------------------------------------------------- */
 
 static bool has_room(const struct resolver *resolver, struct bytes name)
 {
@@ -160,8 +158,7 @@ static bool open_directory(struct resolver *resolver, char reason[static RESOLVE
     return resolver->dir != NULL;
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static const char *where(const struct resolver *resolver)
 {
@@ -225,8 +222,7 @@ void resolver_start(struct resolver *resolver)
     resolver_sync_start(resolver);
 }
 
-/* ---- a reload ---------------------------------------------------------------------------------
- */
+/* ---- a reload ------------------------------------------------------------------------------- */
 
 static void read_stored_again(void *owner, struct bytes name, struct bytes token)
 {

@@ -32,8 +32,7 @@ const char *const *resolver_subjects(const struct resolver *resolver, size_t *co
     return url ? subjects_of_url : subjects;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 void resolver_send(struct resolver *resolver, struct bytes reply, struct bytes payload)
 {
@@ -100,8 +99,7 @@ void resolver_refuse(struct resolver *resolver, struct bytes reply, struct bytes
     envelope_end(resolver, reply, &w, &out);
 }
 
-/* ---- an update --------------------------------------------------------------------------------
- */
+/* ---- an update ------------------------------------------------------------------------------ */
 
 #define RESULTED "jwt update resulted in error"
 
@@ -166,8 +164,7 @@ static void update(struct resolver *resolver, const struct system_request *reque
     signed_account_free(account);
 }
 
-/* ---- looking ----------------------------------------------------------------------------------
- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 static void look_up(struct resolver *resolver, const struct system_request *request,
                     struct bytes whom)
@@ -223,8 +220,7 @@ static void list(struct resolver *resolver, const struct system_request *request
     heap_give(all);
 }
 
-/* ---- a removal --------------------------------------------------------------------------------
- */
+/* ---- a removal ------------------------------------------------------------------------------ */
 
 /* NULL: all of them may go. */
 static const char *wrong_names(const struct resolver *resolver, const struct json *names)
@@ -301,8 +297,7 @@ static void delete (struct resolver *resolver, const struct system_request *requ
     arena_deinit(&arena);
 }
 
-/* ---- which it is ------------------------------------------------------------------------------
- */
+/* ---- which it is ---------------------------------------------------------------------------- */
 
 bool resolver_takes(struct bytes subject)
 {

@@ -30,8 +30,7 @@ static struct bytes name_of(const struct lookup *lookup)
     return bytes_of(lookup->name, NKEY_TEXT_SIZE);
 }
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list ------------------------------------------------------------------------------- */
 
 static void lookup_free(struct lookup *lookup)
 {
@@ -101,8 +100,7 @@ static void finish(struct lookup *lookup)
     lookup_free(lookup);
 }
 
-/* ---- what was brought -------------------------------------------------------------------------
- */
+/* ---- what was brought ----------------------------------------------------------------------- */
 
 static bool is_known(const struct resolver *resolver, struct bytes name)
 {
@@ -178,8 +176,7 @@ static void fetched(void *owner, struct bytes body, const char *why)
     look_soon(resolver);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static void begin(struct lookup *lookup)
 {
@@ -230,8 +227,7 @@ static void asked(void *owner, const struct message *message)
     look_soon(resolver);
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 bool resolver_lookups_init(struct resolver *resolver, char reason[static RESOLVER_REASON_SIZE])
 {

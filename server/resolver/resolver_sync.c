@@ -13,8 +13,7 @@
 #define PACK_PART  (256u << 10) /* bytes in a turn, or a little more */
 #define PACKS_MAX  64u
 
-/* ---- told -------------------------------------------------------------------------------------
- */
+/* ---- told ----------------------------------------------------------------------------------- */
 
 /* All tokens, some in each turn: who has very many would keep everybody waiting, and who asks would
  * be sent more than may wait for one. An account that goes meanwhile is passed by. */
@@ -120,8 +119,7 @@ void resolver_pack(struct resolver *resolver, struct bytes reply, struct bytes h
     arm_pack(resolver);
 }
 
-/* ---- hearing ----------------------------------------------------------------------------------
- */
+/* ---- hearing -------------------------------------------------------------------------------- */
 
 static void merge_line(struct resolver *resolver, struct bytes line)
 {
@@ -161,8 +159,7 @@ static void heard(void *owner, const struct message *message)
     }
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static uint64_t any_other(struct resolver *resolver)
 {

@@ -6,8 +6,7 @@
 #include "server/auth/jwt_claims.h"
 #include "server/resolver/resolver_priv.h"
 
-/* ---- changes ----------------------------------------------------------------------------------
- */
+/* ---- changes -------------------------------------------------------------------------------- */
 
 static void change_free(struct change *change)
 {
@@ -38,8 +37,7 @@ static void free_all(struct change *change)
     }
 }
 
-/* ---- the worker -------------------------------------------------------------------------------
- */
+/* ---- the worker ----------------------------------------------------------------------------- */
 
 static void keep(struct resolver *resolver, struct change *change)
 {
@@ -86,8 +84,7 @@ static void run(struct io_work *work, struct io *io)
     }
 }
 
-/* ---- and back ---------------------------------------------------------------------------------
- */
+/* ---- and back ------------------------------------------------------------------------------- */
 
 /* Operators may have changed meanwhile. */
 static void put_in_force(struct resolver *resolver, struct change *change)
@@ -181,8 +178,7 @@ void resolver_writes_deinit(struct resolver *resolver)
     free_all(resolver->first);
 }
 
-/* ---- asking for it ----------------------------------------------------------------------------
- */
+/* ---- asking for it -------------------------------------------------------------------------- */
 
 static bool enqueue(struct resolver *resolver, const struct change *asked)
 {

@@ -12,8 +12,7 @@
 
 #define MEMORY_MAX (16u << 20) /* of one account, beside its token */
 
-/* ---- one of them ------------------------------------------------------------------------------
- */
+/* ---- one of them ---------------------------------------------------------------------------- */
 
 void signed_account_free(struct signed_account *account)
 {
@@ -147,8 +146,7 @@ struct signed_account *signed_account_read(const struct operator_options *operat
     return account;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 static struct bytes key_of(const void *item)
 {
@@ -275,8 +273,7 @@ const struct signed_account *signed_accounts_next(const struct signed_accounts *
     return table_next(&accounts->all, at);
 }
 
-/* ---- what they allow each other ---------------------------------------------------------------
- */
+/* ---- what they allow each other ------------------------------------------------------------- */
 
 /* Those whose imports may count otherwise than before. */
 static bool concerned(const struct signed_accounts *accounts, const struct signed_account *account)

@@ -18,8 +18,7 @@ void stream_here(const struct stream *stream, struct index_here *here)
     index_here_begin(here, stream->state.scratch, io_now(stream_io(stream)));
 }
 
-/* ---- the worker -------------------------------------------------------------------------------
- */
+/* ---- the worker ----------------------------------------------------------------------------- */
 
 static void run(struct io_work *work, struct io *io)
 {
@@ -73,8 +72,7 @@ static void begin(struct bring *bring, const struct index_here *here)
     io_work(bring->lane->io, &bring->work);
 }
 
-/* ---- who waits --------------------------------------------------------------------------------
- */
+/* ---- who waits ------------------------------------------------------------------------------ */
 
 enum scratch_place stream_bring(struct stream *stream, const struct index_here *here)
 {

@@ -49,8 +49,7 @@ void consumer_inbox_read(struct consumer_shell *shell)
     }
 }
 
-/* ---- what all consumers of a stream are told on: one sink for thousands of them ---------------
- */
+/* ---- what all consumers of a stream are told on: one sink for thousands of them ------------- */
 
 static struct bytes token(struct bytes subject, size_t n)
 {

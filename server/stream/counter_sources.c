@@ -51,8 +51,7 @@ struct counter_origin counter_origin_read(struct bytes stream_source)
     return (struct counter_origin){.stream = words[0], .subject = words[4]};
 }
 
-/* ---- writing it anew -------------------------------------------------------------------------
- */
+/* ---- writing it anew ------------------------------------------------------------------------ */
 
 struct place {
     struct json *member;

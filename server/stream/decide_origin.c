@@ -93,8 +93,7 @@ static void store_behind(struct deciding *d, const struct effect *before, struct
     d->decision->records++;
 }
 
-/* ---- mirrors ---------------------------------------------------------------------------------
- */
+/* ---- mirrors -------------------------------------------------------------------------------- */
 
 /* Its own time, if that does not fall: the index stands on it. */
 static int64_t mirrored_time(const struct decider *decider, int64_t time_ns)
@@ -165,8 +164,7 @@ void decide_skip_timed(struct decider *decider, uint64_t last, int64_t time_ns, 
     }
 }
 
-/* ---- sources ---------------------------------------------------------------------------------
- */
+/* ---- sources -------------------------------------------------------------------------------- */
 
 /* The position alone. */
 static void move(struct deciding *d, const struct effect *moved, struct buf *out)

@@ -37,8 +37,7 @@ void delivery_now_end(struct consumer_shell *shell)
     shell->at_hand = false;
 }
 
-/* ---- what is at hand --------------------------------------------------------------------------
- */
+/* ---- what is at hand ------------------------------------------------------------------------ */
 
 static struct bytes window_find(const struct consumer_lane *lane, log_place place, size_t size)
 {
@@ -84,8 +83,7 @@ static bool window_read(struct consumer_shell *shell, log_place place, size_t si
     return true;
 }
 
-/* ---- sending ----------------------------------------------------------------------------------
- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 /* Looked up anew for each: whoever has had enough leaves with the delivery before. */
 bool delivery_route(struct consumer_shell *shell)

@@ -34,8 +34,7 @@ struct door {
     void *owner;
 };
 
-/* ---- collecting -------------------------------------------------------------------------------
- */
+/* ---- collecting ----------------------------------------------------------------------------- */
 
 static struct bytes place(uint8_t **at, struct bytes b)
 {
@@ -103,8 +102,7 @@ static void collect(void *owner, const struct message *message)
     door->knocked(door->owner);
 }
 
-/* ---- listening --------------------------------------------------------------------------------
- */
+/* ---- listening ------------------------------------------------------------------------------ */
 
 static void listen(struct door *door, struct bytes subject, struct bytes queue,
                    sink_deliver_fn *deliver)
@@ -182,8 +180,7 @@ void door_shut(struct door *door)
     door->sink_count = 0;
 }
 
-/* ---- what has come ----------------------------------------------------------------------------
- */
+/* ---- what has come -------------------------------------------------------------------------- */
 
 bool door_waits(const struct door *door)
 {

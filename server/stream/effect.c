@@ -30,8 +30,7 @@ uint32_t effect_message_size(size_t subject, size_t headers, size_t payload)
     return record_size(MESSAGE_HEAD + subject + headers + payload);
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static bool expires_valid(int64_t expires_ns)
 {
@@ -289,8 +288,7 @@ bool effect_write(struct buf *out, const struct effect *effect)
     return false;
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* A body is read straight through; what remains must be the record's padding. */
 static enum err finish(const struct decoder *in)
@@ -529,8 +527,7 @@ enum err effect_read(const struct record *record, struct effect *effect)
     }
 }
 
-/* ---- erasing ---------------------------------------------------------------------------------
- */
+/* ---- erasing -------------------------------------------------------------------------------- */
 
 static void zero(struct bytes bytes)
 {

@@ -23,8 +23,7 @@ static bool answers_at_once(const struct stream *stream)
     return jetstream_clustered(stream->jetstream) || log_in_memory(replica_log(stream->replica));
 }
 
-/* ---- what is to go ----------------------------------------------------------------------------
- */
+/* ---- what is to go -------------------------------------------------------------------------- */
 
 static void add(struct stream *stream, log_place place, uint32_t size)
 {
@@ -94,8 +93,7 @@ void stream_erase_remains(struct stream *stream)
         stream_mark(stream);
 }
 
-/* ---- in state blocks --------------------------------------------------------------------------
- */
+/* ---- in state blocks ------------------------------------------------------------------------ */
 
 void stream_erase_encode_more(const struct stream *stream, const struct log_erased *at,
                               size_t count, struct buf *out)
@@ -138,8 +136,7 @@ void stream_erase_restore(struct stream *stream, struct bytes list, const struct
     }
 }
 
-/* ---- doing it ---------------------------------------------------------------------------------
- */
+/* ---- doing it ------------------------------------------------------------------------------- */
 
 static bool may_go(struct stream *stream, const struct log_erased *erased)
 {

@@ -62,8 +62,7 @@ void stream_lane_deinit(struct stream_lane *lane)
     arena_deinit(&lane->arena);
 }
 
-/* ---- the turn ---------------------------------------------------------------------------------
- */
+/* ---- the turn ------------------------------------------------------------------------------- */
 
 void stream_lane_begin(struct stream_lane *lane)
 {
@@ -223,8 +222,7 @@ void stream_lane_rest(struct stream_lane *lane)
     lane->turning = true;
 }
 
-/* ---- for the shells of its streams ------------------------------------------------------------
- */
+/* ---- for the shells of its streams ---------------------------------------------------------- */
 
 void stream_lane_answer(struct stream_lane *lane, struct account *account, struct bytes to,
                         struct bytes headers, struct bytes payload)

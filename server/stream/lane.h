@@ -118,8 +118,7 @@ void stream_lane_awake(struct stream_lane *lane);
 /* Nothing keeps the loop awake any more. */
 void stream_lane_rest(struct stream_lane *lane);
 
-/* ---- for the shells of its streams ------------------------------------------------------------
- */
+/* ---- for the shells of its streams ---------------------------------------------------------- */
 
 /* For the index of a stream that is opened. NULL: there is none. */
 struct scratch *stream_lane_scratch(struct stream_lane *lane);

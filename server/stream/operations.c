@@ -196,8 +196,7 @@ static bool run_unlogged(struct stream *stream, struct stream_op *op)
     return false;
 }
 
-/* ---- starting ----------------------------------------------------------------------------------
- */
+/* ---- starting ------------------------------------------------------------------------------- */
 
 static bool is_of_consumer(const struct stream_op *op)
 {
@@ -405,8 +404,7 @@ void stream_operations_check(struct stream *stream)
     stream_mark(stream);
 }
 
-/* ---- ending ------------------------------------------------------------------------------------
- */
+/* ---- ending --------------------------------------------------------------------------------- */
 
 static struct stream_op *land(struct stream *stream)
 {

@@ -15,8 +15,7 @@ void origin_hash(struct bytes text, char out[static ORIGIN_HASH_SIZE])
         out[i] = TEXT_BASE62[digest[i] % 62];
 }
 
-/* ---- lines -----------------------------------------------------------------------------------
- */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 /* The next line without its CRLF; false at the end of the block. */
 static bool next_line(struct bytes *rest, struct bytes *line)
@@ -96,8 +95,7 @@ struct bytes origin_header_value(struct bytes block, struct bytes name)
     return bytes_of(NULL, 0);
 }
 
-/* ---- Nats-Stream-Source ----------------------------------------------------------------------
- */
+/* ---- Nats-Stream-Source --------------------------------------------------------------------- */
 
 static void add_or_all(struct buf *out, struct bytes subject)
 {

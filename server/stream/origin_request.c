@@ -133,8 +133,7 @@ void origin_request_body(const struct origin_request *request, struct buf *out)
     json_object_end(&writer);
 }
 
-/* ---- the answer ------------------------------------------------------------------------------
- */
+/* ---- the answer ----------------------------------------------------------------------------- */
 
 static void set_error(struct origin *origin, uint64_t code, uint64_t error, struct bytes text)
 {

@@ -64,8 +64,7 @@ struct stream_origins {
     struct buf subject, headers, source; /* scratch, of one message */
 };
 
-/* ---- what comes ------------------------------------------------------------------------------
- */
+/* ---- what comes ----------------------------------------------------------------------------- */
 
 /* Sinks only keep what they are given. */
 static void keep(struct follower *follower, enum inbox_kind kind, const struct message *message)
@@ -166,8 +165,7 @@ static void owe(struct follower *follower, struct bytes to)
     confirm(follower);
 }
 
-/* ---- asking ----------------------------------------------------------------------------------
- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static void hang_up(struct follower *follower)
 {
@@ -438,8 +436,7 @@ static bool read_answer(struct follower *follower, const struct outbox_item *ite
     return done;
 }
 
-/* ---- taking ----------------------------------------------------------------------------------
- */
+/* ---- taking --------------------------------------------------------------------------------- */
 
 static struct bytes transformed(const struct follower *follower, struct bytes subject,
                                 struct buf *scratch)
@@ -632,8 +629,7 @@ static void read_inbox(struct follower *follower)
     follower->held = left == 0 && follower->inbox.count > 0;
 }
 
-/* ---- life ------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static void on_timer(struct timer *timer)
 {
@@ -826,8 +822,7 @@ void stream_origins_turn(struct stream *stream)
     arm(origins);
 }
 
-/* ---- looking at it ---------------------------------------------------------------------------
- */
+/* ---- looking at it -------------------------------------------------------------------------- */
 
 void stream_origin_info(const struct stream *stream, size_t number, struct stream_origin_info *info)
 {

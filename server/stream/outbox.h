@@ -38,8 +38,7 @@ void outbox_deinit(struct outbox *outbox);
 bool outbox_add(struct outbox *outbox, const struct outbox_item *item);
 void outbox_clear(struct outbox *outbox);
 
-/* ---- looking and taking: once or more for each delivery ---------------------------------------
- */
+/* ---- looking and taking: once or more for each delivery ------------------------------------- */
 
 /* How an item stands in memory, before its bytes. */
 struct outbox_head {

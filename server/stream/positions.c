@@ -78,8 +78,7 @@ struct source_position *positions_of_source(struct positions *positions, size_t 
     return source < positions->source_count ? &positions->at[positions->of_source[source]] : NULL;
 }
 
-/* ---- in a state block ------------------------------------------------------------------------
- */
+/* ---- in a state block ----------------------------------------------------------------------- */
 
 void positions_encode(const struct positions *positions, struct buf *out)
 {

@@ -11,8 +11,7 @@
 #define FLAGS_ALL       15u
 #define HEAD            104u /* up to the sizes */
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static uint32_t flags_of(const struct stream_state *state)
 {
@@ -72,8 +71,7 @@ void stream_state_encode(const struct stream_state *state, struct buf *out)
     dedup_encode(&state->dedup, out);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static bool take_config(struct stream_state *state, struct bytes json)
 {

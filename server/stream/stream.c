@@ -34,8 +34,7 @@ void stream_answer(struct stream *stream, struct bytes to, struct bytes headers,
         stream_lane_answer(stream->lane, stream->account, to, headers, payload);
 }
 
-/* ---- replica events: what is committed comes here, in log order --------------------------------
- */
+/* ---- replica events: what is committed comes here, in log order ----------------------------- */
 
 static enum err apply_effect(struct stream *stream, const struct effect *effect, log_place place,
                              uint32_t record_size, struct apply_result *result)

@@ -18,8 +18,7 @@
 #define LATE_NS     INT64_C(100000000)
 #define PIECES_STEP 16u /* of the messages, in one go: about a millisecond */
 
-/* ---- how many messages live in each file ------------------------------------------------------
- */
+/* ---- how many messages live in each file ---------------------------------------------------- */
 
 static struct stream_file *file_of(struct stream_places *places, uint32_t ordinal)
 {
@@ -97,8 +96,7 @@ void stream_block_removed(struct stream *stream, const struct index_entry *entry
     stream_space_removed(stream, entry->record_size);
 }
 
-/* ---- taking down ------------------------------------------------------------------------------
- */
+/* ---- taking down ---------------------------------------------------------------------------- */
 
 /* The position of one without acks may run ahead of the log where it leads. */
 static bool is_equal(const struct consumer_shell *shell)
@@ -240,8 +238,7 @@ void stream_block_capture(void *owner, struct bytes head)
     timers_arm(io_timers(stream_io(stream)), &blocks->timer, late ? now_ns + LATE_NS : now_ns);
 }
 
-/* ---- handing over -----------------------------------------------------------------------------
- */
+/* ---- handing over --------------------------------------------------------------------------- */
 
 void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out)
 {
@@ -265,8 +262,7 @@ void stream_block_names_end(uint32_t count, struct bytes erasing, struct bytes l
     (void)buf_add(local, lost);
 }
 
-/* ---- what is lost -----------------------------------------------------------------------------
- */
+/* ---- what is lost --------------------------------------------------------------------------- */
 
 /* Nothing, or a head and the sequences. It is of this disk, and as it is known now. */
 static void encode_lost(const struct stream *stream, struct buf *out)
@@ -387,8 +383,7 @@ void stream_block_step(struct timer *timer)
     }
 }
 
-/* ---- afterwards -------------------------------------------------------------------------------
- */
+/* ---- afterwards ----------------------------------------------------------------------------- */
 
 /* What lived at the block's index a start from it needs, even if it is gone now. What was moved a
  * start from the older block looks for where it was. */
@@ -484,8 +479,7 @@ void stream_block_close(struct stream *stream, bool deleted)
     *blocks = (struct stream_blocks){0};
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 void stream_block_forget(struct stream *stream)
 {

@@ -13,8 +13,7 @@
 #define PIECE_WORK    (384u << 10) /* what 1024 messages cost */
 #define CONSUMER_WORK (32u << 10)
 
-/* ---- what is lost -----------------------------------------------------------------------------
- */
+/* ---- what is lost --------------------------------------------------------------------------- */
 
 static void take_lost(struct decoder *in, struct bytes *lost)
 {
@@ -48,8 +47,7 @@ static void restore_lost(struct stream *stream, struct bytes bytes)
     stream->state.lost.bytes += more;
 }
 
-/* ---- its parts --------------------------------------------------------------------------------
- */
+/* ---- its parts ------------------------------------------------------------------------------ */
 
 /* Sections that a newer version adds may not be left out: nothing is known of what they say. */
 struct block_sections stream_block_sections(struct bytes body)
@@ -75,8 +73,7 @@ struct block_sections stream_block_sections(struct bytes body)
     return found;
 }
 
-/* ---- places -----------------------------------------------------------------------------------
- */
+/* ---- places --------------------------------------------------------------------------------- */
 
 /* Places as they were called when the block was written, and as they are now. */
 struct placing {
@@ -147,8 +144,7 @@ static bool adopt_filled(struct stream *stream, struct placing *placing)
     return true;
 }
 
-/* ---- in steps ---------------------------------------------------------------------------------
- */
+/* ---- in steps ------------------------------------------------------------------------------- */
 
 /* Views into the block, which stays where it is until the last step. */
 struct stream_reading {

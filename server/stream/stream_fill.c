@@ -91,8 +91,7 @@ static uint32_t ordinal_of(const struct index_entry *entry)
     return (uint32_t)(entry->place >> 32);
 }
 
-/* ---- decoding --------------------------------------------------------------------------------
- */
+/* ---- decoding ------------------------------------------------------------------------------- */
 
 /* The same message here: its sequence was given to nothing else. What is damaged is asked for. */
 static bool place(void *context, struct index_entry *entry)
@@ -188,8 +187,7 @@ void stream_fill_close(struct stream *stream, bool deleted)
     stream_fill_drop(stream);
 }
 
-/* ---- asking ----------------------------------------------------------------------------------
- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 /* What is lacking from the cursor on, about as much as an answer holds. False: nothing is. */
 static bool next_range(struct stream_fill *fill, struct fill_range *range)
@@ -257,8 +255,7 @@ static void ask_more(struct stream_fill *fill)
     }
 }
 
-/* ---- what comes ------------------------------------------------------------------------------
- */
+/* ---- what comes ----------------------------------------------------------------------------- */
 
 static void note(struct filling *filling, uint64_t sequence, struct bytes record)
 {
@@ -345,8 +342,7 @@ void stream_fill_told(void *owner, struct bytes answer, uint64_t applied)
     go_on(fill);
 }
 
-/* ---- to the disk -----------------------------------------------------------------------------
- */
+/* ---- to the disk ---------------------------------------------------------------------------- */
 
 static void kept(struct stream_fill *fill)
 {
@@ -395,8 +391,7 @@ static void keep(struct stream_fill *fill)
     log_keep(log, &fill->keep);
 }
 
-/* ---- the end ---------------------------------------------------------------------------------
- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 /* The list of where messages are, made in steps: first what lives in which file, then the places.
  */
@@ -582,8 +577,7 @@ void stream_fill_fired(struct timer *timer)
         go_on(fill);
 }
 
-/* ---- the state is another one ----------------------------------------------------------------
- */
+/* ---- the state is another one --------------------------------------------------------------- */
 
 /* Found damaged since the block was decoded: the next state leads to the same place. */
 static struct lost found_since(const struct stream_fill *fill)

@@ -71,8 +71,7 @@ static void go_on(struct stream_move *move)
     go_on_at(move, io_now(stream_io(move->stream)));
 }
 
-/* ---- which ------------------------------------------------------------------------------------
- */
+/* ---- which ---------------------------------------------------------------------------------- */
 
 bool stream_move_worth(struct stream *stream, const struct log_file_info *info)
 {
@@ -140,8 +139,7 @@ void stream_move_begin(struct stream *stream)
     go_on(move);
 }
 
-/* ---- gathering --------------------------------------------------------------------------------
- */
+/* ---- gathering ------------------------------------------------------------------------------ */
 
 static void note(struct stream_move *move, const struct moved *moved)
 {
@@ -201,8 +199,7 @@ static enum gathered gather(struct stream_move *move, const struct index_entry *
     return GATHER_LATER;
 }
 
-/* ---- writing, and then reading there ----------------------------------------------------------
- */
+/* ---- writing, and then reading there -------------------------------------------------------- */
 
 static void apply(struct stream_move *move)
 {

@@ -39,8 +39,7 @@ static void give_piece(struct stream *stream, struct stream_moved_piece *piece)
         scratch_give(stream->state.scratch, piece->rows, piece->count * sizeof piece->rows[0]);
 }
 
-/* ---- noting -----------------------------------------------------------------------------------
- */
+/* ---- noting --------------------------------------------------------------------------------- */
 
 static bool names(struct stream_moved_piece *piece, uint32_t ordinal)
 {
@@ -94,8 +93,7 @@ void stream_moved_note(struct stream *stream, uint64_t sequence, log_place from,
         (struct row){.sequence = sequence, .from = from, .size = size};
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static const struct row *find(const struct stream_moved_piece *piece, uint64_t sequence)
 {
@@ -127,8 +125,7 @@ void stream_moved_erase(struct stream *stream, uint64_t sequence)
     }
 }
 
-/* ---- forgetting -------------------------------------------------------------------------------
- */
+/* ---- forgetting ----------------------------------------------------------------------------- */
 
 static bool needed(struct stream *stream, const struct stream_moved_piece *piece)
 {

@@ -85,8 +85,7 @@ static void later(struct stream *stream, int64_t ns)
     timers_arm(io_timers(io), &stream->blocks.repair_timer, io_now(io) + ns);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static size_t piece(const struct stream *stream)
 {
@@ -143,8 +142,7 @@ static void next_other(struct stream_repair *repair)
     go_on(repair);
 }
 
-/* ---- what comes -------------------------------------------------------------------------------
- */
+/* ---- what comes ----------------------------------------------------------------------------- */
 
 /* It is what this replica knows of that message, which it does not have. */
 static bool is_wanted(const struct stream_repair *repair, const struct record *record,
@@ -204,8 +202,7 @@ void stream_repair_told(void *owner, struct raft_member by, struct bytes answer)
     go_on(repair);
 }
 
-/* ---- is it that? ------------------------------------------------------------------------------
- */
+/* ---- is it that? ---------------------------------------------------------------------------- */
 
 static int compare_places(const void *a, const void *b)
 {
@@ -320,8 +317,7 @@ static void vouch(struct stream_repair *repair)
     log_vouch(log, &repair->vouch);
 }
 
-/* ---- to the disk, and then read there ---------------------------------------------------------
- */
+/* ---- to the disk, and then read there ------------------------------------------------------- */
 
 static void clear(struct stream_repair *repair)
 {
@@ -458,8 +454,7 @@ static void keep(struct stream_repair *repair)
     log_keep(log, &repair->keep);
 }
 
-/* ---- rounds -----------------------------------------------------------------------------------
- */
+/* ---- rounds --------------------------------------------------------------------------------- */
 
 static bool is_full(const struct stream_repair *repair)
 {
@@ -553,8 +548,7 @@ void stream_repair_fired(struct timer *timer)
         keep(repair);
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 void stream_repair_opened(struct stream *stream)
 {

@@ -53,8 +53,7 @@ static void free_serve(struct stream_serve *serve)
     heap_give(serve);
 }
 
-/* ---- records ---------------------------------------------------------------------------------
- */
+/* ---- records -------------------------------------------------------------------------------- */
 
 static size_t window_size(const struct index_entry *entry)
 {
@@ -121,8 +120,7 @@ static void add(struct stream_serve *serve, const struct index_entry *entry)
         falsify(&serve->answer, entry->record_size);
 }
 
-/* ---- the answer ------------------------------------------------------------------------------
- */
+/* ---- the answer ----------------------------------------------------------------------------- */
 
 static void tell(struct stream_serve *serve, uint64_t last)
 {
@@ -222,8 +220,7 @@ static void wait_for(struct stream_serve *serve, const struct index_entry *entry
     log_read(replica_log(serve->stream->replica), &serve->read, entry->place, at, size);
 }
 
-/* ---- questions -------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------ */
 
 /* False: it is under way, or it is one too many. */
 static bool is_new(const struct stream *stream, struct raft_member by, uint64_t first)

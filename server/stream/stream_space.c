@@ -74,8 +74,7 @@ int64_t stream_space_slot(struct stream *stream, uint64_t bytes)
     return *next;
 }
 
-/* ---- how much ---------------------------------------------------------------------------------
- */
+/* ---- how much ------------------------------------------------------------------------------- */
 
 /* Of a packed file as much lives as of what it was. */
 static uint64_t living(struct stream *stream, const struct log_file_info *info)
@@ -116,8 +115,7 @@ static bool much(const struct stream *stream, uint64_t bytes, const struct measu
            bytes > BLOCKS * replica_block_size(stream->replica);
 }
 
-/* ---- when -------------------------------------------------------------------------------------
- */
+/* ---- when ----------------------------------------------------------------------------------- */
 
 /* Is it worth what is written for it? Among the dead there may be some that never were messages:
  * what has left decides. */
@@ -214,8 +212,7 @@ void stream_space_open(struct stream *stream)
         stream_space_removed(stream, measured.dead);
 }
 
-/* ---- why --------------------------------------------------------------------------------------
- */
+/* ---- why ------------------------------------------------------------------------------------ */
 
 const char *const stream_space_names[SPACE_REASONS] = {
     [SPACE_MESSAGES] = "messages", [SPACE_AHEAD] = "ahead",     [SPACE_LOG] = "log",

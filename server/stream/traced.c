@@ -51,8 +51,7 @@ static struct message_trace *pop(struct stream *stream)
     return trace;
 }
 
-/* ---- why it was refused -----------------------------------------------------------------------
- */
+/* ---- why it was refused --------------------------------------------------------------------- */
 
 /* The reference says other words here than to the publisher. */
 static const char *words_of(uint16_t code)
@@ -116,8 +115,7 @@ void stream_traced_refused(struct message_trace *trace, const struct publish *pu
     buf_deinit(&error);
 }
 
-/* ---- what was decided -------------------------------------------------------------------------
- */
+/* ---- what was decided ----------------------------------------------------------------------- */
 
 /* As it is stored. */
 static void stored(struct stream *stream, struct message_trace *trace,

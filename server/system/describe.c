@@ -6,8 +6,7 @@
 
 #define FLAG_JETSTREAM 1
 
-/* ---- a server ---------------------------------------------------------------------------------
- */
+/* ---- a server ------------------------------------------------------------------------------- */
 
 static void write_tags(struct json_writer *w, const struct options *options)
 {
@@ -53,8 +52,7 @@ void system_write_server_at(struct json_writer *w, struct system *system, int64_
     json_object_end(w);
 }
 
-/* ---- a client ---------------------------------------------------------------------------------
- */
+/* ---- a client ------------------------------------------------------------------------------- */
 
 void system_write_client(struct json_writer *w, const struct server *server,
                          const struct client_row *row, bool ended)
@@ -123,8 +121,7 @@ bool system_describe_client(const struct server *server, const struct client *cl
     return !w.failed;
 }
 
-/* ---- a user -----------------------------------------------------------------------------------
- */
+/* ---- a user --------------------------------------------------------------------------------- */
 
 static void write_filters(struct json_writer *w, struct bytes key,
                           const struct permission_list *list)
@@ -175,8 +172,7 @@ void system_write_user(struct json_writer *w, const struct client *client)
     json_object_end(w);
 }
 
-/* ---- statistics -------------------------------------------------------------------------------
- */
+/* ---- statistics ----------------------------------------------------------------------------- */
 
 static void write_traffic(struct json_writer *w, struct bytes key, uint64_t messages,
                           uint64_t bytes)

@@ -69,8 +69,7 @@ static void head(struct event *event, const char *type)
     system_write_server(w, event->system);
 }
 
-/* ---- connections of accounts ------------------------------------------------------------------
- */
+/* ---- connections of accounts ---------------------------------------------------------------- */
 
 static void say_connections(struct system *system, struct account *account, const char *before,
                             const char *after)
@@ -112,8 +111,7 @@ static void accounts_fired(struct timer *timer)
     }
 }
 
-/* ---- clients ----------------------------------------------------------------------------------
- */
+/* ---- clients -------------------------------------------------------------------------------- */
 
 static void named(void *owner, const struct client_row *row)
 {
@@ -172,8 +170,7 @@ static void ended(void *owner, const struct client_row *row)
     say_end(system, row, "$SYS.ACCOUNT.", row->account, ".DISCONNECT");
 }
 
-/* ---- the server -------------------------------------------------------------------------------
- */
+/* ---- the server ----------------------------------------------------------------------------- */
 
 void system_say_state(struct system *system, const char *state)
 {
@@ -223,8 +220,7 @@ static void stats_fired(struct timer *timer)
     system_say_stats(system);
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 void system_events_init(struct system *system)
 {

@@ -23,8 +23,7 @@ struct answer {
     bool waits; /* nothing was said: it is asked again */
 };
 
-/* ---- envelopes --------------------------------------------------------------------------------
- */
+/* ---- envelopes ------------------------------------------------------------------------------ */
 
 static void send(struct answer *answer, struct json_writer *w)
 {
@@ -90,8 +89,7 @@ static void send_document(struct answer *answer)
         send_data(answer, BYTES("data"), buf_bytes(&answer->document));
 }
 
-/* ---- who is meant -----------------------------------------------------------------------------
- */
+/* ---- who is meant --------------------------------------------------------------------------- */
 
 static bool contains(struct bytes text, struct bytes part)
 {
@@ -149,8 +147,7 @@ static bool is_meant(struct answer *answer)
            fits(answer, "domain", text_or_nothing(server->info.domain), true) && has_tags(answer);
 }
 
-/* ---- about a server ---------------------------------------------------------------------------
- */
+/* ---- about a server ------------------------------------------------------------------------- */
 
 static void answer_id(struct answer *answer)
 {
@@ -308,8 +305,7 @@ static void about_server(struct answer *answer)
     answer_document(answer, what);
 }
 
-/* ---- about an account -------------------------------------------------------------------------
- */
+/* ---- about an account ----------------------------------------------------------------------- */
 
 static void account_info(struct answer *answer, struct account *account)
 {
@@ -389,8 +385,7 @@ static void about_account(struct answer *answer)
     }
 }
 
-/* ---- about whoever asks, and others -----------------------------------------------------------
- */
+/* ---- about whoever asks, and others --------------------------------------------------------- */
 
 static void about_user(struct answer *answer)
 {
@@ -431,8 +426,7 @@ static void count_subscribers(struct answer *answer)
                        buf_bytes(&answer->out));
 }
 
-/* ---- one request ------------------------------------------------------------------------------
- */
+/* ---- one request ---------------------------------------------------------------------------- */
 
 /* False: it cannot be read, and that was said. */
 static bool read_body(struct answer *answer)

@@ -56,8 +56,7 @@ void system_publish(struct server *server, struct account *account, struct bytes
     (void)router_publish(server->router, account, &message); /* nobody need listen */
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 static void request_free(struct system_request *request)
 {
@@ -130,8 +129,7 @@ static void collect(void *owner, const struct message *message)
     server_shards_go_on(server);
 }
 
-/* ---- doors ------------------------------------------------------------------------------------
- */
+/* ---- doors ---------------------------------------------------------------------------------- */
 
 static struct bytes door_key(const void *item)
 {
@@ -210,8 +208,7 @@ void system_deinit(struct system *system)
     table_deinit(&system->doors);
 }
 
-/* ---- other servers ----------------------------------------------------------------------------
- */
+/* ---- other servers -------------------------------------------------------------------------- */
 
 void system_forward(struct system *system, uint64_t node, const struct system_request *request)
 {

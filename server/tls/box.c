@@ -12,8 +12,7 @@
 
 static_assert(BOX_EXTRA == VERSION_SIZE + BOX_NONCE_SIZE + PROOF_SIZE, "what is put in front");
 
-/* ---- Salsa20 ----------------------------------------------------------------------------------
- */
+/* ---- Salsa20 -------------------------------------------------------------------------------- */
 
 static uint32_t load(const uint8_t *at)
 {
@@ -93,8 +92,7 @@ static void salsa_key(const uint8_t key[static BOX_KEY_SIZE], const uint8_t inpu
     }
 }
 
-/* ---- between two ------------------------------------------------------------------------------
- */
+/* ---- between two ---------------------------------------------------------------------------- */
 
 static EVP_PKEY *private_of(const uint8_t key[static BOX_KEY_SIZE])
 {
@@ -146,8 +144,7 @@ static bool make_key(const uint8_t key[static BOX_KEY_SIZE],
     return true;
 }
 
-/* ---- texts ------------------------------------------------------------------------------------
- */
+/* ---- texts ---------------------------------------------------------------------------------- */
 
 /* The stream's first half block is the key of the proof; the text begins behind it. */
 static void stream(const uint8_t key[static BOX_KEY_SIZE], const uint8_t nonce[static 8],

@@ -61,8 +61,7 @@ void tls_end(struct tls *tls);
 void tls_out(struct tls *tls, struct buf *out);
 bool tls_has_out(const struct tls *tls);
 
-/* ---- who the peer is, once open ----------------------------------------------------------------
- */
+/* ---- who the peer is, once open ------------------------------------------------------------- */
 
 struct tls_peer {
     struct bytes

@@ -43,8 +43,7 @@ void tls_context_give(struct tls_context *context)
     heap_give(context);
 }
 
-/* ---- saying why not ---------------------------------------------------------------------------
- */
+/* ---- saying why not ------------------------------------------------------------------------- */
 
 static const char *openssl_reason(void)
 {
@@ -63,8 +62,7 @@ static bool readable(const char *path, const char *before, char reason[TLS_REASO
     return false;
 }
 
-/* ---- rules ------------------------------------------------------------------------------------
- */
+/* ---- rules ---------------------------------------------------------------------------------- */
 
 static bool add_name(char *list, size_t size, size_t *used, const char *name)
 {
@@ -139,8 +137,7 @@ static bool set_authorities(SSL_CTX *ssl, const struct tls_options *options,
     return true;
 }
 
-/* ---- certificates -----------------------------------------------------------------------------
- */
+/* ---- certificates --------------------------------------------------------------------------- */
 
 static bool set_pair(SSL_CTX *ssl, const struct tls_pair *pair, char reason[TLS_REASON_SIZE])
 {

@@ -95,8 +95,7 @@ bool tls_peer_pinned(const struct tls *tls, const struct tls_options *options)
     return pinned;
 }
 
-/* ---- what it showed ---------------------------------------------------------------------------
- */
+/* ---- what it showed ------------------------------------------------------------------------- */
 
 static void write_pem(struct json_writer *w, X509 *certificate)
 {

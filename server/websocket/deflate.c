@@ -22,8 +22,7 @@ struct inflater {
     bool ended; /* the peer has marked a block as its last; what follows is for nobody */
 };
 
-/* ---- out --------------------------------------------------------------------------------------
- */
+/* ---- out ------------------------------------------------------------------------------------ */
 
 struct deflater *deflater_create(void)
 {
@@ -65,8 +64,7 @@ void deflater_write(struct deflater *deflater, struct bytes message, struct buf 
     out->size -= TAIL_SIZE;
 }
 
-/* ---- in ---------------------------------------------------------------------------------------
- */
+/* ---- in ------------------------------------------------------------------------------------- */
 
 struct inflater *inflater_create(size_t message_max)
 {

@@ -24,8 +24,7 @@ struct frames {
     bool damaged; /* a compressed message was none, or too large */
 };
 
-/* ---- what wslay calls ---------------------------------------------------------------------------
- */
+/* ---- what wslay calls ----------------------------------------------------------------------- */
 
 static ssize_t read_fed(struct wslay_event_context *in, uint8_t *to, size_t size, int flags,
                         void *user)
@@ -119,8 +118,7 @@ static ssize_t write_data(const uint8_t *data, size_t size, int flags, void *use
     return buf_add(frames->out, bytes_of(data, size)) ? (ssize_t)size : -1;
 }
 
-/* ---- one WebSocket ------------------------------------------------------------------------------
- */
+/* ---- one WebSocket -------------------------------------------------------------------------- */
 
 struct frames *frames_create(const struct frames_options *options, frames_payload_fn *payload,
                              void *context)

@@ -15,8 +15,7 @@ static bool bytes_ends(struct bytes b, struct bytes end)
     return b.size >= end.size && memcmp(b.at + b.size - end.size, end.at, end.size) == 0;
 }
 
-/* ---- the head ---------------------------------------------------------------------------------
- */
+/* ---- the head ------------------------------------------------------------------------------- */
 
 size_t upgrade_head_size(struct bytes received)
 {
@@ -84,8 +83,7 @@ static bool header_lists(struct bytes headers, struct bytes name, struct bytes t
     return false;
 }
 
-/* ---- where a page may come from -----------------------------------------------------------------
- */
+/* ---- where a page may come from ------------------------------------------------------------- */
 
 static uint16_t port_of_scheme(struct bytes scheme)
 {
@@ -166,8 +164,7 @@ static const char *refuse_origin(struct bytes headers, struct bytes host,
     return "origin not allowed: not in the allowed list";
 }
 
-/* ---- who asks -----------------------------------------------------------------------------------
- */
+/* ---- who asks ------------------------------------------------------------------------------- */
 
 static struct bytes cookie(struct bytes headers, struct bytes name)
 {
@@ -265,8 +262,7 @@ static void read_visitor(struct bytes headers, const struct websocket_options *o
     upgrade->compressed = options->compression && offers_compression(headers);
 }
 
-/* ---- answering ----------------------------------------------------------------------------------
- */
+/* ---- answering ------------------------------------------------------------------------------ */
 
 /* The reference tells the peer the name of the status only; the log has the reason. */
 static bool refuse(struct buf *answer, struct upgrade *upgrade, const char *status,

@@ -19,8 +19,7 @@ struct side {
     struct buf payload;
 };
 
-/* ---- the request ------------------------------------------------------------------------------
- */
+/* ---- the request ---------------------------------------------------------------------------- */
 
 static void answer(struct bytes head, bool more, uint8_t agreed)
 {
@@ -55,8 +54,7 @@ static void answer(struct bytes head, bool more, uint8_t agreed)
     buf_deinit(&out);
 }
 
-/* ---- frames -----------------------------------------------------------------------------------
- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 static void came(void *context, struct bytes payload)
 {

@@ -12,8 +12,7 @@
 #include "server/server_priv.h"
 #include "tests/sim/paces.h"
 
-/* ---- what a server logs ------------------------------------------------------------------------
- */
+/* ---- what a server logs --------------------------------------------------------------------- */
 
 static bool says(struct bytes line, const char *text)
 {
@@ -70,8 +69,7 @@ static void draw_sizes(struct node *node)
     node->options.sim.count_part = 3; /* what is counted takes several turns */
 }
 
-/* ---- making them -------------------------------------------------------------------------------
- */
+/* ---- making them ---------------------------------------------------------------------------- */
 
 static void init_options(struct node *node)
 {
@@ -146,8 +144,7 @@ void nodes_deinit(struct nodes *nodes)
         bury(&nodes->at[i]);
 }
 
-/* ---- life and death -----------------------------------------------------------------------------
- */
+/* ---- life and death ------------------------------------------------------------------------- */
 
 bool nodes_up(const struct nodes *nodes, size_t index)
 {
@@ -237,8 +234,7 @@ size_t nodes_fallen(struct nodes *nodes)
     return nodes->count;
 }
 
-/* ---- a lost disk --------------------------------------------------------------------------------
- */
+/* ---- a lost disk ---------------------------------------------------------------------------- */
 
 struct found {
     char name[256];
@@ -284,8 +280,7 @@ void nodes_wipe(struct nodes *nodes, size_t index)
     nodes->wiped(nodes->context, index);
 }
 
-/* ---- bits that rot ------------------------------------------------------------------------------
- */
+/* ---- bits that rot -------------------------------------------------------------------------- */
 
 #define DATA       "millrace"
 #define BLOCKS_MAX 8u

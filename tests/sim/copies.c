@@ -60,8 +60,7 @@ void copies_act(struct copies *copies, struct sim_client *client, struct prng *p
     }
 }
 
-/* ---- comparing -------------------------------------------------------------------------------
- */
+/* ---- comparing ------------------------------------------------------------------------------ */
 
 static struct stream *named(struct server *server, const char *name)
 {

@@ -61,8 +61,7 @@ void features_heard(struct features_model *model, unsigned id, struct bytes payl
     thing->sequence = number_of(payload, "\"seq\":");
 }
 
-/* ---- reading ---------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 void features_begin(struct features_model *model)
 {
@@ -190,8 +189,7 @@ void features_found(struct features_model *model, const struct features_found *f
     }
 }
 
-/* ---- at the end ------------------------------------------------------------------------------
- */
+/* ---- at the end ----------------------------------------------------------------------------- */
 
 static const char *judge(const struct features_model *model, const struct thing *thing)
 {

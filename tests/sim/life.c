@@ -16,8 +16,7 @@ void life_fail(const struct life *life, const char *what, uint64_t number)
     exit(1);
 }
 
-/* ---- questions and answers --------------------------------------------------------------------
- */
+/* ---- questions and answers ------------------------------------------------------------------ */
 
 static void heard(void *context, const struct client_message *message)
 {
@@ -100,8 +99,7 @@ static bool ask_until(struct life *life, const char *subject, const char *body, 
     life_fail(life, subject, 0);
 }
 
-/* ---- what is done; false: the power went ------------------------------------------------------
- */
+/* ---- what is done; false: the power went ---------------------------------------------------- */
 
 /* The same in every life, and found nowhere by chance. */
 void life_text(unsigned sequence, char text[LIFE_SIZE + 1])
@@ -246,8 +244,7 @@ bool life_live(struct life *life)
     return publish(life, LIFE_MESSAGES) && rest(life, 500);
 }
 
-/* ---- looking ----------------------------------------------------------------------------------
- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 static void look_at(struct life *life, unsigned sequence)
 {
@@ -308,8 +305,7 @@ void life_look(struct life *life)
     life_look_at_restored(life);
 }
 
-/* ---- the server's life ------------------------------------------------------------------------
- */
+/* ---- the server's life ---------------------------------------------------------------------- */
 
 static void log_line(void *context, struct bytes line)
 {

@@ -20,8 +20,7 @@ static void wrong(struct removals_model *model, uint64_t sequence, const char *w
                    sequence <= REMOVALS_PUBLISHES ? model->stored[sequence].id : 0);
 }
 
-/* ---- what may have happened ------------------------------------------------------------------
- */
+/* ---- what may have happened ----------------------------------------------------------------- */
 
 static bool of_subject(unsigned subject, unsigned wanted)
 {
@@ -92,8 +91,7 @@ static bool has_reason(const struct removals_model *model, uint64_t sequence, in
             possibly_behind(model, sequence, REMOVALS_ANY) >= limits->total);
 }
 
-/* ---- publishes -------------------------------------------------------------------------------
- */
+/* ---- publishes ------------------------------------------------------------------------------ */
 
 unsigned removals_sent(struct removals_model *model, unsigned subject, unsigned size,
                        int64_t now_ns)
@@ -171,8 +169,7 @@ void removals_refused(struct removals_model *model, unsigned id, bool subject_fu
                        there, bound);
 }
 
-/* ---- removals --------------------------------------------------------------------------------
- */
+/* ---- removals ------------------------------------------------------------------------------- */
 
 unsigned removals_asked(struct removals_model *model, const struct removal *removal)
 {
@@ -214,8 +211,7 @@ void removals_done(struct removals_model *model, unsigned number, int64_t now_ns
     }
 }
 
-/* ---- looking ---------------------------------------------------------------------------------
- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 void removals_found(struct removals_model *model, const struct removals_look *look)
 {
@@ -252,8 +248,7 @@ void removals_missing(struct removals_model *model, const struct removals_look *
     stored->present = false;
 }
 
-/* ---- the end ---------------------------------------------------------------------------------
- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 void removals_begin(struct removals_model *model)
 {

@@ -97,8 +97,7 @@ struct run {
 
 static uint64_t current_seed; /* for whoever ends the process */
 
-/* ---- a run --------------------------------------------------------------------------------------
- */
+/* ---- a run ---------------------------------------------------------------------------------- */
 
 static uint64_t handed_out(void *context, unsigned stream)
 {

@@ -52,8 +52,7 @@ struct store {
 static struct life life;
 static struct store store;
 
-/* ---- places -----------------------------------------------------------------------------------
- */
+/* ---- places --------------------------------------------------------------------------------- */
 
 static void add_places(const char *path)
 {
@@ -110,8 +109,7 @@ static void place_find(uint64_t place, const char **path, uint32_t *offset)
     *offset = store.files[i].offsets[place];
 }
 
-/* ---- one --------------------------------------------------------------------------------------
- */
+/* ---- one ------------------------------------------------------------------------------------ */
 
 /* Is it there as it was stored? */
 static bool right(unsigned sequence)
@@ -251,8 +249,7 @@ static enum outcome try_apart(uint64_t seed, uint64_t place)
     return WRONG;
 }
 
-/* ---- all --------------------------------------------------------------------------------------
- */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 /* A store at rest, and what a start says when nothing is flipped. */
 static void prepare(uint64_t seed)

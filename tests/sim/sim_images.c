@@ -74,8 +74,7 @@ struct run {
     exit(1);
 }
 
-/* ---- content ----------------------------------------------------------------------------------
- */
+/* ---- content -------------------------------------------------------------------------------- */
 
 /* Found nowhere by chance. */
 static void token_of(uint64_t index, unsigned life, char token[TOKEN + 1])
@@ -102,8 +101,7 @@ static void erase(uint8_t *record, uint32_t size)
     memset(record + RECORD_HEAD, 0, size - RECORD_HEAD);
 }
 
-/* ---- what is told -----------------------------------------------------------------------------
- */
+/* ---- what is told --------------------------------------------------------------------------- */
 
 static void note(struct run *run, const struct log_batch *batch)
 {
@@ -205,8 +203,7 @@ static void erase_done(struct log_erase_op *op, enum err err)
     run->ended = true;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 struct reading {
     struct log_read read;
@@ -230,8 +227,7 @@ static void read_place(struct run *run, log_place place, uint8_t *at, uint32_t s
         continue;
 }
 
-/* ---- steps; false: the power went -------------------------------------------------------------
- */
+/* ---- steps; false: the power went ----------------------------------------------------------- */
 
 static void flush(void *context)
 {
@@ -442,8 +438,7 @@ static bool live(struct run *run)
     return drop_moved(run) && erase_kept(run) && append(run, 32) && rest(run, 50);
 }
 
-/* ---- looking ----------------------------------------------------------------------------------
- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 static bool is_erased(const struct run *run, uint64_t index)
 {
@@ -547,8 +542,7 @@ static void look(struct run *run)
     read_moved(run);
 }
 
-/* ---- images -----------------------------------------------------------------------------------
- */
+/* ---- images --------------------------------------------------------------------------------- */
 
 static void power(struct run *run)
 {

@@ -150,8 +150,7 @@ static const char *violation(const struct run *run)
     va_end(arguments);
 }
 
-/* ---- what the client hears ---------------------------------------------------------------------
- */
+/* ---- what the client hears ------------------------------------------------------------------ */
 
 /* $JS.ACK.S<n>.<consumer>.<delivered>.<stream>.<consumer>.<time>.<pending> */
 static bool heard_delivery(struct run *run, const struct client_message *message)
@@ -186,8 +185,7 @@ static void heard(void *context, const struct client_message *message)
         user_heard(&run->users[stream], subject + rest, message);
 }
 
-/* ---- the server's life -------------------------------------------------------------------------
- */
+/* ---- the server's life ---------------------------------------------------------------------- */
 
 static void log_line(void *context, struct bytes line)
 {
@@ -351,8 +349,7 @@ static bool maybe_crash(struct run *run)
     return true;
 }
 
-/* ---- a run -------------------------------------------------------------------------------------
- */
+/* ---- a run ---------------------------------------------------------------------------------- */
 
 static void draw_faults(struct run *run, bool with_errors)
 {
@@ -515,8 +512,7 @@ static void act(struct run *run)
         copies_set_up(&run->copies, &run->client);
 }
 
-/* ---- its end -----------------------------------------------------------------------------------
- */
+/* ---- its end -------------------------------------------------------------------------------- */
 
 static bool all_ready(struct run *run)
 {
@@ -694,8 +690,7 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
     return good;
 }
 
-/* ---- main --------------------------------------------------------------------------------------
- */
+/* ---- main ----------------------------------------------------------------------------------- */
 
 /* One seed in a hundred runs twice: equal seeds, equal traces. */
 static int run_many(const struct settings *settings, uint64_t from, double seconds)

@@ -39,8 +39,7 @@ static int64_t now(const struct user *user)
     return sim_now(user->sim);
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static void draw_limits(struct user *user, struct spec_config *config)
 {
@@ -131,8 +130,7 @@ void user_crashed(struct user *user)
     user_connected(user);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 [[gnu::format(printf, 4, 5)]] static void ask(struct user *user, const char *verb,
                                               const char *reply, const char *format, ...)
@@ -198,8 +196,7 @@ bool user_ready(const struct user *user)
     return ready;
 }
 
-/* ---- publishing -------------------------------------------------------------------------------
- */
+/* ---- publishing ----------------------------------------------------------------------------- */
 
 [[gnu::format(printf, 3, 4)]] static size_t header(char out[static 512], size_t at,
                                                    const char *format, ...)
@@ -323,8 +320,7 @@ static void publish_some(struct user *user)
         publish_one(user);
 }
 
-/* ---- operations -------------------------------------------------------------------------------
- */
+/* ---- operations ----------------------------------------------------------------------------- */
 
 static void purge(struct user *user, struct spec_op *op)
 {
@@ -385,8 +381,7 @@ static void operate(struct user *user)
         op.kind, op.filter, ULL(op.below), ULL(op.keep), ULL(op.sequence));
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static void get(struct user *user, uint64_t sequence)
 {
@@ -400,8 +395,7 @@ static void get(struct user *user, uint64_t sequence)
     ask(user, "DIRECT.GET", reply, "{\"seq\":%llu}", ULL(sequence));
 }
 
-/* ---- one thing of many ------------------------------------------------------------------------
- */
+/* ---- one thing of many ---------------------------------------------------------------------- */
 
 void user_rest(struct user *user)
 {
@@ -484,8 +478,7 @@ void user_act(struct user *user)
                       false);
 }
 
-/* ---- what is heard ----------------------------------------------------------------------------
- */
+/* ---- what is heard -------------------------------------------------------------------------- */
 
 static bool find_number(struct bytes text, const char *key, uint64_t *value)
 {
@@ -707,8 +700,7 @@ void user_delivered(struct user *user, const char *name, const struct reader_cou
     }
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 bool user_drained(struct user *user)
 {

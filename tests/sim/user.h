@@ -73,8 +73,7 @@ void user_heard(struct user *user, const char *rest, const struct client_message
 void user_delivered(struct user *user, const char *name, const struct reader_counts *counts,
                     const struct client_message *message);
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 void user_rest(struct user *user); /* sends nothing new from now on, but looks */
 bool user_at_rest(const struct user *user);

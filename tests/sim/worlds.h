@@ -65,8 +65,7 @@ void worlds_op_failed(struct worlds *worlds); /* the disk said no */
  * be asked for again, until there is an answer. Other operations have happened or never will. */
 void worlds_crashed(struct worlds *worlds);
 
-/* ---- at rest: nothing has been sent that is not answered ---------------------------------------
- */
+/* ---- at rest: nothing has been sent that is not answered ------------------------------------ */
 
 bool worlds_at_rest(const struct worlds *worlds);
 size_t worlds_unanswered(const struct worlds *worlds); /* publishes */

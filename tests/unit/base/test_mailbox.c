@@ -188,8 +188,7 @@ static int place(const struct loop *loop, int what)
     return -1;
 }
 
-/* ---- one sender, one receiver: every order ------------------------------------------------------
- */
+/* ---- one sender, one receiver: every order -------------------------------------------------- */
 
 static void send_twice(struct loop *loop)
 {
@@ -248,8 +247,7 @@ START_TEST(a_loop_that_is_asked_again_while_it_falls_asleep_turns_again)
 }
 END_TEST
 
-/* ---- two senders ------------------------------------------------------------------------------
- */
+/* ---- two senders ---------------------------------------------------------------------------- */
 
 static void send_to_last(struct loop *loop)
 {
@@ -286,8 +284,7 @@ START_TEST(two_senders_lose_nothing_and_each_keeps_its_order)
 }
 END_TEST
 
-/* ---- causes over three loops --------------------------------------------------------------------
- */
+/* ---- causes over three loops ---------------------------------------------------------------- */
 
 enum { EFFECT_EARLY = 1, REQUEST, EFFECT_LATE };
 
@@ -334,8 +331,7 @@ START_TEST(what_follows_from_a_batch_is_read_after_all_of_it_by_everybody)
 }
 END_TEST
 
-/* ---- both ways --------------------------------------------------------------------------------
- */
+/* ---- both ways ------------------------------------------------------------------------------ */
 
 static void send_across(struct loop *loop)
 {
@@ -363,8 +359,7 @@ START_TEST(two_loops_that_send_to_each_other_both_end)
 }
 END_TEST
 
-/* ---- what waits ---------------------------------------------------------------------------------
- */
+/* ---- what waits ----------------------------------------------------------------------------- */
 
 START_TEST(a_sender_knows_how_much_of_its_own_waits)
 {

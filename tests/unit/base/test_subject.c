@@ -111,8 +111,7 @@ START_TEST(tokens_are_counted_from_zero)
 }
 END_TEST
 
-/* ---- against a naive model: filters as arrays of tokens from a small alphabet -----------------
- */
+/* ---- against a naive model: filters as arrays of tokens from a small alphabet --------------- */
 
 #define TOKENS_MAX 4
 #define ALPHABET   "ab*>" /* the last two only where a filter may hold them */

@@ -51,8 +51,7 @@ static struct {
     bool first_told;
 } w;
 
-/* ---- the machine -----------------------------------------------------------------------------
- */
+/* ---- the machine ---------------------------------------------------------------------------- */
 
 static void on_apply(void *owner, const struct log_batch *batch)
 {
@@ -217,8 +216,7 @@ static void flush(void *context)
     store_flush(m->store);
 }
 
-/* ---- the network -----------------------------------------------------------------------------
- */
+/* ---- the network ---------------------------------------------------------------------------- */
 
 static bool keep(void *owner, uint64_t node, enum transport_class class, const struct bytes *pieces,
                  size_t count)
@@ -259,8 +257,7 @@ static void pass(int64_t ns)
     }
 }
 
-/* ---- three of them ---------------------------------------------------------------------------
- */
+/* ---- three of them -------------------------------------------------------------------------- */
 
 static void said(void *context, const char *text)
 {
@@ -361,8 +358,7 @@ static bool equal(void)
     return w.at[0].count == w.at[1].count && w.at[1].count == w.at[2].count;
 }
 
-/* ---- healing ---------------------------------------------------------------------------------
- */
+/* ---- healing -------------------------------------------------------------------------------- */
 
 START_TEST(a_follower_that_miscounts_takes_the_majoritys_state_and_what_follows_it)
 {
@@ -480,8 +476,7 @@ START_TEST(one_that_differs_and_is_elected_hands_over_without_having_led)
 }
 END_TEST
 
-/* ---- damage ----------------------------------------------------------------------------------
- */
+/* ---- damage --------------------------------------------------------------------------------- */
 
 static void stop(struct machine *m)
 {
@@ -767,8 +762,7 @@ START_TEST(an_entry_that_no_leader_can_read_is_taken_as_a_block)
 }
 END_TEST
 
-/* ---- no false alarm --------------------------------------------------------------------------
- */
+/* ---- no false alarm ------------------------------------------------------------------------- */
 
 /* As if `from` had said so. */
 static void say(struct machine *to, uint64_t from, uint64_t index, uint64_t hash, uint64_t chain,

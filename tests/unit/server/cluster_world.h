@@ -53,8 +53,7 @@ struct world {
     struct talker talkers[WORLD_TALKERS];
 };
 
-/* ---- servers -----------------------------------------------------------------------------------
- */
+/* ---- servers -------------------------------------------------------------------------------- */
 
 static inline void world_line(void *context, struct bytes line)
 {
@@ -169,8 +168,7 @@ static inline void world_end(struct world *world)
         talker_free(&world->talkers[i]);
 }
 
-/* ---- clients -----------------------------------------------------------------------------------
- */
+/* ---- clients -------------------------------------------------------------------------------- */
 
 static inline void talker_flush(struct talker *t)
 {

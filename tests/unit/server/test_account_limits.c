@@ -193,8 +193,7 @@ START_TEST(a_stream_may_ask_for_no_more_consumers_than_there_may_be)
 }
 END_TEST
 
-/* ---- accounts with tiers ----------------------------------------------------------------------
- */
+/* ---- accounts with tiers -------------------------------------------------------------------- */
 
 static struct jetstream_tier tiers[] = {
     {.name = BYTES("R1"), .limits.store_max = 1},

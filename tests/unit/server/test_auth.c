@@ -14,8 +14,7 @@
 #define HASH_2A "$2a$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW" /* of "secret" */
 #define HASH_2B "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
 
-/* ---- keys, texts, passwords -------------------------------------------------------------------
- */
+/* ---- keys, texts, passwords ----------------------------------------------------------------- */
 
 START_TEST(a_key_as_text_reads_back)
 {
@@ -92,8 +91,7 @@ START_TEST(passwords_are_plain_or_made_by_bcrypt)
 }
 END_TEST
 
-/* ---- permissions ------------------------------------------------------------------------------
- */
+/* ---- permissions ---------------------------------------------------------------------------- */
 
 static struct permission_list list_of(struct permission_filter *filters, size_t count)
 {
@@ -205,8 +203,7 @@ START_TEST(a_pattern_that_reaches_into_what_is_denied_is_known_for_it)
 }
 END_TEST
 
-/* ---- who may connect --------------------------------------------------------------------------
- */
+/* ---- who may connect ------------------------------------------------------------------------ */
 
 static struct account_options account = {.name = {(const uint8_t *)"A", 1}};
 

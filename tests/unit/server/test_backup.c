@@ -11,8 +11,7 @@
 
 #define GOLDEN "tests/golden/store-1.tar.gz"
 
-/* ---- manifests --------------------------------------------------------------------------------
- */
+/* ---- manifests ------------------------------------------------------------------------------ */
 
 static void add(struct backup_manifest *manifest, const char *name, enum backup_kind kind,
                 uint64_t id)
@@ -152,8 +151,7 @@ START_TEST(a_manifest_names_each_file_once_and_leaves_ids_for_those_to_come)
 }
 END_TEST
 
-/* ---- walks ------------------------------------------------------------------------------------
- */
+/* ---- walks ---------------------------------------------------------------------------------- */
 
 struct moments {
     int64_t times[64];

@@ -197,8 +197,7 @@ START_TEST(a_short_record_is_refused_whole)
 }
 END_TEST
 
-/* ---- state blocks ----------------------------------------------------------------------------
- */
+/* ---- state blocks --------------------------------------------------------------------------- */
 
 static struct buf encoded(const struct fixture *f)
 {

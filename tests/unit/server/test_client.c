@@ -11,8 +11,7 @@
 #define E_INVALID "-ERR 'Invalid Publish Subject'\r\n"
 #define E_LONG    "-ERR 'maximum control line exceeded'\r\n"
 
-/* ---- golden transcripts ------------------------------------------------------------------------
- */
+/* ---- golden transcripts --------------------------------------------------------------------- */
 
 enum end { OPEN, ENDS };
 
@@ -206,8 +205,7 @@ START_TEST(any_input_gives_the_same_output_however_it_is_cut)
 }
 END_TEST
 
-/* ---- limits ------------------------------------------------------------------------------------
- */
+/* ---- limits --------------------------------------------------------------------------------- */
 
 START_TEST(a_control_line_is_bounded_before_it_ends)
 {
@@ -416,8 +414,7 @@ START_TEST(where_no_producer_waits_who_is_far_behind_does_without)
 }
 END_TEST
 
-/* ---- what differs by client --------------------------------------------------------------------
- */
+/* ---- what differs by client ----------------------------------------------------------------- */
 
 START_TEST(who_cannot_read_headers_gets_the_message_without)
 {
@@ -557,8 +554,7 @@ START_TEST(info_greets_and_answers_the_first_ping_after_connect_of_a_protocol_1_
 }
 END_TEST
 
-/* ---- liveness ----------------------------------------------------------------------------------
- */
+/* ---- liveness ------------------------------------------------------------------------------- */
 
 static void pass(struct shard *shard, struct client *client)
 {

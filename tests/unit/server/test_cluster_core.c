@@ -125,8 +125,7 @@ START_TEST(a_request_that_nobody_in_the_cluster_takes_is_told_so)
 }
 END_TEST
 
-/* ---- queue groups ------------------------------------------------------------------------------
- */
+/* ---- queue groups --------------------------------------------------------------------------- */
 
 START_TEST(each_message_of_a_group_goes_to_one_member_and_all_members_are_equal)
 {
@@ -206,8 +205,7 @@ START_TEST(a_publisher_without_echo_is_passed_over_for_a_member_elsewhere)
 }
 END_TEST
 
-/* ---- links come and go -------------------------------------------------------------------------
- */
+/* ---- links come and go ---------------------------------------------------------------------- */
 
 START_TEST(interest_from_before_the_link_is_known_and_that_of_a_lost_node_is_not)
 {
@@ -306,8 +304,7 @@ START_TEST(what_ends_in_the_turn_in_which_a_node_comes_is_not_left_with_it)
 }
 END_TEST
 
-/* ---- limits ------------------------------------------------------------------------------------
- */
+/* ---- limits --------------------------------------------------------------------------------- */
 
 START_TEST(what_a_slow_link_cannot_take_is_dropped_with_a_warning_and_nothing_else_suffers)
 {

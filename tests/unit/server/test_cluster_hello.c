@@ -130,8 +130,7 @@ START_TEST(every_reason_has_words_also_those_of_later_versions)
 }
 END_TEST
 
-/* ---- judging ------------------------------------------------------------------------------------
- */
+/* ---- judging -------------------------------------------------------------------------------- */
 
 START_TEST(two_nodes_of_one_cluster_go_on)
 {

@@ -1,8 +1,7 @@
 /* What clients and monitoring are told of a cluster. */
 #include "tests/unit/server/cluster_world.h"
 
-/* ---- INFO ---------------------------------------------------------------------------------------
- */
+/* ---- INFO ----------------------------------------------------------------------------------- */
 
 START_TEST(clients_hear_of_nodes_that_come_and_go)
 {
@@ -92,8 +91,7 @@ START_TEST(what_is_advertised_is_told_and_nothing_if_that_is_not_wanted)
 }
 END_TEST
 
-/* ---- monitoring --------------------------------------------------------------------------------
- */
+/* ---- monitoring ----------------------------------------------------------------------------- */
 
 static void get(struct world *world, size_t server, const char *path, struct talker *t)
 {
@@ -207,8 +205,7 @@ START_TEST(a_server_that_stands_alone_says_so)
 }
 END_TEST
 
-/* ---- ending ------------------------------------------------------------------------------------
- */
+/* ---- ending --------------------------------------------------------------------------------- */
 
 START_TEST(what_clients_said_last_reaches_other_nodes_before_the_server_ends)
 {

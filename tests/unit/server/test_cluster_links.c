@@ -6,8 +6,7 @@
 
 #define SEEDS 40
 
-/* ---- forming -----------------------------------------------------------------------------------
- */
+/* ---- forming -------------------------------------------------------------------------------- */
 
 START_TEST(nodes_that_start_together_are_a_mesh_of_one_link_per_pair_within_two_seconds)
 {
@@ -135,8 +134,7 @@ START_TEST(a_node_says_what_it_is_and_how_far_away)
 }
 END_TEST
 
-/* ---- refusing ----------------------------------------------------------------------------------
- */
+/* ---- refusing ------------------------------------------------------------------------------- */
 
 static void expect_refusal(struct rig *rig, const char *words)
 {
@@ -336,8 +334,7 @@ START_TEST(strangers_that_say_nothing_are_bounded_in_number)
 }
 END_TEST
 
-/* ---- names made up -----------------------------------------------------------------------------
- */
+/* ---- names made up -------------------------------------------------------------------------- */
 
 START_TEST(nodes_without_a_cluster_name_agree_on_one_and_a_configured_one_wins)
 {
@@ -362,8 +359,7 @@ START_TEST(nodes_without_a_cluster_name_agree_on_one_and_a_configured_one_wins)
 }
 END_TEST
 
-/* ---- going down --------------------------------------------------------------------------------
- */
+/* ---- going down ----------------------------------------------------------------------------- */
 
 START_TEST(a_killed_node_is_down_at_once_and_up_again_after_its_restart)
 {
@@ -509,8 +505,7 @@ START_TEST(stopping_sends_what_is_queued_and_ends)
 }
 END_TEST
 
-/* ---- frames ------------------------------------------------------------------------------------
- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 START_TEST(frames_of_a_class_arrive_once_and_in_order_whatever_the_network_does)
 {

@@ -55,8 +55,7 @@ START_TEST(only_an_object_of_objects_of_texts_says_what_a_counter_got)
 }
 END_TEST
 
-/* ---- a whole server ---------------------------------------------------------------------------
- */
+/* ---- a whole server ------------------------------------------------------------------------- */
 
 static struct stream *named(const char *name)
 {

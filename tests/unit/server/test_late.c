@@ -730,8 +730,7 @@ START_TEST(streams_leave_descriptors_for_whoever_looks_after_them)
 }
 END_TEST
 
-/* ---- over several turns -----------------------------------------------------------------------
- */
+/* ---- over several turns --------------------------------------------------------------------- */
 
 START_TEST(others_are_served_while_one_is_opened)
 {

@@ -135,8 +135,7 @@ START_TEST(an_answer_says_where_the_consumer_starts_or_what_is_wrong)
 }
 END_TEST
 
-/* ---- headers ----------------------------------------------------------------------------------
- */
+/* ---- headers -------------------------------------------------------------------------------- */
 
 static void check_headers(const char *block, const char *source, const char *result)
 {
@@ -185,8 +184,7 @@ START_TEST(a_block_with_no_room_for_its_source_goes_without)
 }
 END_TEST
 
-/* ---- deciding ---------------------------------------------------------------------------------
- */
+/* ---- deciding ------------------------------------------------------------------------------- */
 
 static struct rig *begin(const char *members)
 {

@@ -19,8 +19,7 @@
 
 static struct prng prng;
 
-/* ---- subjects ---------------------------------------------------------------------------------
- */
+/* ---- subjects ------------------------------------------------------------------------------- */
 
 struct text {
     char at[TEXT_MAX];
@@ -49,8 +48,7 @@ static struct text random_subject(unsigned wildcards_percent)
     return text;
 }
 
-/* ---- the oracle -------------------------------------------------------------------------------
- */
+/* ---- the oracle ----------------------------------------------------------------------------- */
 
 static const char *token_end(const char *at)
 {
@@ -145,8 +143,7 @@ static bool may_subscribe(const struct world *world, const char *subject, const 
     return !any_plain(deny, subject) && !this_queue(deny, subject, queue);
 }
 
-/* ---- worlds -----------------------------------------------------------------------------------
- */
+/* ---- worlds --------------------------------------------------------------------------------- */
 
 static void list_fill(struct list *list, bool queues, struct permission_list *to)
 {
@@ -209,8 +206,7 @@ START_TEST(a_million_random_questions_have_the_answers_of_the_oracle)
 }
 END_TEST
 
-/* ---- what a subscription may see --------------------------------------------------------------
- */
+/* ---- what a subscription may see ------------------------------------------------------------ */
 
 /* All literal subjects of up to three tokens of two letters. */
 static bool share_a_subject(const char *a, const char *b)

@@ -82,8 +82,7 @@ START_TEST(what_was_taken_and_not_stored_is_given_back_and_what_was_let_go_of_to
 }
 END_TEST
 
-/* ---- several threads --------------------------------------------------------------------------
- */
+/* ---- several threads ------------------------------------------------------------------------ */
 
 #define THREADS 3u
 #define ROUNDS  20000u

@@ -263,8 +263,7 @@ START_TEST(stopping_is_bounded_by_its_deadline)
 }
 END_TEST
 
-/* ---- monitoring --------------------------------------------------------------------------------
- */
+/* ---- monitoring ----------------------------------------------------------------------------- */
 
 static struct peer *ask(struct world *world, const char *request)
 {

@@ -314,8 +314,7 @@ START_TEST(memory_of_batches_comes_back_and_what_is_kept_is_bounded)
 }
 END_TEST
 
-/* ---- sinks ------------------------------------------------------------------------------------
- */
+/* ---- sinks ---------------------------------------------------------------------------------- */
 
 struct heard {
     unsigned count;
@@ -709,8 +708,7 @@ START_TEST(what_goes_to_two_shards_decides_by_what_there_is_more_of)
 }
 END_TEST
 
-/* ---- against a model --------------------------------------------------------------------------
- */
+/* ---- against a model ------------------------------------------------------------------------ */
 
 #define MODEL_CLIENTS 9u
 #define MODEL_SUBS    4u

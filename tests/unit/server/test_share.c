@@ -139,8 +139,7 @@ START_TEST(an_import_that_loses_wildcards_is_refused_with_a_reason)
 }
 END_TEST
 
-/* ---- mappings ---------------------------------------------------------------------------------
- */
+/* ---- mappings ------------------------------------------------------------------------------- */
 
 /* How often each came of `count` tries, in percent. */
 struct tally {

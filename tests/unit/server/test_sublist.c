@@ -118,8 +118,7 @@ START_TEST(results_in_the_cache_never_outlive_a_change)
 }
 END_TEST
 
-/* ---- any operations, against a list that is simply searched ------------------------------------
- */
+/* ---- any operations, against a list that is simply searched --------------------------------- */
 
 #define SUBS 300
 

@@ -89,8 +89,7 @@ START_TEST(who_subscribes_to_one_ack_gets_it)
 }
 END_TEST
 
-/* ---- against trying every filter ---------------------------------------------------------------
- */
+/* ---- against trying every filter ------------------------------------------------------------ */
 
 struct model {
     struct sub subs[SUBS];

@@ -5,8 +5,7 @@
 
 static struct world world;
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list ------------------------------------------------------------------------------- */
 
 static void tell_number(struct told_list *list, uint64_t number)
 {
@@ -53,8 +52,7 @@ START_TEST(what_is_told_is_taken_in_its_order_however_much_waits)
 }
 END_TEST
 
-/* ---- a stream and home ------------------------------------------------------------------------
- */
+/* ---- a stream and home ---------------------------------------------------------------------- */
 
 static struct stream *stream_of_world(void)
 {

@@ -89,8 +89,7 @@ static void check_fills(uint64_t last)
         ck_assert_uint_eq(batches.fills[i], i);
 }
 
-/* ---- what is durable -------------------------------------------------------------------------
- */
+/* ---- what is durable ------------------------------------------------------------------------ */
 
 /* How many of what was told as durable right when batch 2 was are missing after a power cut. */
 static uint64_t lacks_after_first_sync(uint64_t flaws)
@@ -152,8 +151,7 @@ START_TEST(what_is_sealed_during_a_write_ahead_follows_in_the_same_flight)
 }
 END_TEST
 
-/* ---- holes ------------------------------------------------------------------------------------
- */
+/* ---- holes ---------------------------------------------------------------------------------- */
 
 /* The power goes before either is durable: *holes counts the times when only batch 3 was whole on
  * the platter. Returns what is told as lost. */
@@ -191,8 +189,7 @@ START_TEST(a_batch_whole_behind_one_that_the_power_took_never_happened)
 }
 END_TEST
 
-/* ---- failures ---------------------------------------------------------------------------------
- */
+/* ---- failures ------------------------------------------------------------------------------- */
 
 /* The sync of batch 2 fails with batch 3 written, later ones do not; then the power goes. */
 static uint64_t lacks_after_failed_sync(uint64_t flaws)
@@ -294,8 +291,7 @@ static void on_erased(struct log_erase_op *op, enum err err)
     erasing.err = err;
 }
 
-/* ---- erasing ----------------------------------------------------------------------------------
- */
+/* ---- erasing -------------------------------------------------------------------------------- */
 
 static void blank(uint8_t *record, uint32_t size)
 {
@@ -457,8 +453,7 @@ START_TEST(recovery_writes_anew_all_that_no_mark_covers)
 }
 END_TEST
 
-/* ---- cuts, closing ----------------------------------------------------------------------------
- */
+/* ---- cuts, closing -------------------------------------------------------------------------- */
 
 static void cut_and_go_on(uint64_t index)
 {
@@ -605,8 +600,7 @@ START_TEST(closing_tells_nothing_more_and_ends_when_both_writes_have)
 }
 END_TEST
 
-/* ---- what goes ahead --------------------------------------------------------------------------
- */
+/* ---- what goes ahead ------------------------------------------------------------------------ */
 
 /* A batch of that size is sealed when the sync of batch 2, too large for the journal, is under way
  * or, alone, some time later: is the journal to have it? */

@@ -17,8 +17,7 @@
 
 static struct shard s;
 
-/* ---- one file ---------------------------------------------------------------------------------
- */
+/* ---- one file ------------------------------------------------------------------------------- */
 
 #define RAW (3 * PACK_FRAME + 777)
 
@@ -209,8 +208,7 @@ START_TEST(one_that_is_cut_anywhere_is_damaged_and_never_read_beyond)
 }
 END_TEST
 
-/* ---- in a log ---------------------------------------------------------------------------------
- */
+/* ---- in a log ------------------------------------------------------------------------------- */
 
 static enum err told_block(void *context, const struct log_block *block)
 {

@@ -148,8 +148,7 @@ START_TEST(each_kind_of_sync_has_its_own_measure)
 }
 END_TEST
 
-/* ---- a disk -----------------------------------------------------------------------------------
- */
+/* ---- a disk --------------------------------------------------------------------------------- */
 
 /* One thing after the other, in the order they come. A publisher syncs, thinks and syncs again; ten
  * replays ask for 128 KiB each, all the time. */

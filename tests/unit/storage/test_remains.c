@@ -282,8 +282,7 @@ START_TEST(a_file_is_not_packed_with_what_was_cut)
 }
 END_TEST
 
-/* ---- blocks of other replicas ----------------------------------------------------------------
- */
+/* ---- blocks of other replicas --------------------------------------------------------------- */
 
 static struct log_take_op taking;
 

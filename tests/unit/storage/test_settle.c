@@ -60,8 +60,7 @@ static void count(struct shard *s)
     bytes_read = 0;
 }
 
-/* ---- logs of two batches each -----------------------------------------------------------------
- */
+/* ---- logs of two batches each --------------------------------------------------------------- */
 
 static struct log *logs[LOGS];
 static unsigned durable, failures;
