@@ -18,6 +18,7 @@
 #include "server/program/cores.h"
 #include "server/program/file_system.h"
 #include "server/program/files.h"
+#include "server/program/foreign_data.h"
 #include "server/program/log_file.h"
 #include "server/program/notify.h"
 #include "server/program/real_io.h"
@@ -362,8 +363,10 @@ static int serve(struct program *program)
     configured_log_notices(program->configured, &program->log.logger);
     (void)signal(SIGPIPE, SIG_IGN);
     raise_file_limit(options, &program->log.logger);
-    if (options->jetstream)
+    if (options->jetstream) {
         program_warn_file_system(options->store_dir, &program->log.logger);
+        program_warn_foreign_data(options->store_dir, &program->log.logger);
+    }
     if (!program_write_pid(options, &program->log.logger) ||
         !program_open_io(options, &program->log.logger, &io))
         return EXIT_FAILURE;

@@ -217,6 +217,20 @@ class Refusals(Directory):
                 self.assertEqual(client.api("STREAM.NAMES")["total"], 0)
 
     @own_promise
+    def test_streams_that_the_reference_left_there_are_told_of(self):
+        for below, said in (("jetstream/$G/streams/S", 1), ("jetstream/$G/streams/T", 2), ("jetstream/A/streams/S", 3)):
+            os.makedirs(self.path(below))
+            with open(self.path(below + "/meta.inf"), "w", encoding="utf-8") as file:
+                file.write("{}")
+            os.makedirs(self.path(f"jetstream/$SYS/_js_/{said}"))
+            for store in (self.directory, self.path("jetstream"), self.path("jetstream/")):
+                with self.subTest(said=said, store=store):
+                    with Server(("-js", "-sd", store), jetstream=False) as server:
+                        self.assertRegex(server.log(), rf"\[WRN\] .*{said} streams? of nats-server.*migration\.md")
+        with Server() as server:
+            self.assertNotIn("of nats-server", server.log())
+
+    @own_promise
     def test_a_store_of_a_newer_format_is_left_alone(self):
         with Server() as server:
             server.end(signal.SIGTERM)
