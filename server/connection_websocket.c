@@ -4,6 +4,7 @@
  * may take as much memory as a request's head, and as long as the handshake has.
  */
 #include "base/heap.h"
+#include "base/http_head.h"
 #include "server/connection_priv.h"
 #include "server/websocket/frames.h"
 #include "server/websocket/upgrade.h"
@@ -140,7 +141,7 @@ static void take_head(struct connection *c, struct bytes b)
         refuse(c, "request too large");
         return;
     }
-    size = upgrade_head_size(buf_bytes(&websocket->head));
+    size = http_head_size(buf_bytes(&websocket->head));
     if (size == 0)
         return;
     if (upgrade_answer(bytes_take(buf_bytes(&websocket->head), size), size < websocket->head.size,

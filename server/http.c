@@ -23,53 +23,6 @@ struct http_connection {
     int64_t since_ns;
 };
 
-/* ---- reading a request ---------------------------------------------------------------------- */
-
-static bool word_next(struct bytes *line, struct bytes *word)
-{
-    size_t size = bytes_find(*line, ' ');
-
-    if (size == 0 || size == line->size)
-        return false;
-    *word = bytes_take(*line, size);
-    *line = bytes_skip(*line, size + 1);
-    return true;
-}
-
-/* "GET /path?query HTTP/1.1" */
-static bool read_request(struct bytes head, struct http_request *request, bool *body_wanted)
-{
-    struct bytes line = bytes_trim(bytes_take(head, bytes_find(head, '\n')));
-    struct bytes method, target;
-    size_t size;
-
-    if (!word_next(&line, &method) || !word_next(&line, &target))
-        return false;
-    if (!bytes_starts(line, BYTES("HTTP/1.")) || target.at[0] != '/')
-        return false;
-    size = bytes_find(target, '?');
-    request->path = bytes_take(target, size);
-    request->query = bytes_skip(target, size == target.size ? size : size + 1);
-    *body_wanted = !bytes_equal(method, BYTES("HEAD"));
-    return true;
-}
-
-bool http_query(struct bytes query, struct bytes name, struct bytes *value)
-{
-    while (query.size > 0) {
-        size_t size = bytes_find(query, '&');
-        struct bytes pair = bytes_take(query, size);
-        size_t equals = bytes_find(pair, '=');
-
-        if (bytes_equal(bytes_take(pair, equals), name)) {
-            *value = bytes_skip(pair, equals == pair.size ? equals : equals + 1);
-            return true;
-        }
-        query = bytes_skip(query, size == query.size ? size : size + 1);
-    }
-    return false;
-}
-
 /* ---- answering ------------------------------------------------------------------------------ */
 
 static const char *reason(unsigned status)
@@ -171,10 +124,9 @@ static void answer(struct http_connection *c)
 {
     struct http_answer answer = {.status = 400, .content_type = "text/plain; charset=utf-8"};
     struct http_request request = {.since_ns = c->since_ns};
-    bool body_wanted = true;
 
     answer.body = &c->answer_body;
-    if (!read_request(buf_bytes(&c->head), &request, &body_wanted)) {
+    if (!http_head_read(buf_bytes(&c->head), &request.head)) {
         (void)BUF_ADD(&c->answer_body, "400 Bad Request");
     } else if (!c->owner->serve(c->owner->context, &request, &answer)) {
         wait(c);
@@ -182,7 +134,7 @@ static void answer(struct http_connection *c)
     }
     c->waits = false;
     c->answered = true;
-    answer_send(c, &answer, body_wanted);
+    answer_send(c, &answer, !bytes_equal(request.head.method, BYTES("HEAD")));
 }
 
 void http_turn(struct http *http)
@@ -208,19 +160,13 @@ static void refuse_size(struct http_connection *c)
 
 /* ---- what the socket tells ------------------------------------------------------------------ */
 
-static bool head_whole(struct bytes head)
-{
-    return memmem(head.at, head.size, "\r\n\r\n", 4) != NULL ||
-           memmem(head.at, head.size, "\n\n", 2) != NULL;
-}
-
 static void take(struct http_connection *c, struct bytes b)
 {
     if (c->answered || c->waits || c->guest.closing)
         return;
     if (!buf_add(&c->head, b))
         refuse_size(c);
-    else if (head_whole(buf_bytes(&c->head))) {
+    else if (http_head_size(buf_bytes(&c->head)) > 0) {
         c->since_ns = io_now(c->guest.owner->io);
         answer(c);
     }

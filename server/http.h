@@ -7,6 +7,7 @@
 #define SERVER_HTTP_H
 
 #include "base/buf.h"
+#include "base/http_head.h"
 #include "server/guests.h"
 
 #define HTTP_CONNECTIONS_MAX 64u         /* more are closed at once */
@@ -15,9 +16,8 @@
 struct tls_context;
 
 struct http_request {
-    struct bytes path;  /* up to the query */
-    struct bytes query; /* behind '?', may be empty */
-    int64_t since_ns;   /* when it had come */
+    struct http_head head;
+    int64_t since_ns; /* when it had come */
 };
 
 struct http_answer {
@@ -52,8 +52,5 @@ void http_accept(struct http *http, struct io_sock *sock, struct tls_context *tl
 void http_turn(struct http *http);
 /* Closes all. */
 void http_end(struct http *http);
-
-/* Is there a parameter of this name? Then *value is what it says, not unescaped. */
-bool http_query(struct bytes query, struct bytes name, struct bytes *value);
 
 #endif

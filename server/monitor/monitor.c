@@ -183,7 +183,7 @@ static bool serve_document(struct monitor *monitor, size_t number,
     const struct endpoint *endpoint = &endpoints[number];
     enum of_streams of = endpoint->of_streams;
 
-    if (of == STREAMS_OR_WHY && of_process(request->query))
+    if (of == STREAMS_OR_WHY && of_process(request->head.query))
         of = STREAMS_NONE;
     if (of != STREAMS_NONE && monitor_waits(monitor, request->since_ns))
         return false;
@@ -191,7 +191,7 @@ static bool serve_document(struct monitor *monitor, size_t number,
     if (of == STREAMS_ALL && !known(monitor))
         refuse_unknown(monitor, answer);
     else
-        write_document(monitor, endpoint, request->query, answer);
+        write_document(monitor, endpoint, request->head.query, answer);
     return true;
 }
 
@@ -230,7 +230,7 @@ static bool serve_metrics(struct monitor *monitor, const struct http_request *re
     if (monitor_waits(monitor, request->since_ns))
         return false;
     if (known(monitor))
-        write_metrics(monitor, request->query, answer);
+        write_metrics(monitor, request->head.query, answer);
     else
         refuse_unknown(monitor, answer);
     return true;
@@ -278,7 +278,7 @@ static struct bytes path_of(const struct server *server, struct bytes path)
 static bool serve(void *context, const struct http_request *request, struct http_answer *answer)
 {
     struct monitor *monitor = context;
-    struct bytes path = path_of(monitor->server, request->path);
+    struct bytes path = path_of(monitor->server, request->head.path);
 
     answer->status = 200;
     answer->content_type = json_type;

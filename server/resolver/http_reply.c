@@ -1,6 +1,12 @@
 #include "server/resolver/http_reply.h"
 
-#define LINE_MAX_SIZE 1024u /* of a chunk's size */
+#include "base/http_head.h"
+
+#define CHUNK_LINE_MAX 1024u
+#define LINE_END_MAX   2u
+
+#define NOT_HTTP       "the answer is not HTTP"
+#define HEAD_TOO_LARGE "the head of the answer is too large"
 
 void http_reply_init(struct http_reply *reply, size_t size_max)
 {
@@ -23,16 +29,19 @@ static void spoil(struct http_reply *reply, const char *wrong)
 
 /* ---- lines ---------------------------------------------------------------------------------- */
 
-/* The line at the beginning, without its end; *used counts that. False: it is not whole. */
-static bool line_of(struct bytes b, struct bytes *line, size_t *used)
+/* The line at the beginning, and how much it takes with its end; 0: it is not whole, or it is
+ * larger than `most`, which is `wrong`. */
+static size_t take_line(struct http_reply *reply, struct bytes in, size_t most, const char *wrong,
+                        struct bytes *line)
 {
-    size_t end = bytes_find(b, '\n');
+    struct bytes rest = in;
+    bool whole = http_line_next(&rest, line);
 
-    if (end >= b.size)
-        return false;
-    *used = end + 1;
-    *line = bytes_take(b, end > 0 && b.at[end - 1] == '\r' ? end - 1 : end);
-    return true;
+    if ((whole ? in.size - rest.size : in.size) > most) {
+        spoil(reply, wrong);
+        return 0;
+    }
+    return whole ? in.size - rest.size : 0;
 }
 
 static bool read_number(struct bytes text, unsigned base, size_t *number)
@@ -75,12 +84,11 @@ struct length {
 
 static bool read_header(struct bytes line, struct length *length)
 {
-    size_t colon = bytes_find(line, ':'), size;
-    struct bytes name = bytes_take(line, colon), value;
+    struct bytes name, value;
+    size_t size;
 
-    if (colon >= line.size || colon == 0)
+    if (!http_header_read(line, &name, &value))
         return false;
-    value = bytes_trim(bytes_skip(line, colon + 1));
     if (bytes_equal_nocase(name, BYTES("Content-Length"))) {
         if (!read_number(value, 10, &size) || (length->said && length->size != size))
             return false;
@@ -110,29 +118,25 @@ static void begin_body(struct http_reply *reply, const struct length *length)
     }
 }
 
-/* How much was taken; 0: it is not whole. */
+/* How much was taken; 0: it is not whole. What is wrong is said at once: it may wait for us. */
 static size_t take_head(struct http_reply *reply, struct bytes in)
 {
+    struct bytes rest = in, line = {0};
     struct length length = {0};
-    size_t at = 0, used;
-    struct bytes line;
+    bool whole = false;
 
-    while (line_of(bytes_skip(in, at), &line, &used)) {
-        bool first = at == 0;
-
-        at += used;
-        if (line.size == 0 && !first) {
-            begin_body(reply, &length);
-            return at;
-        }
-        if (first ? !read_status(reply, line) : !read_header(line, &length)) {
-            spoil(reply, "the answer is not HTTP");
+    for (bool first = true; !whole && http_line_next(&rest, &line); first = false) {
+        whole = line.size == 0 && !first;
+        if (!whole && !(first ? read_status(reply, line) : read_header(line, &length))) {
+            spoil(reply, NOT_HTTP);
             return 0;
         }
     }
-    if (in.size > HTTP_HEAD_MAX)
-        spoil(reply, "the head of the answer is too large");
-    return 0;
+    if ((whole ? in.size - rest.size : in.size) > HTTP_HEAD_MAX)
+        spoil(reply, HEAD_TOO_LARGE);
+    else if (whole)
+        begin_body(reply, &length);
+    return whole ? in.size - rest.size : 0;
 }
 
 /* ---- the body ------------------------------------------------------------------------------- */
@@ -159,15 +163,12 @@ static size_t take_counted(struct http_reply *reply, struct bytes in, enum http_
 static size_t take_chunk_size(struct http_reply *reply, struct bytes in)
 {
     struct bytes line;
-    size_t used;
+    size_t used = take_line(reply, in, CHUNK_LINE_MAX, NOT_HTTP, &line);
 
-    if (!line_of(in, &line, &used)) {
-        if (in.size > LINE_MAX_SIZE)
-            spoil(reply, "the answer is not HTTP");
+    if (used == 0)
         return 0;
-    }
     if (!read_number(bytes_trim(bytes_take(line, bytes_find(line, ';'))), 16, &reply->left))
-        spoil(reply, "the answer is not HTTP");
+        spoil(reply, NOT_HTTP);
     else if (reply->left > reply->size_max)
         spoil(reply, "the answer is too large");
     else
@@ -178,16 +179,11 @@ static size_t take_chunk_size(struct http_reply *reply, struct bytes in)
 static size_t take_line_end(struct http_reply *reply, struct bytes in)
 {
     struct bytes line;
-    size_t used;
+    size_t used = take_line(reply, in, LINE_END_MAX, NOT_HTTP, &line);
 
-    if (!line_of(in, &line, &used)) {
-        if (in.size > 1)
-            spoil(reply, "the answer is not HTTP");
-        return 0;
-    }
-    if (line.size > 0)
-        spoil(reply, "the answer is not HTTP");
-    else
+    if (used > 0 && line.size > 0)
+        spoil(reply, NOT_HTTP);
+    else if (used > 0)
         reply->state = HTTP_CHUNK_SIZE;
     return used;
 }
@@ -195,15 +191,11 @@ static size_t take_line_end(struct http_reply *reply, struct bytes in)
 static size_t take_trailer(struct http_reply *reply, struct bytes in)
 {
     struct bytes line;
-    size_t used = 0;
+    size_t used = take_line(reply, in, HTTP_HEAD_MAX - reply->trailer, HEAD_TOO_LARGE, &line);
 
-    if (reply->trailer + in.size > HTTP_HEAD_MAX) {
-        spoil(reply, "the head of the answer is too large");
-    } else if (line_of(in, &line, &used)) {
-        reply->trailer += used;
-        if (line.size == 0)
-            reply->state = HTTP_DONE;
-    }
+    reply->trailer += used;
+    if (used > 0 && line.size == 0)
+        reply->state = HTTP_DONE;
     return used;
 }
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/http_head.h"
 #include "server/auth/base64.h"
 #include "server/tls/digest.h"
 
@@ -15,55 +16,13 @@ static bool bytes_ends(struct bytes b, struct bytes end)
     return b.size >= end.size && memcmp(b.at + b.size - end.size, end.at, end.size) == 0;
 }
 
-/* ---- the head ------------------------------------------------------------------------------- */
-
-size_t upgrade_head_size(struct bytes received)
-{
-    const uint8_t *end = memmem(received.at, received.size, "\r\n\r\n", 4);
-
-    return end == NULL ? 0 : (size_t)(end - received.at) + 4;
-}
-
-static struct bytes line_next(struct bytes *rest)
-{
-    size_t size = bytes_find(*rest, '\n');
-    struct bytes line = bytes_take(*rest, size);
-
-    *rest = bytes_skip(*rest, size == rest->size ? size : size + 1);
-    if (line.size > 0 && line.at[line.size - 1] == '\r')
-        line.size--;
-    return line;
-}
-
-static bool word_next(struct bytes *line, struct bytes *word)
-{
-    size_t size = bytes_find(*line, ' ');
-
-    *word = bytes_take(*line, size);
-    *line = bytes_skip(*line, size == line->size ? size : size + 1);
-    return word->size > 0;
-}
-
-/* The next value of this header at or behind `rest`, which moves on. */
-static bool header_next(struct bytes *rest, struct bytes name, struct bytes *value)
-{
-    while (rest->size > 0) {
-        struct bytes line = line_next(rest);
-        size_t colon = bytes_find(line, ':');
-
-        if (colon < line.size && bytes_equal_nocase(bytes_take(line, colon), name)) {
-            *value = bytes_trim(bytes_skip(line, colon + 1));
-            return true;
-        }
-    }
-    return false;
-}
+/* ---- headers -------------------------------------------------------------------------------- */
 
 static struct bytes header(struct bytes headers, struct bytes name)
 {
     struct bytes value;
 
-    return header_next(&headers, name, &value) ? value : bytes_of(NULL, 0);
+    return http_head_next(&headers, name, &value) ? value : bytes_of(NULL, 0);
 }
 
 /* Is `token` one of a list that commas separate, in any of the headers of this name? */
@@ -71,7 +30,7 @@ static bool header_lists(struct bytes headers, struct bytes name, struct bytes t
 {
     struct bytes value;
 
-    while (header_next(&headers, name, &value)) {
+    while (http_head_next(&headers, name, &value)) {
         while (value.size > 0) {
             size_t size = bytes_find(value, ',');
 
@@ -170,7 +129,7 @@ static struct bytes cookie(struct bytes headers, struct bytes name)
 {
     struct bytes value;
 
-    while (name.size > 0 && header_next(&headers, BYTES("Cookie"), &value)) {
+    while (name.size > 0 && http_head_next(&headers, BYTES("Cookie"), &value)) {
         while (value.size > 0) {
             size_t size = bytes_find(value, ';');
             struct bytes pair = bytes_trim(bytes_take(value, size));
@@ -236,7 +195,7 @@ static bool offers_compression(struct bytes headers)
 {
     struct bytes value, offer;
 
-    while (header_next(&headers, BYTES("Sec-WebSocket-Extensions"), &value)) {
+    while (http_head_next(&headers, BYTES("Sec-WebSocket-Extensions"), &value)) {
         while (part_next(&value, ',', &offer)) {
             if (is_our_compression(offer))
                 return true;
@@ -313,30 +272,29 @@ static void welcome(struct bytes key, const struct websocket_options *options, b
 }
 
 /* What paths are for others than clients: no leaf node and no MQTT client is served. */
-static bool path_is_other(struct bytes target)
+static bool path_is_other(struct bytes path)
 {
-    struct bytes path = bytes_take(target, bytes_find(target, '?'));
-
     return bytes_ends(path, BYTES("/leafnode")) || bytes_ends(path, BYTES("/mqtt"));
 }
 
-bool upgrade_answer(struct bytes head, bool more, const struct websocket_options *options,
+bool upgrade_answer(struct bytes text, bool more, const struct websocket_options *options,
                     bool encrypted, struct buf *answer, struct upgrade *upgrade)
 {
-    struct bytes headers = head, line = line_next(&headers), method, target;
-    struct bytes host = header(headers, BYTES("Host"));
-    struct bytes key = header(headers, BYTES("Sec-WebSocket-Key"));
+    struct http_head head;
+    struct bytes headers, host, key;
     const char *reason;
 
-    if (!word_next(&line, &method) || !word_next(&line, &target) ||
-        !bytes_starts(line, BYTES("HTTP/1.")))
+    if (!http_head_read(text, &head))
         return refuse(answer, upgrade, "400 Bad Request", "no HTTP request");
-    if (path_is_other(target))
+    headers = head.headers;
+    host = header(headers, BYTES("Host"));
+    key = header(headers, BYTES("Sec-WebSocket-Key"));
+    if (path_is_other(head.path))
         return refuse(answer, upgrade, "404 Not Found",
-                      bytes_ends(target, BYTES("/mqtt"))
+                      bytes_ends(head.path, BYTES("/mqtt"))
                           ? "mqtt websocket endpoint not enabled"
                           : "leafnode websocket endpoint not enabled");
-    if (!bytes_equal(method, BYTES("GET")))
+    if (!bytes_equal(head.method, BYTES("GET")))
         return refuse(answer, upgrade, "405 Method Not Allowed", "request method must be GET");
     if (host.size == 0)
         return refuse(answer, upgrade, "400 Bad Request", "'Host' missing in request");

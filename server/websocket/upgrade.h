@@ -21,13 +21,11 @@ struct upgrade {
     bool compressed;                         /* messages may be: agreed on in the answer */
 };
 
-/* The size of the request's head, its empty line included; 0: it is not whole. */
-size_t upgrade_head_size(struct bytes received);
-
-/* Appends the answer to `answer`. True: it is 101, and frames follow in both directions;
- * `encrypted` is whether TLS lies below. False: a refusal; the connection is to be closed behind
- * it. `more`: bytes came behind the head already, which a client may not send. */
-bool upgrade_answer(struct bytes head, bool more, const struct websocket_options *options,
+/* Appends the answer to a request, of which `text` is the whole head, to `answer`. True: it is 101,
+ * and frames follow in both directions; `encrypted` is whether TLS lies below. False: a refusal;
+ * the connection is to be closed behind it. `more`: bytes came behind the head already, which a
+ * client may not send. */
+bool upgrade_answer(struct bytes text, bool more, const struct websocket_options *options,
                     bool encrypted, struct buf *answer, struct upgrade *upgrade);
 
 /* "http://host:port": false: it is not one. The port may be left out. */

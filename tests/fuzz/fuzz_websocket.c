@@ -4,6 +4,7 @@
  * payload comes out. That a frame is none may be noticed later in one than in the other: then what
  * came out of one is how the other begins.
  */
+#include "base/http_head.h"
 #include "base/prng.h"
 #include "server/websocket/frames.h"
 #include "server/websocket/upgrade.h"
@@ -128,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     rest = bytes_skip(rest, 2);
-    head = upgrade_head_size(rest);
+    head = http_head_size(rest);
     assert(head <= rest.size);
     if (head > 0 && head <= UPGRADE_HEAD_MAX) {
         answer(bytes_take(rest, head), rest.size > head, data[0]);

@@ -135,6 +135,29 @@ class Monitoring(WireCase):
                 self.assertEqual(status, 400)
                 self.assertTrue(body.startswith(said), body)
 
+    def raw(self, head):
+        """The status of the answer to these bytes."""
+        with socket.create_connection(("127.0.0.1", self.monitor), timeout=READ_S) as connection:
+            connection.sendall(head)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            return answer.status
+
+    def test_a_malformed_head_is_refused(self):
+        for line in (
+            "GET /varz", "GET  /varz HTTP/1.1", "GET /varz  HTTP/1.1", "GET varz HTTP/1.1", "GET /va\0rz HTTP/1.1", "GET /varz HTTP/1.x", "G(T /varz HTTP/1.1",
+        ):  # fmt: skip
+            with self.subTest(line):
+                self.assertEqual(self.raw(f"{line}\r\nHost: x\r\n\r\n".encode()), 400)
+        for header in ("no colon", "A : b", ": b", "A: b\0c", "A: b\rc: d"):
+            with self.subTest(header):
+                self.assertEqual(self.raw(f"GET /varz HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode()), 400)
+        self.assertEqual(self.raw(b"GET /varz HTTP/1.1\r\n folded: x\r\nHost: x\r\n\r\n"), 400)
+
+    def test_a_head_may_name_the_host_in_its_target_and_end_its_lines_plainly(self):
+        self.assertEqual(self.raw(b"GET http://x/varz HTTP/1.1\r\nHost: x\r\n\r\n"), 200)
+        self.assertEqual(self.raw(b"GET /varz HTTP/1.0\n\n"), 200)
+
     @own_promise
     def test_a_request_that_never_ends_is_closed_and_disturbs_nobody(self):
         slow = [socket.create_connection(("127.0.0.1", self.monitor), timeout=READ_S) for _ in range(8)]

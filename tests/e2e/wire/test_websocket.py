@@ -229,6 +229,22 @@ class Refused(WebSockets):
         self.refused(400, "Bad Request", drop=("Sec-WebSocket-Key",))
         self.refused(400, "Bad Request", headers={"Sec-WebSocket-Version": "8"})
 
+    def test_a_head_that_is_malformed(self):
+        for options in ({"target": "here"}, {"target": "/a\0b"}, {"method": "G(T"}, {"headers": {"A ": "b"}}, {"headers": {"A": "b\0c"}}):
+            with self.subTest(options):
+                head = self.peer().ask(**options)
+                self.assertTrue(head.startswith("HTTP/1.1 400 "), head)
+
+    def test_a_head_may_name_the_host_in_its_target(self):
+        head = self.peer().ask(target="http://127.0.0.1/?a=/mqtt")
+        self.assertTrue(head.startswith("HTTP/1.1 101 "), head)
+
+    @own_promise
+    def test_paths_of_what_is_not_there(self):
+        for target in ("/mqtt", "/mqtt?a=b", "/leafnode", "/a/leafnode?b"):
+            with self.subTest(target):
+                self.refused(404, "Not Found", target=target)
+
     @own_promise
     def test_a_key_that_is_none(self):
         self.refused(400, "Bad Request", headers={"Sec-WebSocket-Key": "short"})

@@ -1,5 +1,7 @@
 #include "server/resolver/http_reply.h"
 
+#include <stdio.h>
+
 #include "base/prng.h"
 #include "tests/unit/unit.h"
 
@@ -73,6 +75,8 @@ START_TEST(what_is_no_answer_or_not_whole_is_bad)
     check_bad("HTTP/1.1 2x0 OK\r\n\r\n");
     check_bad("\r\nHTTP/1.1 200 OK\r\n\r\n");
     check_bad("HTTP/1.1 200 OK\r\nno colon\r\n\r\n");
+    check_bad("HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello");
+    check_bad("HTTP/1.1 200 OK\r\nX: a\r\n Content-Length: 5\r\n\r\nhello");
     check_bad("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!");
     check_bad("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello");
     check_bad("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell");
@@ -100,6 +104,47 @@ START_TEST(what_is_too_large_is_bad_before_it_is_there)
     ck_assert_int_eq(reply.state, HTTP_BAD);
     ck_assert_uint_lt(reply.in.size, HTTP_HEAD_MAX + 2000);
     http_reply_deinit(&reply);
+}
+END_TEST
+
+/* Of `size` bytes of `text` in pieces of that size. */
+static enum http_reply_state state_of(const char *text, size_t size, size_t piece)
+{
+    struct http_reply reply;
+    enum http_reply_state state;
+
+    http_reply_init(&reply, MOST);
+    for (size_t at = 0; at < size; at += piece)
+        http_reply_feed(&reply, bytes_of(text + at, size - at < piece ? size - at : piece));
+    state = reply.state;
+    http_reply_deinit(&reply);
+    return state;
+}
+
+START_TEST(bounds_count_what_they_bound_however_it_was_cut)
+{
+    static const char chunked[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    static char text[4 * HTTP_HEAD_MAX];
+    size_t size;
+
+    for (size_t piece = 7; piece <= 10 * sizeof(text); piece *= 100) {
+        /* Bytes behind the end are no part of the trailer. */
+        memset(text, 'x', sizeof(text));
+        size = (size_t)snprintf(text, sizeof(text), "%s0\r\n\r\n", chunked);
+        ck_assert_int_eq(state_of(text, size + HTTP_HEAD_MAX, piece), HTTP_DONE);
+        /* A head that is whole at once is as large as one that comes by and by. */
+        memset(text, 'x', sizeof(text));
+        memcpy(text, "HTTP/1.1 200 OK\r\nX: ", 20);
+        memcpy(text + HTTP_HEAD_MAX - 3, "\r\n\r\n", 4);
+        ck_assert_int_eq(state_of(text, HTTP_HEAD_MAX + 1, piece), HTTP_BAD);
+        memcpy(text + HTTP_HEAD_MAX - 4, "\r\n\r\n", 4);
+        ck_assert_int_eq(state_of(text, HTTP_HEAD_MAX, piece), HTTP_TO_END);
+        /* So is the line of a chunk. */
+        memset(text, 'x', sizeof(text));
+        size = (size_t)snprintf(text, sizeof(text), "%s1;", chunked);
+        memcpy(text + size + 1100, "\r\n", 2);
+        ck_assert_int_eq(state_of(text, size + 1102, piece), HTTP_BAD);
+    }
 }
 END_TEST
 
@@ -142,6 +187,7 @@ int main(void)
         a_body_has_a_length_or_chunks_or_lasts_to_the_end,
         what_is_no_answer_or_not_whole_is_bad,
         what_is_too_large_is_bad_before_it_is_there,
+        bounds_count_what_they_bound_however_it_was_cut,
         whatever_comes_it_stays_within_its_bounds,
     };
 
