@@ -140,6 +140,7 @@ tsan:
 
 # What more than one thread runs through: workers, wake-ups, the log sink, mailboxes, shards, limits.
 thread_bins = $(patsubst %,$(BUILD)/tests/base/test_%,waker io_uring io_epoll logger mailbox_threads) \
+              $(BUILD)/tests/raft/test_relay \
               $(BUILD)/tests/server/test_shards_threads $(BUILD)/tests/server/test_quota $(BUILD)/tests/cli/test_hasher
 .PHONY: unit-threads
 unit-threads: $(thread_bins)

@@ -96,6 +96,17 @@ static bool known(uint8_t type)
            (type >= WIRE_CATCH_FIRST && type <= WIRE_CATCH_LAST);
 }
 
+bool wire_peek(struct bytes frame, uint64_t *group, size_t *size)
+{
+    struct decoder in;
+
+    decoder_init(&in, frame);
+    *group = decode_u64(&in);
+    (void)decode_bytes(&in, 4);
+    *size = WIRE_HEAD + (size_t)decode_u32(&in);
+    return !in.failed && *size <= frame.size;
+}
+
 enum err wire_take(struct bytes *frame, struct wire_message *out)
 {
     struct decoder in, entries;

@@ -49,6 +49,9 @@ struct wire_message {
 void wire_write_catch(uint8_t at[WIRE_HEAD], uint64_t group, enum wire_catch type,
                       const struct raft_message *message, struct bytes payload);
 
+/* How long the next message of a frame is, and of which group. False: the frame is not well formed,
+ * which wire_take says of it. */
+bool wire_peek(struct bytes frame, uint64_t *group, size_t *size);
 /* Takes the next message off a frame. Views point into it. ERR_CORRUPT: the frame is not well
  * formed from here on. */
 enum err wire_take(struct bytes *frame, struct wire_message *out);

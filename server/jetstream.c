@@ -668,6 +668,8 @@ static void begin_business(struct jetstream *jetstream)
 
 void jetstream_turn(struct jetstream *jetstream)
 {
+    if (jetstream->lane_count > 1)
+        jetstream_lanes_pass(jetstream);
     if (jetstream->away && has_business(jetstream))
         begin_business(jetstream);
     if (!jetstream_clustered(jetstream))
@@ -691,6 +693,10 @@ void jetstream_turn(struct jetstream *jetstream)
 void jetstream_flush(struct jetstream *jetstream)
 {
     jetstream_lanes_flush(jetstream, 0);
+    if (jetstream->lane_count == 1)
+        return;
+    jetstream_lanes_pass(jetstream); /* what this turn wants */
+    jetstream_lanes_send(jetstream);
 }
 
 void jetstream_say_shutdown(struct jetstream *jetstream)

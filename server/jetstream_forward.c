@@ -164,7 +164,7 @@ static uint64_t leader_of(struct jetstream_cluster *cluster, uint64_t id)
     /* A replica here that has just lost leadership, or not begun it, is no leader. */
     if (leader != cluster_self_id(cluster) && groups_node_up(jetstream->home->groups, leader))
         return leader;
-    groups_want(jetstream->home->groups, id);
+    jetstream_lanes_want(jetstream, id);
     return 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "base/heap.h"
 #include "base/map64.h"
+#include "raft/wire.h"
 #include "server/jetstream_priv.h"
 #include "server/server_shards.h"
 
@@ -185,9 +186,16 @@ enum err jetstream_lanes_open(struct jetstream *jetstream, const struct store_op
 
 void jetstream_lanes_join(struct jetstream *jetstream, struct groups_options options)
 {
+    const struct transport *links = options.transport;
+
     for (unsigned i = 0; i < jetstream->lane_count; i++) {
         struct stream_lane *lane = jetstream->lanes[i];
 
+        if (i > 0 && links != NULL) { /* the links are home's */
+            lane->relay = HEAP_NEW(struct relay);
+            relay_init(lane->relay, links, jetstream->lane_count);
+            options.transport = &lane->relay->transport;
+        }
         lane->groups = groups_create(lane->store, &options);
         options.seed++;
     }
@@ -319,15 +327,93 @@ bool jetstream_lanes_idle(const struct jetstream *jetstream)
 
 void jetstream_lanes_node(struct jetstream *jetstream, uint64_t node, bool up)
 {
-    for (unsigned i = 0; i < jetstream->lane_count; i++)
-        groups_node(jetstream->lanes[i]->groups, node, up);
+    groups_node(jetstream->home->groups, node, up);
+    for (unsigned i = 1; i < jetstream->lane_count; i++)
+        relay_node(jetstream->lanes[i]->relay, node, up);
 }
 
-/* Each takes what is of its own groups. */
+/* Home's passes over what it does not have. */
+static struct stream_lane *lane_of_group(const struct jetstream *jetstream, uint64_t group)
+{
+    const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, group);
+
+    return entry != NULL && entry->lane != NULL ? entry->lane : jetstream->home;
+}
+
+/* The messages at the frame's beginning that are for the same lane. What is not well formed is for
+ * home's, which says so. */
+static struct bytes first_part(const struct jetstream *jetstream, struct bytes frame,
+                               struct stream_lane **lane)
+{
+    struct bytes rest = frame;
+    uint64_t group;
+    size_t size;
+
+    *lane = NULL;
+    while (wire_peek(rest, &group, &size)) {
+        struct stream_lane *next = lane_of_group(jetstream, group);
+
+        if (*lane != NULL && next != *lane)
+            return bytes_of(frame.at, frame.size - rest.size);
+        *lane = next;
+        rest = bytes_skip(rest, size);
+    }
+    if (*lane == NULL)
+        *lane = jetstream->home;
+    return *lane == jetstream->home ? frame : bytes_of(frame.at, frame.size - rest.size);
+}
+
+static void receive_part(struct stream_lane *lane, uint64_t node, struct bytes part)
+{
+    if (lane->relay == NULL)
+        groups_received(lane->groups, node, part);
+    else
+        relay_received(lane->relay, node, part);
+}
+
 void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct bytes frame)
 {
-    for (unsigned i = 0; i < jetstream->lane_count; i++)
-        groups_received(jetstream->lanes[i]->groups, node, frame);
+    struct stream_lane *lane = jetstream->home;
+
+    if (jetstream->lane_count == 1) {
+        receive_part(lane, node, frame);
+        return;
+    }
+    while (frame.size > 0) {
+        struct bytes part = first_part(jetstream, frame, &lane);
+
+        receive_part(lane, node, part);
+        frame = bytes_skip(frame, part.size);
+    }
+}
+
+void jetstream_lanes_want(struct jetstream *jetstream, uint64_t group)
+{
+    struct stream_lane *lane = lane_of_group(jetstream, group);
+
+    if (lane->relay == NULL)
+        groups_want(lane->groups, group);
+    else
+        relay_want(lane->relay, group);
+}
+
+/* Those of home's shard have it at the beginning of their turn, which is home's. */
+void jetstream_lanes_pass(struct jetstream *jetstream)
+{
+    for (unsigned i = 1; i < jetstream->lane_count; i++) {
+        struct stream_lane *lane = jetstream->lanes[i];
+
+        if (lane->relay != NULL && relay_pass(lane->relay) && lane->shard > 0)
+            io_wake(lane->io);
+    }
+}
+
+void jetstream_lanes_send(struct jetstream *jetstream)
+{
+    for (unsigned i = 1; i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->relay != NULL)
+            relay_send(jetstream->lanes[i]->relay);
+    }
 }
 
 /* ---- looking at all of them ----------------------------------------------------------------- */

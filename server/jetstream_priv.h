@@ -177,7 +177,13 @@ void jetstream_lanes_rest(struct jetstream *jetstream);
 void jetstream_lanes_drop(struct jetstream *jetstream); /* errands: the server ends */
 bool jetstream_lanes_idle(const struct jetstream *jetstream);
 void jetstream_lanes_node(struct jetstream *jetstream, uint64_t node, bool up);
+/* A frame may hold messages for several lanes. */
 void jetstream_lanes_received(struct jetstream *jetstream, uint64_t node, struct bytes frame);
+/* As groups_want, of whichever lane's. */
+void jetstream_lanes_want(struct jetstream *jetstream, uint64_t group);
+/* What further lanes are to hear of other nodes is theirs; what they send goes to the links. */
+void jetstream_lanes_pass(struct jetstream *jetstream);
+void jetstream_lanes_send(struct jetstream *jetstream);
 
 /* Opens the metadata group's replica, whose log is there, and what its catalogue says. */
 enum err jetstream_meta_open(struct jetstream *jetstream);

@@ -1,5 +1,6 @@
 #include "server/stream/lane.h"
 
+#include "base/heap.h"
 #include "base/scratch.h"
 #include "server/jetstream_core.h"
 #include "server/router.h"
@@ -49,6 +50,9 @@ void stream_lane_deinit(struct stream_lane *lane)
 {
     if (lane->groups != NULL)
         groups_destroy(lane->groups);
+    if (lane->relay != NULL)
+        relay_deinit(lane->relay);
+    heap_give(lane->relay);
     if (lane->store != NULL)
         store_forget(lane->store); /* an end is like a crash: what was answered is on disk */
     timers_cancel(io_timers(lane->io), &lane->awake);
@@ -70,6 +74,8 @@ void stream_lane_begin(struct stream_lane *lane)
     lane->copies.turn++;
     lane->copies.asked = lane->copies.asking;
     lane->copies.asking = 0;
+    if (lane->relay != NULL)
+        relay_deliver(lane->relay, lane->groups);
 }
 
 void stream_lane_turn(struct stream_lane *lane)
@@ -137,9 +143,19 @@ void stream_lane_end(struct stream_lane *lane)
         stream_lane_awake(lane);
 }
 
+static void wake_home(const struct stream_lane *lane)
+{
+    struct server *server = jetstream_server(lane->jetstream);
+
+    if ((server_options(server)->sim.stream_flaws & STREAM_FLAW_HOME_ASLEEP) == 0)
+        io_wake(server_io(server));
+}
+
 void stream_lane_flush(struct stream_lane *lane)
 {
     groups_flush(lane->groups);
+    if (lane->relay != NULL && relay_hand(lane->relay) && lane->shard > 0)
+        wake_home(lane);
     store_flush(lane->store);
 }
 
@@ -191,14 +207,6 @@ void stream_lane_end_errand(struct stream_lane *lane, uint64_t stream, told_fn *
         call(of, NULL, &told);
     else
         stream_lane_tell(lane, &told);
-}
-
-static void wake_home(const struct stream_lane *lane)
-{
-    struct server *server = jetstream_server(lane->jetstream);
-
-    if ((server_options(server)->sim.stream_flaws & STREAM_FLAW_HOME_ASLEEP) == 0)
-        io_wake(server_io(server));
 }
 
 void stream_lane_tell(struct stream_lane *lane, const struct told *told)

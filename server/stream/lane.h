@@ -12,6 +12,7 @@
 #include "base/prng.h"
 #include "base/timers.h"
 #include "raft/groups.h"
+#include "raft/relay.h"
 #include "server/log_clock.h"
 #include "server/stream/bring.h"
 #include "server/stream/fast_batches.h"
@@ -55,6 +56,7 @@ struct stream_lane {
     struct prng own_prng;
     struct store *store;
     struct groups *groups;
+    struct relay *relay; /* their way to other nodes; NULL: home's, or this server is alone */
     struct index_cache index_cache; /* what the indexes of streams in files share */
     struct stream *dirty;           /* have something to do this turn */
     struct {

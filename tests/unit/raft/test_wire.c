@@ -53,12 +53,18 @@ START_TEST(messages_arrive_as_they_were_written)
     struct wire_message *in = malloc(sizeof *in);
     struct buf frame;
     struct bytes rest;
+    uint64_t group;
+    size_t size;
 
     buf_init(&frame, 1u << 20);
     write_append(&frame, 10, 3);
     write_append(&frame, 20, 0);
     rest = buf_bytes(&frame);
+    ck_assert(wire_peek(rest, &group, &size));
+    ck_assert_uint_eq(group, 16);
+    ck_assert(!wire_peek(bytes_of(rest.at, size - 1), &group, &size));
     ck_assert_int_eq(wire_take(&rest, in), OK);
+    ck_assert_uint_eq(size, frame.size - rest.size);
     ck_assert_uint_eq(in->group, 16);
     ck_assert_int_eq(in->message.type, RAFT_APPEND);
     ck_assert_uint_eq(in->message.from.incarnation, 7);
