@@ -1,6 +1,6 @@
 /*
- * http_head: the head of an HTTP/1.1 message (RFC 9112 2 to 5): its first line, and headers up to an
- * empty line. Pure; what comes is hostile, and read strictly: what another reader could take for
+ * http_head: the head of an HTTP/1.1 message (RFC 9112 2 to 5): its first line, and headers up to
+ * an empty line. Pure; what comes is hostile, and read strictly: what another reader could take for
  * something else is refused. A line ends with LF or CRLF. Nothing is copied, all results point into
  * the head; how large it may be is up to who collects it.
  */

@@ -6,11 +6,12 @@
 #define LINE_END_MAX   2u
 
 #define NOT_HTTP       "the answer is not HTTP"
+#define TOO_LARGE      "the answer is too large"
 #define HEAD_TOO_LARGE "the head of the answer is too large"
 
 void http_reply_init(struct http_reply *reply, size_t size_max)
 {
-    *reply = (struct http_reply){.state = HTTP_HEAD, .size_max = size_max};
+    *reply = (struct http_reply){.state = HTTP_STATUS, .size_max = size_max};
     buf_init(&reply->in, SIZE_MAX / 2);
     buf_init(&reply->body, size_max);
 }
@@ -77,12 +78,28 @@ static bool read_status(struct http_reply *reply, struct bytes line)
 
 /* ---- the head ------------------------------------------------------------------------------- */
 
-struct length {
-    bool said, chunked;
-    size_t size;
-};
+/* A line of the head or of the trailer, which are bounded. */
+static size_t take_head_line(struct http_reply *reply, struct bytes in, struct bytes *line)
+{
+    size_t used = take_line(reply, in, HTTP_HEAD_MAX - reply->lines, HEAD_TOO_LARGE, line);
 
-static bool read_header(struct bytes line, struct length *length)
+    reply->lines += used;
+    return used;
+}
+
+static size_t take_status(struct http_reply *reply, struct bytes in)
+{
+    struct bytes line;
+    size_t used = take_head_line(reply, in, &line);
+
+    if (used > 0 && !read_status(reply, line))
+        spoil(reply, NOT_HTTP);
+    else if (used > 0)
+        reply->state = HTTP_HEADERS;
+    return used;
+}
+
+static bool read_header(struct http_reply *reply, struct bytes line)
 {
     struct bytes name, value;
     size_t size;
@@ -90,53 +107,48 @@ static bool read_header(struct bytes line, struct length *length)
     if (!http_header_read(line, &name, &value))
         return false;
     if (bytes_equal_nocase(name, BYTES("Content-Length"))) {
-        if (!read_number(value, 10, &size) || (length->said && length->size != size))
+        if (!read_number(value, 10, &size) || (reply->counted && reply->left != size))
             return false;
-        length->said = true;
-        length->size = size;
+        reply->counted = true;
+        reply->left = size;
     } else if (bytes_equal_nocase(name, BYTES("Transfer-Encoding"))) {
-        if (length->chunked || !bytes_equal_nocase(value, BYTES("chunked")))
+        if (reply->chunked || !bytes_equal_nocase(value, BYTES("chunked")))
             return false;
-        length->chunked = true;
+        reply->chunked = true;
     }
     return true;
 }
 
-static void begin_body(struct http_reply *reply, const struct length *length)
+static void begin_body(struct http_reply *reply)
 {
-    if (reply->status < 200) {
-        reply->state = HTTP_HEAD; /* the one that counts follows */
-    } else if (length->chunked) {
+    reply->lines = 0;
+    if (reply->status < 200) { /* the one that counts follows */
+        reply->chunked = reply->counted = false;
+        reply->left = 0;
+        reply->state = HTTP_STATUS;
+    } else if (reply->status == 204 || reply->status == 304) { /* whatever its headers say */
+        reply->state = HTTP_DONE;
+    } else if (reply->chunked) {
         reply->state = HTTP_CHUNK_SIZE;
-    } else if (length->said && length->size > reply->size_max) {
-        spoil(reply, "the answer is too large");
-    } else if (length->said || reply->status == 204 || reply->status == 304) {
-        reply->left = length->size;
+    } else if (reply->left > reply->size_max) {
+        spoil(reply, TOO_LARGE);
+    } else if (reply->counted) {
         reply->state = reply->left > 0 ? HTTP_BODY : HTTP_DONE;
     } else {
         reply->state = HTTP_TO_END;
     }
 }
 
-/* How much was taken; 0: it is not whole. What is wrong is said at once: it may wait for us. */
-static size_t take_head(struct http_reply *reply, struct bytes in)
+static size_t take_header(struct http_reply *reply, struct bytes in)
 {
-    struct bytes rest = in, line = {0};
-    struct length length = {0};
-    bool whole = false;
+    struct bytes line;
+    size_t used = take_head_line(reply, in, &line);
 
-    for (bool first = true; !whole && http_line_next(&rest, &line); first = false) {
-        whole = line.size == 0 && !first;
-        if (!whole && !(first ? read_status(reply, line) : read_header(line, &length))) {
-            spoil(reply, NOT_HTTP);
-            return 0;
-        }
-    }
-    if ((whole ? in.size - rest.size : in.size) > HTTP_HEAD_MAX)
-        spoil(reply, HEAD_TOO_LARGE);
-    else if (whole)
-        begin_body(reply, &length);
-    return whole ? in.size - rest.size : 0;
+    if (used > 0 && line.size == 0)
+        begin_body(reply);
+    else if (used > 0 && !read_header(reply, line))
+        spoil(reply, NOT_HTTP);
+    return used;
 }
 
 /* ---- the body ------------------------------------------------------------------------------- */
@@ -146,7 +158,7 @@ static size_t take_some(struct http_reply *reply, struct bytes in, size_t most)
     struct bytes piece = bytes_take(in, in.size < most ? in.size : most);
 
     if (!buf_add(&reply->body, piece))
-        spoil(reply, "the answer is too large");
+        spoil(reply, TOO_LARGE);
     return piece.size;
 }
 
@@ -170,7 +182,7 @@ static size_t take_chunk_size(struct http_reply *reply, struct bytes in)
     if (!read_number(bytes_trim(bytes_take(line, bytes_find(line, ';'))), 16, &reply->left))
         spoil(reply, NOT_HTTP);
     else if (reply->left > reply->size_max)
-        spoil(reply, "the answer is too large");
+        spoil(reply, TOO_LARGE);
     else
         reply->state = reply->left > 0 ? HTTP_CHUNK : HTTP_TRAILER;
     return used;
@@ -191,9 +203,8 @@ static size_t take_line_end(struct http_reply *reply, struct bytes in)
 static size_t take_trailer(struct http_reply *reply, struct bytes in)
 {
     struct bytes line;
-    size_t used = take_line(reply, in, HTTP_HEAD_MAX - reply->trailer, HEAD_TOO_LARGE, &line);
+    size_t used = take_head_line(reply, in, &line);
 
-    reply->trailer += used;
     if (used > 0 && line.size == 0)
         reply->state = HTTP_DONE;
     return used;
@@ -202,7 +213,8 @@ static size_t take_trailer(struct http_reply *reply, struct bytes in)
 static size_t take(struct http_reply *reply, struct bytes in)
 {
     switch (reply->state) {
-    case HTTP_HEAD: return take_head(reply, in);
+    case HTTP_STATUS: return take_status(reply, in);
+    case HTTP_HEADERS: return take_header(reply, in);
     case HTTP_BODY: return take_counted(reply, in, HTTP_DONE);
     case HTTP_TO_END: return take_some(reply, in, in.size);
     case HTTP_CHUNK_SIZE: return take_chunk_size(reply, in);
@@ -215,15 +227,18 @@ static size_t take(struct http_reply *reply, struct bytes in)
 
 void http_reply_feed(struct http_reply *reply, struct bytes b)
 {
+    struct bytes rest;
     size_t taken;
 
     if (reply->state >= HTTP_DONE)
         return;
     (void)buf_add(&reply->in, b);
+    rest = buf_bytes(&reply->in);
     do {
-        taken = take(reply, buf_bytes(&reply->in));
-        buf_consume(&reply->in, taken);
-    } while (taken > 0 && reply->in.size > 0 && reply->state < HTTP_DONE);
+        taken = take(reply, rest);
+        rest = bytes_skip(rest, taken);
+    } while (taken > 0 && rest.size > 0 && reply->state < HTTP_DONE);
+    buf_consume(&reply->in, reply->in.size - rest.size);
 }
 
 void http_reply_end(struct http_reply *reply)

@@ -11,7 +11,8 @@
 #define HTTP_HEAD_MAX 16384u
 
 enum http_reply_state {
-    HTTP_HEAD,
+    HTTP_STATUS,     /* a line */
+    HTTP_HEADERS,    /* lines up to an empty one */
     HTTP_BODY,       /* `left` more bytes */
     HTTP_TO_END,     /* all that comes */
     HTTP_CHUNK_SIZE, /* a line */
@@ -27,9 +28,11 @@ struct http_reply {
     const char *wrong; /* once bad */
     unsigned status;
     size_t size_max;
+    bool chunked;
+    bool counted; /* `left` was said */
     size_t left;
-    size_t trailer; /* bytes of it */
-    struct buf in;  /* what is not taken yet */
+    size_t lines;  /* bytes of the head, or of the trailer */
+    struct buf in; /* what is not taken yet */
     struct buf body;
 };
 

@@ -1,6 +1,6 @@
 /*
- * Any bytes to the monitoring port: a head is found where it ends, whatever is behind it, and what is
- * read of it points into it and is what a strict reader may be given.
+ * Any bytes to the monitoring port: a head is found where it ends, whatever is behind it, and what
+ * is read of it points into it and is what a strict reader may be given.
  */
 #include "base/http_head.h"
 

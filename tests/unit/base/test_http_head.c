@@ -113,8 +113,8 @@ END_TEST
 START_TEST(one_header_that_is_malformed_spoils_the_request)
 {
     static const char *const lines[] = {
-        "no colon", ": x",        " folded", " folded: x", "A : b",
-        "A B: c",   "A: b\r c: d", "A: \x01",  "A(: b",      "\xc3\xa4: b",
+        "no colon", ": x",         " folded", " folded: x", "A : b",
+        "A B: c",   "A: b\r c: d", "A: \x01", "A(: b",      "\xc3\xa4: b",
     };
 
     for (size_t i = 0; i < UNIT_COUNT(lines); i++) {

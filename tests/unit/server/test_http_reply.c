@@ -56,6 +56,7 @@ START_TEST(a_body_has_a_length_or_chunks_or_lasts_to_the_end)
                false);
     check_done("HTTP/1.1 200 OK\nContent-Length: 0\n\n", 200, "", false);
     check_done("HTTP/1.1 204 No Content\r\n\r\n", 204, "", false);
+    check_done("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, "", false);
     check_done("HTTP/1.1 200 OK\r\n\r\nhello", 200, "hello", true);
     check_done("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                "3\r\nhel\r\n2;a=b\r\nlo\r\n0\r\n\r\n",
@@ -148,6 +149,18 @@ START_TEST(bounds_count_what_they_bound_however_it_was_cut)
 }
 END_TEST
 
+/* Else each read would read the head again, from its beginning. */
+START_TEST(a_line_is_taken_when_it_is_whole)
+{
+    struct http_reply reply;
+
+    feed(&reply, "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 5\r\nC", 3);
+    ck_assert_uint_eq(reply.in.size, 1);
+    ck_assert_int_eq(reply.state, HTTP_HEADERS);
+    http_reply_deinit(&reply);
+}
+END_TEST
+
 START_TEST(whatever_comes_it_stays_within_its_bounds)
 {
     static const char *const pieces[] = {"HTTP/1.1 200 OK\r\n",
@@ -188,6 +201,7 @@ int main(void)
         what_is_no_answer_or_not_whole_is_bad,
         what_is_too_large_is_bad_before_it_is_there,
         bounds_count_what_they_bound_however_it_was_cut,
+        a_line_is_taken_when_it_is_whole,
         whatever_comes_it_stays_within_its_bounds,
     };
 
