@@ -175,6 +175,9 @@ class Refusals(Directory):
             port = str(taken.getsockname()[1])
             self.refuses("address already in use", "-p", str(free_port()), "-m", port)
 
+    def test_an_address_of_another_machine(self):
+        self.refuses("cannot assign requested address", "-a", "203.0.113.7", "-p", str(free_port()))
+
     def test_a_port_that_does_not_exist(self):
         result = run("-a", "127.0.0.1", "-p", "99999")
         self.assertEqual(result.returncode, 1, result.stderr)
