@@ -219,7 +219,8 @@ struct io_address {
 
 /* `accepted` is called with a socket that receives nothing until io_sock_start.
  * `host` numeric or a name of this machine; port 0: any free one. *port is the port bound.
- * ERR_BUSY: in use. ERR_ACCESS, ERR_INVALID as one expects. */
+ * ERR_BUSY: in use. ERR_NOT_FOUND: an address of another machine. ERR_ACCESS, ERR_INVALID as one
+ * expects. */
 enum err io_listen(struct io *io, const char *host, uint16_t port,
                    void (*accepted)(void *context, struct io_sock *sock,
                                     const struct io_address *peer),

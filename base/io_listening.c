@@ -20,7 +20,7 @@ static enum err err_of_listen(int errnum)
     case EADDRINUSE: return ERR_BUSY;
     case EACCES:
     case EPERM: return ERR_ACCESS;
-    case EADDRNOTAVAIL: return ERR_INVALID;
+    case EADDRNOTAVAIL: return ERR_NOT_FOUND;
     default: return err_of_errno(errnum);
     }
 }

@@ -569,10 +569,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream_directory_begin(jetstream);
     if (jetstream->late.closed.first != NULL)
         jetstream_awake(jetstream);
-    logger_info(server_logger(server), "---------------- JETSTREAM ----------------");
-    logger_info(server_logger(server), "  Store Directory: \"%s/millrace\"",
-                server_options(server)->store_dir);
-    logger_info(server_logger(server), "-------------------------------------------");
+    jetstream_say_started(jetstream);
     *out = jetstream;
     return OK;
 }

@@ -412,4 +412,7 @@ void jetstream_files_gone(struct jetstream *jetstream, uint64_t id);
 /* They are gone everywhere: let the catalogue forget the stream. */
 void jetstream_forget(struct jetstream *jetstream, uint64_t id);
 
+/* jetstream_banner.c: into the log, where the data is and what may be stored. */
+void jetstream_say_started(const struct jetstream *jetstream);
+
 #endif

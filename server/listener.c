@@ -23,6 +23,9 @@ static void describe(enum err err, const char *host, int port, char reason[LISTE
         snprintf(reason, LISTENER_REASON_SIZE, "listen tcp %s: bind: permission denied", address);
         break;
     case ERR_NOT_FOUND:
+        snprintf(reason, LISTENER_REASON_SIZE,
+                 "listen tcp %s: bind: cannot assign requested address", address);
+        break;
     case ERR_INVALID:
         snprintf(reason, LISTENER_REASON_SIZE, "listen tcp: lookup %s: no such host", host);
         break;

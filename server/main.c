@@ -364,6 +364,7 @@ static int serve(struct program *program)
     (void)signal(SIGPIPE, SIG_IGN);
     raise_file_limit(options, &program->log.logger);
     if (options->jetstream) {
+        program_warn_temporary_store(options, &program->log.logger);
         program_warn_file_system(options->store_dir, &program->log.logger);
         program_warn_foreign_data(options->store_dir, &program->log.logger);
     }

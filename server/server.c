@@ -299,6 +299,8 @@ static void log_start(const struct server *server)
     logger_info(server->logger, "Starting nats-server");
     logger_info(server->logger, "  Version:  " NATS_VERSION);
     logger_info(server->logger, "  Millrace: " MILLRACE_VERSION);
+    if (server->options.cluster.name != NULL)
+        logger_info(server->logger, "  Cluster:  %s", server->options.cluster.name);
     logger_info(server->logger, "  Name:     %s", server->info.name);
     logger_info(server->logger, "  ID:       %s", server->info.id);
     if (server->options.config_file != NULL)

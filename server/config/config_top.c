@@ -423,6 +423,14 @@ static void check_cluster(struct config_reader *reader, const struct options *op
 {
     if (options->cluster.routes_count > 0 && !options->cluster.configured)
         config_error(reader, NULL, "solicited routes require cluster capabilities, e.g. --cluster");
+    if (!options->jetstream || !options->cluster.configured)
+        return;
+    /* A member is known by its name: under another one after each start it would be one more, and
+     * those of before would be waited for. */
+    if (options->server_name[0] == 0)
+        config_error(reader, NULL, "jetstream cluster requires `server_name` to be set");
+    else if (options->cluster.name == NULL)
+        config_error(reader, NULL, "jetstream cluster requires `cluster.name` to be set");
 }
 
 static void check_shards(struct config_reader *reader, const struct options *options)

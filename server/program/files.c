@@ -88,6 +88,17 @@ void program_place_store(struct options *options)
         memcpy(options->store_dir, usual.store_dir, sizeof(options->store_dir));
 }
 
+void program_warn_temporary_store(const struct options *options, const struct logger *logger)
+{
+    struct options usual;
+
+    options_default(&usual);
+    program_place_store(&usual);
+    if (strcmp(options->store_dir, usual.store_dir) == 0)
+        logger_warn(logger,
+                    "Temporary storage directory used, data could be lost on system reboot");
+}
+
 /* ---- files about the process ---------------------------------------------------------------- */
 
 /* False: errno says why. */

@@ -13,6 +13,8 @@ extern const struct config_source program_source;
 
 /* Where there is no -sd, the store is in the system's place for temporary files. */
 void program_place_store(struct options *options);
+/* Warns when nobody said where the data is to be: what is there may not outlive the machine. */
+void program_warn_temporary_store(const struct options *options, const struct logger *logger);
 
 /* The process id; false: it was logged why not. */
 bool program_write_pid(const struct options *options, const struct logger *logger);

@@ -39,8 +39,7 @@ static size_t count_of(const char *root, const char *account)
     while (streams != NULL && (entry = readdir(streams)) != NULL) {
         char file[PATH_MAX];
 
-        if (snprintf(file, sizeof(file), "%s/%s/meta.inf", path, entry->d_name) <
-            (int)sizeof(file))
+        if (snprintf(file, sizeof(file), "%s/%s/meta.inf", path, entry->d_name) < (int)sizeof(file))
             count += access(file, F_OK) == 0;
     }
     if (streams != NULL)
@@ -64,7 +63,7 @@ void program_warn_foreign_data(const char *dir, const struct logger *logger)
     closedir(accounts);
     if (count > 0)
         logger_warn(logger,
-                    "\"%s\" holds %zu stream%s of nats-server, which are not read here: "
-                    "docs/migration.md says how to bring them, then remove that directory",
+                    "\"%s\" holds %zu stream%s of nats-server; nothing of that is read here: "
+                    "docs/migration.md says how to bring it over, then remove that directory",
                     root, count, count == 1 ? "" : "s");
 }

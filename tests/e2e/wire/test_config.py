@@ -118,6 +118,16 @@ class Check(Directory):
         self.refuses(f"cluster {{ name: c, {routes} }}", "solicited routes require cluster capabilities")
         self.accepts(f"cluster {{ name: c, port: -1, {routes} }}")
 
+    def test_a_member_of_a_cluster_with_streams_has_names_that_last(self):
+        """Under a new name after each start it would be one more member, and the old ones would be waited for."""
+        for text, missing in (("", "`server_name`"), ("server_name: a\n", "`cluster.name`")):
+            path = self.write(f"port: -1\n{text}cluster {{ port: -1 }}\njetstream: enabled\n")
+            result = self.run_server("-c", path, "-sd", self.directory)
+            self.assertEqual(result.returncode, 1, result.stderr)
+            self.assertIn(f"jetstream cluster requires {missing} to be set", result.stderr)
+        self.accepts("server_name: a\ncluster { name: c, port: -1 }\njetstream: enabled")
+        self.accepts("cluster { port: -1 }")
+
     def test_where_the_data_is_stands_in_the_file_or_in_a_flag_and_not_in_both(self):
         for text, place in (('jetstream { store_dir: "a" }', "1:12"), ('jetstream: true\nstore_dir: "a"', "2:1")):
             path = self.write(text)

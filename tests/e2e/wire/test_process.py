@@ -78,6 +78,30 @@ class Start(Directory):
             store = re.search(r'Store Directory: "(.*)"', server.log())
             self.assertTrue(store and store[1].startswith(server.directory), server.log())
 
+    def test_it_says_what_may_be_stored_and_of_which_cluster_and_domain_it_is(self):
+        with open(self.path("c.conf"), "w", encoding="utf-8") as file:
+            limits = "domain: here, max_mem: 256MB, max_file: 1500MB"
+            file.write(f'cluster {{ name: hub }}\njetstream {{ store_dir: "{self.directory}", {limits} }}\n')
+        with Server(("-c", self.path("c.conf")), jetstream=False) as server:
+            for line in ("Cluster:  hub", "Max Memory:      256.00 MB", "Max Storage:     1.46 GB", "Domain:          here"):
+                self.assertIn(f"[INF]   {line}\n", server.log())
+            self.assertNotIn("Temporary storage", server.log())
+
+    def test_data_in_a_place_that_nobody_chose_is_warned_of(self):
+        end = time.monotonic() + START_S
+        process = subprocess.Popen(
+            [BINARY, "-js", "-a", "127.0.0.1", "-p", str(free_port())],
+            stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": self.directory}
+        )  # fmt: skip
+        try:
+            said = ""
+            while "Server is ready" not in said and time.monotonic() < end:
+                said += process.stderr.readline()
+            self.assertIn("[WRN] Temporary storage directory used, data could be lost on system reboot", said)
+        finally:
+            process.kill()
+            process.communicate()
+
     def test_flags_may_be_written_in_every_way(self):
         for form in (
             ("--addr", "127.0.0.1", "--port", "{port}", "--jetstream", "--store_dir", "{store}"),
@@ -174,6 +198,9 @@ class Refusals(Directory):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
             self.refuses("address already in use", "-p", str(free_port()), "-m", port)
+
+    def test_an_address_of_another_machine(self):
+        self.refuses("cannot assign requested address", "-a", "203.0.113.7", "-p", str(free_port()))
 
     def test_a_port_that_does_not_exist(self):
         result = run("-a", "127.0.0.1", "-p", "99999")
