@@ -1,42 +1,13 @@
 #include "cli/url.h"
 
+#include "base/percent.h"
+
 static bool copy(char *to, size_t room, struct bytes from)
 {
     if (from.size >= room)
         return false;
     memcpy(to, from.at, from.size);
     to[from.size] = 0;
-    return true;
-}
-
-static int hex(uint8_t digit)
-{
-    const char *digits = "0123456789abcdef", *at;
-    char lower = (char)(digit | 0x20);
-
-    at = digit != 0 ? strchr(digits, digit >= 'A' ? lower : digit) : NULL;
-    return at == NULL ? -1 : (int)(at - digits);
-}
-
-/* Takes %41 as A. */
-static bool unescape(char *to, size_t room, struct bytes from)
-{
-    size_t size = 0;
-
-    for (size_t i = 0; i < from.size; i++) {
-        uint8_t byte = from.at[i];
-
-        if (byte == '%') {
-            if (i + 2 >= from.size || hex(from.at[i + 1]) < 0 || hex(from.at[i + 2]) < 0)
-                return false;
-            byte = (uint8_t)(hex(from.at[i + 1]) << 4 | hex(from.at[i + 2]));
-            i += 2;
-        }
-        if (size + 1 >= room || byte == 0)
-            return false;
-        to[size++] = (char)byte;
-    }
-    to[size] = 0;
     return true;
 }
 
@@ -76,9 +47,9 @@ static const char *read_user(struct bytes *text, struct url *address)
     *text = bytes_skip(*text, at + 1);
     colon = bytes_find(who, ':');
     address->has_password = colon < who.size;
-    if (!unescape(address->user, sizeof(address->user), bytes_take(who, colon)) ||
+    if (!percent_decode(address->user, sizeof(address->user), bytes_take(who, colon)) ||
         (address->has_password &&
-         !unescape(address->password, sizeof(address->password), bytes_skip(who, colon + 1))))
+         !percent_decode(address->password, sizeof(address->password), bytes_skip(who, colon + 1))))
         return "the user or password is malformed";
     return NULL;
 }

@@ -1,5 +1,6 @@
 #include "server/cluster_options.h"
 
+#include "base/percent.h"
 #include "server/cluster/route_url.h"
 
 static const char *keep(struct arena *arena, struct bytes b)
@@ -15,6 +16,20 @@ static const char *keep_or_null(struct arena *arena, struct bytes b)
     return b.size > 0 ? keep(arena, b) : NULL;
 }
 
+/* What a URL means by that; NULL when it is empty. */
+static bool decode(struct arena *arena, struct bytes written, const char **to)
+{
+    char *text;
+
+    *to = NULL;
+    if (written.size == 0)
+        return true;
+    text = arena_take(arena, written.size + 1);
+    assert(text != NULL);
+    *to = text;
+    return percent_decode(text, written.size + 1, written);
+}
+
 bool cluster_route_read(struct arena *arena, struct bytes text, struct cluster_route *route)
 {
     struct route_url url;
@@ -25,8 +40,6 @@ bool cluster_route_read(struct arena *arena, struct bytes text, struct cluster_r
         .url = keep(arena, text),
         .host = keep_or_null(arena, url.host),
         .port = url.port,
-        .user = keep_or_null(arena, url.user),
-        .password = keep_or_null(arena, url.password),
     };
-    return true;
+    return decode(arena, url.user, &route->user) && decode(arena, url.password, &route->password);
 }

@@ -35,21 +35,21 @@ static bool read_host(struct bytes text, struct bytes *host, int *port)
     return text.at[0] == ':' && read_port(bytes_skip(text, 1), port);
 }
 
-static bool skip_scheme(struct bytes *text)
+static void skip_scheme(struct bytes *text)
 {
     static const struct bytes schemes[] = {
         BYTES("nats-route://"),
         BYTES("nats://"),
         BYTES("tls://"),
+        BYTES("//"),
     };
 
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         if (!bytes_starts(*text, schemes[i]))
             continue;
         *text = bytes_skip(*text, schemes[i].size);
-        return true;
+        return;
     }
-    return memmem(text->at, text->size, "://", 3) == NULL;
 }
 
 static bool has_bad_byte(struct bytes text)
@@ -60,13 +60,20 @@ static bool has_bad_byte(struct bytes text)
     return false;
 }
 
+/* Of a path nothing would be asked. */
+static bool has_path(struct bytes text)
+{
+    return bytes_find(text, '/') < text.size;
+}
+
 bool route_url_read(struct bytes text, struct route_url *url)
 {
     size_t at, colon;
 
     *url = (struct route_url){0};
-    if (text.size == 0 || has_bad_byte(text) || !skip_scheme(&text))
+    if (text.size == 0 || has_bad_byte(text))
         return false;
+    skip_scheme(&text);
     if (text.size > 0 && text.at[text.size - 1] == '/')
         text.size--;
     at = bytes_find(text, '@');
@@ -78,7 +85,7 @@ bool route_url_read(struct bytes text, struct route_url *url)
         url->password = bytes_skip(who, colon < who.size ? colon + 1 : colon);
         text = bytes_skip(text, at + 1);
     }
-    return read_host(text, &url->host, &url->port);
+    return !has_path(text) && read_host(text, &url->host, &url->port);
 }
 
 struct bytes address_split(struct bytes text, uint16_t *port)

@@ -5,12 +5,13 @@
 #include "base/bytes.h"
 
 struct route_url {
-    struct bytes user, password; /* user empty: none */
+    struct bytes user, password; /* as written, see base/percent.h; user empty: none */
     struct bytes host;           /* without brackets; may be empty */
     int port;                    /* -1 as written; 0: none */
 };
 
-/* Schemes "nats-route", "nats", "tls" or none. False: that is no such URL. Views of `text`. */
+/* Schemes "nats-route", "nats", "tls" or none, also as "//host:6222". False: that is no such URL.
+   Views of `text`. */
 bool route_url_read(struct bytes text, struct route_url *url);
 
 /* "host", "host:port", "[v6]:port"; the port stays as it was if there is none. */

@@ -1,4 +1,5 @@
 /* leafnodes.remotes (reference config.md 4.3): servers that this one dials as their leaf. */
+#include "base/percent.h"
 #include "base/subject.h"
 #include "server/auth/jwt_file.h"
 #include "server/auth/nkey.h"
@@ -14,6 +15,17 @@ static const char *keep(struct config_reader *reader, struct bytes b)
 
     memcpy(copy, b.at, b.size);
     return copy;
+}
+
+/* What a URL means by that. A view of the configuration's memory. */
+static bool decode(struct config_reader *reader, struct bytes written, struct bytes *to)
+{
+    char *text = config_take(reader, written.size + 1);
+
+    if (!percent_decode(text, written.size + 1, written))
+        return false;
+    *to = bytes_of_text(text);
+    return true;
 }
 
 /* "nats-leaf://" is what this is called, by many "leaf://"; else as routes. */
@@ -47,14 +59,13 @@ static bool read_url(struct config_reader *reader, const struct config_value *va
         return false;
     }
     if (!read_scheme(&text, to) || !route_url_read(text, &url) || url.host.size == 0 ||
-        url.port < 0) {
+        url.port < 0 || !decode(reader, url.user, &to->user) ||
+        !decode(reader, url.password, &to->password)) {
         config_error(reader, value, "error parsing leafnode url"); /* a password may be in it */
         return false;
     }
     to->host = keep(reader, url.host);
     to->port = url.port != 0 ? url.port : LEAF_PORT_USUAL;
-    to->user = url.user;
-    to->password = url.password;
     return true;
 }
 

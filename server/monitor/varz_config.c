@@ -2,6 +2,8 @@
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
 
+#define SYNC_INTERVAL_USUAL_NS (120 * INT64_C(1000000000))
+
 /* Whoever is let in as no_auth_user is not asked in INFO, but there are users all the same. */
 void monitor_varz_access(struct json_writer *w, const struct server *server)
 {
@@ -43,7 +45,9 @@ void monitor_jetstream_config(struct json_writer *w, const struct server *server
     monitor_number(w, BYTES("max_storage"), jetstream->store_max);
     if (with_place)
         monitor_text(w, BYTES("store_dir"), options->store_dir);
-    monitor_flag(w, BYTES("sync_always"), true); /* what is acknowledged is on disk */
+    /* As the reference says it that syncs always: what is acknowledged is on disk. */
+    monitor_number(w, BYTES("sync_interval"), SYNC_INTERVAL_USUAL_NS);
+    monitor_flag(w, BYTES("sync_always"), true);
     if (jetstream->domain != NULL)
         monitor_text(w, BYTES("domain"), jetstream->domain);
     if (jetstream->unique_tag != NULL)

@@ -54,7 +54,6 @@ LOOSE = {
 # Members that only one of the two has, and why.
 ONLY_OURS = {"millrace": "our version", "sync_always": "what is acknowledged is on disk"}
 ONLY_THEIRS = {
-    "sync_interval": "what is acknowledged is on disk",
     "git_commit": "none is built in",
     "gomaxprocs": "no Go runtime", "gomemlimit": "no Go runtime",
     "disk_io_wait_stats": "disk operations do not wait for one another",

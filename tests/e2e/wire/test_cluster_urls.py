@@ -122,5 +122,37 @@ class Urls(unittest.TestCase):
                 socket.create_connection(("127.0.0.1", port), timeout=READ_S).close()
 
 
+class RouteUrls(unittest.TestCase):
+    """Routes as a URL may be written: without a scheme, with who asks escaped."""
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="millrace-routes-")
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+
+    def pair(self, who, authorization=""):
+        """Clients of either are told of both."""
+        ports = [free_port() for _ in range(2)]
+        routes = ", ".join(f'"//{who}127.0.0.1:{port}"' for port in ports)
+        nodes = []
+        for i, port in enumerate(ports):
+            path = os.path.join(self.directory, f"r{i}.conf")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"server_name: r{i}\n")
+                file.write(f"cluster {{ name: C, listen: 127.0.0.1:{port}, {authorization} routes: [{routes}] }}\n")
+            nodes.append(Server(["-c", path], jetstream=False))
+            self.addCleanup(nodes[-1].__exit__)
+        start_together(nodes)
+        for node in nodes:
+            told = Told(node.port, False)
+            self.addCleanup(told.close)
+            told.until(lambda i: len(i.get("connect_urls", ())) == len(nodes))
+
+    def test_a_route_needs_no_scheme(self):
+        self.pair("")
+
+    def test_user_and_password_of_a_route_are_escaped(self):
+        self.pair("u%40x:p%3Aw%25@", 'authorization { user: "u@x", password: "p:w%" },')
+
+
 if __name__ == "__main__":
     unittest.main()

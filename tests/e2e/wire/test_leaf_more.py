@@ -31,7 +31,7 @@ class Admission(LeafCase):
     def test_a_user_of_leafnodes_is_let_in_and_no_other(self):
         for kind in KINDS:
             with self.subTest(leaf_is_nats=kind):
-                self.pair('authorization { user: u, password: "p:w" }', user="u:p:w@".replace("p:w", "p%3Aw") if kind else "u:p:w@", leaf_nats=kind)  # fmt: skip
+                self.pair('authorization { user: "u@x", password: "p:w" }', user="u%40x:p%3Aw@", leaf_nats=kind)
                 self.crosses()
         self.pair('authorization { user: u, password: p }', user="u:wrong@")
         self.until_logged(self.hub, 'authentication error - User "u"')

@@ -18,6 +18,8 @@ START_TEST(urls_name_a_host_and_perhaps_who_asks)
     reads("nats-route://n1:6222", "", "", "n1", 6222);
     reads("nats://n1:6222/", "", "", "n1", 6222);
     reads("tls://n1", "", "", "n1", 0);
+    reads("//n1:6222", "", "", "n1", 6222);
+    reads("//u:p@n1:6222/", "u", "p", "n1", 6222);
     reads("10.0.0.1:6222", "", "", "10.0.0.1", 6222);
     reads("nats://u:p@n1:1", "u", "p", "n1", 1);
     reads("nats://u@n1:1", "u", "", "n1", 1);
@@ -31,6 +33,9 @@ START_TEST(what_is_no_such_url_is_refused)
 {
     static const char *const bad[] = {"",
                                       "http://n1:1",
+                                      "//n1/a:1",
+                                      "/n1:1",
+                                      "nats://nats://n1:1",
                                       "nats://n1:x",
                                       "nats://n1:65536",
                                       "nats://[::1",
