@@ -6,7 +6,9 @@
  */
 #include "storage/index_here_priv.h"
 
-#define CHAIN_MAX 4u /* removals of one subject: some may be decided before the first is applied */
+#define CHAIN_MAX                                                                                  \
+    4u /* removals of one subject: some may be decided before the first is applied                 \
+        */
 
 static bool nothing_lent(const struct index *index)
 {
@@ -51,9 +53,9 @@ static void leaving_here(const struct index *index, uint32_t id, struct index_he
 
     if (!index_here_text(subjects, id, here) || nothing_lent(index))
         return;
-    (void)tags_here(
-        index, (uint32_t)(bytes_hash(index_subjects_text(subjects, id), subjects->seed) >> 32),
-        here);
+    (void)tags_here(index,
+                    (uint32_t)(bytes_hash(index_subjects_text(subjects, id), subjects->seed) >> 32),
+                    here);
 }
 
 /* ---- messages ------------------------------------------------------------------------------- */
@@ -164,6 +166,51 @@ void index_bare_here_add(const struct index *index, struct bytes subject, uint64
     }
     if (!found)
         new_subject_here(index, here);
+}
+
+static void subjects_here(const struct index_subjects *subjects, struct index_here *here)
+{
+    const struct index_names *names = &subjects->names;
+    const struct index_tags *tags = &subjects->tags;
+    const struct index_texts *texts = &subjects->texts;
+
+    for (uint32_t i = 0; i < texts->page_count && here->count < INDEX_AWAY_MAX; i++)
+        if (texts->pages[i].at != NULL && texts->pages[i].cold)
+            (void)index_here_piece(here, texts->pages[i].at, 0, texts->pages[i].size);
+    for (uint32_t i = 0; i < names->page_count && here->count < INDEX_AWAY_MAX; i++)
+        if (names->pages[i].lent)
+            (void)index_here_piece(here, names->pages[i].at, 0,
+                                   sizeof(struct index_record) << names->bits);
+    for (uint32_t i = 0; i < tags->part_count && here->count < INDEX_AWAY_MAX; i++)
+        if (tags->parts[i].lent)
+            (void)index_here_piece(here, tags->parts[i].tags, 0,
+                                   tags->parts[i].capacity * sizeof tags->parts[i].tags[0]);
+}
+
+bool index_bare_here_adds(const struct index *index, bool limited, size_t most,
+                          struct index_here *here)
+{
+    const struct index_subjects *subjects = &index->subjects;
+    const struct index_blocks *blocks = &index->blocks;
+    bool all = limited || !nothing_lent(index); /* else blocks have nothing that is read */
+
+    if (here->scratch == NULL)
+        return true;
+    if (index->capture != NULL || subjects->texts.page_count + subjects->names.page_count +
+                                          subjects->tags.part_count +
+                                          (all ? 2 * blocks->count : 0) >
+                                      most)
+        return false;
+    subjects_here(subjects, here);
+    for (size_t i = 0; all && i + 1 < blocks->count && here->count < INDEX_AWAY_MAX; i++) {
+        const struct index_block *block = &blocks->at[blocks->head + i];
+
+        if (limited)
+            (void)whole_here(index, block, here);
+        else
+            (void)index_here_links(block, here);
+    }
+    return true;
 }
 
 /* ---- from the front ------------------------------------------------------------------------- */

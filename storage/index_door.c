@@ -224,6 +224,12 @@ void index_here_add(const struct index *index, struct bytes subject, uint64_t li
     PASS_VOID(index, here->broken = true, index_bare_here_add(index, subject, limit, here))
 }
 
+bool index_here_adds(const struct index *index, bool limited, size_t most, struct index_here *here)
+{
+    PASS(index, bool, (here->broken = true, true),
+         index_bare_here_adds(index, limited, most, here));
+}
+
 void index_here_remove(const struct index *index, uint64_t sequence, struct index_here *here)
 {
     PASS_VOID(index, here->broken = true, index_bare_here_remove(index, sequence, here))

@@ -58,6 +58,8 @@ uint64_t index_here_next(const struct index *index, const struct index_filter *f
  * of index_remove of that subject's oldest ones, while it has as many. */
 void index_here_add(const struct index *index, struct bytes subject, uint64_t limit,
                     struct index_here *here);
+/* Of both, of whatever subject; false: these are more pieces than `most`, and nothing is asked. */
+bool index_here_adds(const struct index *index, bool limited, size_t most, struct index_here *here);
 /* Of index_remove. */
 void index_here_remove(const struct index *index, uint64_t sequence, struct index_here *here);
 /* Of index_remove of one message after the other from `from` on, until so many of them, and so many

@@ -1,4 +1,5 @@
-/* index_here_priv: what the questions of storage/index_here.h share. Private to storage/index*.c. */
+/* index_here_priv: what the questions of storage/index_here.h share. Private to storage/index*.c.
+ */
 #ifndef STORAGE_INDEX_HERE_PRIV_H
 #define STORAGE_INDEX_HERE_PRIV_H
 

@@ -71,6 +71,8 @@ uint64_t index_bare_here_next(const struct index *index, const struct index_filt
                               uint64_t from, struct index_here *here);
 void index_bare_here_add(const struct index *index, struct bytes subject, uint64_t limit,
                          struct index_here *here);
+bool index_bare_here_adds(const struct index *index, bool limited, size_t most,
+                          struct index_here *here);
 void index_bare_here_remove(const struct index *index, uint64_t sequence, struct index_here *here);
 struct index_front;
 void index_bare_here_front(const struct index *index, struct index_front *front,

@@ -24,8 +24,14 @@ struct ahead_wait {
 /* A stream's. */
 struct ahead {
     struct ahead_wait publish, expiry;
-    /* What leaves for limits of the stream is here for so many publishes, and bytes, more. */
-    uint64_t left, left_bytes, step;
+    /* What any publish reads is here until then, or any that removes nothing; how many were asked
+     * about one by one since. */
+    int64_t all_until_ns;
+    bool all_removes;
+    unsigned asked;
+    /* What leaves for limits of the stream is here, up to that message: for so many publishes, and
+     * bytes, more. */
+    uint64_t front_last, left, left_bytes, step;
     int64_t asked_ns;
     /* The next expiry takes what was due then: what was too old, up to that sequence (0: nothing
      * was), and, if there is no more of that, what had ended. */
