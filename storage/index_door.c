@@ -217,3 +217,25 @@ uint64_t index_here_next(const struct index *index, const struct index_filter *f
     PASS(index, uint64_t, (here->broken = true, from),
          index_bare_here_next(index, filter, from, here));
 }
+
+void index_here_add(const struct index *index, struct bytes subject, uint64_t limit,
+                    struct index_here *here)
+{
+    PASS_VOID(index, here->broken = true, index_bare_here_add(index, subject, limit, here))
+}
+
+bool index_here_adds(const struct index *index, bool limited, size_t most, struct index_here *here)
+{
+    PASS(index, bool, (here->broken = true, true),
+         index_bare_here_adds(index, limited, most, here));
+}
+
+void index_here_remove(const struct index *index, uint64_t sequence, struct index_here *here)
+{
+    PASS_VOID(index, here->broken = true, index_bare_here_remove(index, sequence, here))
+}
+
+void index_here_front(const struct index *index, struct index_front *front, struct index_here *here)
+{
+    PASS_VOID(index, here->broken = true, index_bare_here_front(index, front, here))
+}

@@ -1,11 +1,8 @@
-#include "storage/index_here.h"
-
-#include "storage/index_priv.h"
+#include "storage/index_here_priv.h"
 
 #define RANGES 2u /* are asked about together: a reader soon passes the end of one */
 
-/* False: it is not, and that is noted. */
-static bool piece_here(struct index_here *here, const void *piece, size_t at, size_t size)
+bool index_here_piece(struct index_here *here, const void *piece, size_t at, size_t size)
 {
     uint64_t slice;
 
@@ -27,7 +24,7 @@ static bool page_here(struct index_here *here, unsigned kind, const void *page, 
 {
     if (here->pages[kind] == page)
         return true;
-    if (!piece_here(here, page, 0, size))
+    if (!index_here_piece(here, page, 0, size))
         return false;
     here->pages[kind] = page;
     return true;
@@ -35,7 +32,7 @@ static bool page_here(struct index_here *here, unsigned kind, const void *page, 
 
 /* ---- subjects ------------------------------------------------------------------------------- */
 
-static bool text_here(const struct index_subjects *subjects, uint32_t id, struct index_here *here)
+bool index_here_text(const struct index_subjects *subjects, uint32_t id, struct index_here *here)
 {
     const struct index_names *names = &subjects->names;
     const struct index_names_page *name = &names->pages[id >> names->bits];
@@ -57,11 +54,11 @@ static uint32_t find_here(const struct index_subjects *subjects, struct bytes su
     struct index_tags_look look;
     uint32_t id_plus_1;
 
-    if (part->lent && !piece_here(here, part->tags, 0, part->capacity * sizeof part->tags[0]))
+    if (part->lent && !index_here_piece(here, part->tags, 0, part->capacity * sizeof part->tags[0]))
         return INDEX_SUBJECT_NONE;
     index_tags_begin(&subjects->tags, hash, &look);
     while ((id_plus_1 = index_tags_next(&look)) != 0) {
-        if (!text_here(subjects, id_plus_1 - 1, here))
+        if (!index_here_text(subjects, id_plus_1 - 1, here))
             break;
         if (bytes_equal(index_subjects_text(subjects, id_plus_1 - 1), subject))
             return id_plus_1 - 1;
@@ -71,18 +68,18 @@ static uint32_t find_here(const struct index_subjects *subjects, struct bytes su
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
-static bool links_here(const struct index_block *block, struct index_here *here)
+bool index_here_links(const struct index_block *block, struct index_here *here)
 {
     return !block->lent ||
-           (piece_here(here, block->cold, 0, sizeof *block->cold) &&
-            piece_here(here, block->cold, 0, sizeof *block->cold + block->cold->count * 4));
+           (index_here_piece(here, block->cold, 0, sizeof *block->cold) &&
+            index_here_piece(here, block->cold, 0, sizeof *block->cold + block->cold->count * 4));
 }
 
 static void row_here(const struct index *index, const struct index_cold *cold, uint32_t row,
                      struct index_here *here)
 {
-    if (piece_here(here, cold->rows, row * sizeof cold->rows[0], sizeof cold->rows[0]))
-        (void)text_here(&index->subjects, cold->rows[row].subject, here);
+    if (index_here_piece(here, cold->rows, row * sizeof cold->rows[0], sizeof cold->rows[0]))
+        (void)index_here_text(&index->subjects, cold->rows[row].subject, here);
 }
 
 void index_bare_here_get(const struct index *index, uint64_t sequence, struct index_here *here)
@@ -103,30 +100,31 @@ void index_bare_here_get(const struct index *index, uint64_t sequence, struct in
         return;
     if (block->cold == NULL) {
         if (index_blocks_stored(blocks, sequence, &stored))
-            (void)text_here(&index->subjects, stored.subject, here);
-    } else if (links_here(block, here) && index_cold_live(block->cold, offset)) {
+            (void)index_here_text(&index->subjects, stored.subject, here);
+    } else if (index_here_links(block, here) && index_cold_live(block->cold, offset)) {
         row_here(index, block->cold, index_cold_row(block->cold, offset), here);
     }
 }
 
-static void block_here(const struct index *index, const struct index_block *block,
-                       struct index_here *here)
+void index_here_block(const struct index *index, const struct index_block *block,
+                      struct index_here *here)
 {
     const struct index_cold *cold = block->cold;
 
     if (cold == NULL) {
         for (uint32_t i = block->start; i < block->count && here->count < INDEX_AWAY_MAX; i++)
             if (block->slots[i].live)
-                (void)text_here(&index->subjects, block->slots[i].subject, here);
+                (void)index_here_text(&index->subjects, block->slots[i].subject, here);
         return;
     }
-    if (!links_here(block, here) ||
-        !piece_here(here, cold->rows, 0, cold->count * sizeof cold->rows[0]))
+    if (!index_here_links(block, here) ||
+        !index_here_piece(here, cold->rows, 0, cold->count * sizeof cold->rows[0]))
         return;
     for (uint32_t offset = index_cold_up(cold, 0);
          offset != INDEX_COLD_NONE && here->count < INDEX_AWAY_MAX;
          offset = index_cold_up(cold, offset + 1))
-        (void)text_here(&index->subjects, cold->rows[index_cold_row(cold, offset)].subject, here);
+        (void)index_here_text(&index->subjects, cold->rows[index_cold_row(cold, offset)].subject,
+                              here);
 }
 
 void index_bare_here_subject(const struct index *index, struct bytes subject, uint64_t from,
@@ -159,7 +157,7 @@ static uint64_t ranges_here(const struct index *index, size_t i, struct index_he
     for (size_t end = i + RANGES; i < end && i < blocks->count; i++) {
         const struct index_block *block = &blocks->at[blocks->head + i];
 
-        block_here(index, block, here);
+        index_here_block(index, block, here);
         to = block->number << blocks->bits;
         if (here->count > 0 || here->broken)
             break; /* where its last one stands may be away, too */

@@ -52,4 +52,26 @@ void index_here_subject(const struct index *index, struct bytes subject, uint64_
 uint64_t index_here_next(const struct index *index, const struct index_filter *filter,
                          uint64_t from, struct index_here *here);
 
+/* ---- of changes (index_ahead.c) -------------------------------------------------------------- */
+
+/* Of index_add of a message of that subject. With a limit of messages of one subject (else 0) also
+ * of index_remove of that subject's oldest ones, while it has as many. */
+void index_here_add(const struct index *index, struct bytes subject, uint64_t limit,
+                    struct index_here *here);
+/* Of both, of whatever subject; false: these are more pieces than `most`, and nothing is asked. */
+bool index_here_adds(const struct index *index, bool limited, size_t most, struct index_here *here);
+/* Of index_remove. */
+void index_here_remove(const struct index *index, uint64_t sequence, struct index_here *here);
+/* Of index_remove of one message after the other from `from` on, until so many of them, and so many
+ * bytes of what they count as, were looked at; of none that is younger than until_ns. */
+struct index_front {
+    uint64_t from;
+    uint64_t messages, bytes; /* then: how many they are. Fewer where something is away */
+    int64_t until_ns;
+    uint64_t last; /* of them; 0: there is none */
+    bool newest;   /* it came to the newest range, of which nothing is asked */
+};
+void index_here_front(const struct index *index, struct index_front *front,
+                      struct index_here *here);
+
 #endif

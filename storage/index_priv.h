@@ -69,6 +69,14 @@ void index_bare_here_subject(const struct index *index, struct bytes subject, ui
                              struct index_here *here);
 uint64_t index_bare_here_next(const struct index *index, const struct index_filter *filter,
                               uint64_t from, struct index_here *here);
+void index_bare_here_add(const struct index *index, struct bytes subject, uint64_t limit,
+                         struct index_here *here);
+bool index_bare_here_adds(const struct index *index, bool limited, size_t most,
+                          struct index_here *here);
+void index_bare_here_remove(const struct index *index, uint64_t sequence, struct index_here *here);
+struct index_front;
+void index_bare_here_front(const struct index *index, struct index_front *front,
+                           struct index_here *here);
 
 /* index_capture.c: the message is about to go, and with it what is around it may change. */
 void index_capture_touch(struct index_capture *capture, uint64_t sequence);

@@ -254,6 +254,16 @@ bool decide_store(struct deciding *d, struct buf *out)
     return true;
 }
 
+static bool is_here(const struct deciding *d)
+{
+    const struct decider *decider = d->decider;
+
+    return decider->here == NULL ||
+           decider->here(decider->owner, d->publish.subject,
+                         stream_stored_size(d->config->storage, d->publish.subject.size,
+                                            d->publish.headers.size, d->publish.payload.size));
+}
+
 void decide_publish(struct decider *decider, const struct publish *publish, int64_t log_now_ns,
                     struct buf *out, struct decision *decision)
 {
@@ -262,6 +272,8 @@ void decide_publish(struct decider *decider, const struct publish *publish, int6
     decide_begin(&d, decider, publish, log_now_ns, decision);
     decider->counter_wanted = 0;
     if (decider->barrier && !decide_flaw(&d, STREAM_FLAW_IGNORE_BARRIER))
+        decide_wait(&d);
+    else if (!is_here(&d))
         decide_wait(&d);
     else if (fast_mark_is(publish->reply))
         decide_fast(&d, out);

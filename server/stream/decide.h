@@ -111,6 +111,8 @@ struct decider {
     } zones;                                                        /* find NULL: there are none */
     /* Interest retention: would a consumer take a message of that subject? NULL: yes. */
     bool (*interested)(void *owner, struct bytes subject);
+    /* Is what the index reads of it and of what leaves for it in memory? NULL: always. */
+    bool (*here)(void *owner, struct bytes subject, uint64_t stored_size);
     void *owner;
     uint64_t flaws; /* server/stream/flaws.h */
 

@@ -16,6 +16,7 @@
 #define MARKER_HEADERS_MAX 160u
 #define RECORD_ROOM        256u /* what records take beside subjects and headers, the last included */
 #define NANOS              INT64_C(1000000000)
+#define AWAY_NS            INT64_C(1000000)
 #define REFUSED_NS_MIN     INT64_C(10000000)
 #define REFUSED_NS_MAX     INT64_C(320000000)
 
@@ -142,8 +143,7 @@ static void write_markers(struct stream *stream, struct effect *expire, struct b
 bool stream_expiry_write(struct stream *stream, struct buf *out)
 {
     struct stream_state *state = &stream->state;
-    int64_t now_ns = stream_log_now(stream);
-    struct index_entry young;
+    const struct ahead *ahead = &stream->ahead;
     struct expiry first;
     struct effect effect = {
         .type = EFFECT_EXPIRE,
@@ -151,11 +151,12 @@ bool stream_expiry_write(struct stream *stream, struct buf *out)
     };
 
     if (state->config.max_age_ns > 0)
-        effect.expire.time_ns = now_ns - state->config.max_age_ns;
-    if (expiries_first(&state->expiries, &first) && first.expires_ns <= now_ns)
-        effect.expire.ended_ns = now_ns;
-    else if (index_first_at(state->index, effect.expire.time_ns + 1, &young))
-        effect.expire.last = young.sequence - 1; /* only age counts */
+        effect.expire.time_ns = ahead->due_ns - state->config.max_age_ns;
+    if (!ahead->aged_more && expiries_first(&state->expiries, &first) &&
+        first.expires_ns <= ahead->due_ns)
+        effect.expire.ended_ns = ahead->due_ns;
+    else
+        effect.expire.last = ahead->aged_last; /* only age counts */
     if (state->config.subject_delete_marker_ttl_ns > 0)
         write_markers(stream, &effect, out);
     return effect_write(out, &effect);
@@ -222,12 +223,17 @@ void stream_expiry_applied(struct stream *stream)
 void stream_expiry_fire(struct timer *timer)
 {
     struct stream *stream = owner_of(timer, struct stream, expiry);
+    struct io *io = stream_io(stream);
     int64_t due_ns;
 
     if (!stream->lead || stream->expiring || !stream_state_due(&stream->state, &due_ns))
         return;
     if (due_ns > stream_log_now(stream)) {
         stream_expiry_arm(stream);
+        return;
+    }
+    if (!stream_ahead_expiry(stream, stream_log_now(stream))) {
+        timers_arm(io_timers(io), &stream->expiry, io_now(io) + AWAY_NS);
         return;
     }
     stream->expiring = true;

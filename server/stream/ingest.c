@@ -269,6 +269,14 @@ static void pop_waiting(struct stream *stream)
     heap_give(waiting);
 }
 
+void stream_ingest_here(struct stream *stream, struct index_here *here)
+{
+    const struct publish_waiting *waiting = stream->waiting_first;
+
+    for (unsigned i = 0; i < INDEX_EXPECT_MAX && waiting != NULL; i++, waiting = waiting->next)
+        index_here_add(stream->state.index, waiting->publish.subject, 0, here);
+}
+
 void stream_ingest_waiting(struct stream *stream)
 {
     while (stream->waiting_first != NULL && !held(stream)) {
@@ -292,6 +300,7 @@ void stream_ingest_drop(struct stream *stream)
 
 void stream_ingest_follow(struct stream *stream)
 {
+    stream->ahead.publish.since_ns = 0;
     while (stream->waiting_first != NULL) {
         const struct publish *publish = &stream->waiting_first->publish;
         struct message message = {

@@ -460,6 +460,7 @@ static void init_cores(struct stream *stream)
     stream->state.events = &stream->events;
     decider_init(&stream->decider, &stream->state, prng_next(prng));
     stream->decider.interested = stream_interested;
+    stream->decider.here = stream_ahead_publish;
     stream->decider.owner = stream;
     stream->decider.flaws = stream->state.flaws;
     stream->decider.zones.owner = stream->lane;

@@ -10,6 +10,7 @@
 #include "server/message_trace.h"
 #include "server/router.h"
 #include "server/server.h"
+#include "server/stream/ahead.h"
 #include "server/stream/consumer_view.h"
 #include "server/stream/lane.h"
 #include "server/stream/outbox.h"
@@ -376,6 +377,7 @@ struct stream {
         struct stream_question *first, *last; /* not begun */
     } questions;
     struct stream_held held;
+    struct ahead ahead;
     bool bringing; /* as the next: bring.c's */
     struct stream *bringing_next;
     struct scrub *scrub;  /* reads it now, or NULL */
@@ -419,6 +421,8 @@ void stream_await_end(struct stream *stream);
 /* ingest.c */
 void stream_ingest(void *owner, const struct message *message); /* sink */
 void stream_ingest_waiting(struct stream *stream);
+/* Asks about the subjects of the first that wait. */
+void stream_ingest_here(struct stream *stream, struct index_here *here);
 /* traced.c: a message that is traced, from stream_traced_begin (which may put other headers into
  * *publish, in `headers`; NULL: nothing more is told of it) to one of the next two. */
 struct message_trace *stream_traced_begin(struct stream *stream, const struct message *message,

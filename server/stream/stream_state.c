@@ -45,6 +45,7 @@ void stream_state_index(struct stream_state *state, struct index *index)
 {
     index_destroy(state->index);
     state->index = index;
+    state->oldest_sequence = 0;
     set_flaws(state);
 }
 
@@ -148,6 +149,8 @@ static void tell_removed(void *context, const struct index_entry *entry)
 {
     struct stream_state *state = context;
 
+    if (entry->sequence == state->oldest_sequence)
+        state->oldest_sequence = 0;
     apply_set_first(state);
     expiries_remove(&state->expiries, entry->sequence);
     expiries_remove(&state->schedules, entry->sequence);
@@ -174,6 +177,7 @@ uint64_t apply_remove_matching(struct stream_state *state, const struct index_fi
 
     if (apply_flaw(state, STREAM_FLAW_REMOVAL_CUT_SHORT) && below > state->first_seq + 8)
         below = state->first_seq + 8;
+    state->oldest_sequence = 0;
     count = index_purge(state->index, filter, below, told ? tell_removed : NULL, state);
     apply_set_first(state);
     return count;
@@ -211,16 +215,29 @@ bool stream_state_oldest(struct stream_state *state, struct index_entry *entry)
     return false;
 }
 
-bool stream_state_due(struct stream_state *state, int64_t *due_ns)
+/* Asked for with each batch, and its row may have left memory long ago. */
+static bool oldest_time(struct stream_state *state)
 {
     struct index_entry oldest;
+
+    if (state->oldest_sequence != 0)
+        return true;
+    if (!stream_state_oldest(state, &oldest))
+        return false;
+    state->oldest_sequence = oldest.sequence;
+    state->oldest_ns = oldest.time_ns;
+    return true;
+}
+
+bool stream_state_due(struct stream_state *state, int64_t *due_ns)
+{
     struct expiry first;
     bool due = false;
 
     if (state->restoring)
         return false;
-    if (state->config.max_age_ns > 0 && stream_state_oldest(state, &oldest)) {
-        *due_ns = oldest.time_ns + state->config.max_age_ns;
+    if (state->config.max_age_ns > 0 && oldest_time(state)) {
+        *due_ns = state->oldest_ns + state->config.max_age_ns;
         due = true;
     }
     if (!expiries_first(&state->expiries, &first) || (due && *due_ns <= first.expires_ns))

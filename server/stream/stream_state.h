@@ -72,6 +72,8 @@ struct stream_state {
     struct expiries expiries;
     struct expiries schedules; /* messages that are schedules; they "end" when they fire next */
     uint64_t aged_below; /* of lower sequences only messages are left that never grow too old */
+    uint64_t oldest_sequence; /* what grows too old first, and its time; 0: not known */
+    int64_t oldest_ns;
     struct bytes msg_id_last; /* of the last message, "" if it had none; in msg_id_memory */
     struct buf msg_id_memory;
     const struct stream_events *events; /* NULL: nobody listens. Its functions may be NULL, too. */

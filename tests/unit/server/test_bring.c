@@ -1,5 +1,6 @@
 /* What a whole server does with what its index has on the disk alone: it is brought by a worker,
- * and who asked waits for it and gets the same; what cannot be read is an answer. */
+ * and who asked waits for it and gets the same; what cannot be read is an answer. What is hidden
+ * cannot be touched before it was brought: the process would die of it. */
 #include "base/scratch.h"
 #include "tests/unit/server/stream_world.h"
 
@@ -123,6 +124,108 @@ START_TEST(what_cannot_be_read_is_an_answer_and_is_tried_again)
 }
 END_TEST
 
+/* Message i of a stream whose scratch memory hides, on a subject of its own of so many. */
+static struct peer *start_hiding(struct world *world, uint64_t seed, const char *members,
+                                 int subjects)
+{
+    struct peer *peer = start_with_stream(world, seed, members);
+    struct lines lines = {.size = 0};
+
+    scratch_twin_hides(stream_of(world)->state.scratch);
+    for (int i = 0; i < MESSAGES; i++) {
+        char subject[64];
+
+        snprintf(subject, sizeof subject, "s.a-subject-that-takes-some-room.%d", i % subjects);
+        lines_publish(&lines, subject, "in.ack", "x");
+        if (i % 250 == 249)
+            lines_say(&lines, world, peer);
+    }
+    settle(world);
+    sim_run(world->sim, 5 * SECOND);
+    ck_assert_uint_eq(stream_of(world)->state.last_seq, MESSAGES);
+    scratch_twin_hide(stream_of(world)->state.scratch, true);
+    buf_clear(&peer->in);
+    return peer;
+}
+
+static void end_hiding(struct world *world)
+{
+    scratch_twin_hide(stream_of(world)->state.scratch, false);
+    world_deinit(world);
+}
+
+START_TEST(a_publish_waits_for_its_subject_and_what_leaves_for_it)
+{
+    static const char *const members[] = {",\"max_msgs_per_subject\":2", ",\"max_msgs\":3000",
+                                          ",\"max_bytes\":200000"};
+
+    for (unsigned i = 0; i < UNIT_COUNT(members); i++) {
+        struct world world;
+        struct peer *peer = start_hiding(&world, 5 + i, members[i], MESSAGES / 2);
+        struct lines lines = {.size = 0};
+        const struct stream_state *state = &stream_of(&world)->state;
+        uint64_t before = state->first_seq;
+        uint64_t waited = stream_of(&world)->waiting_taken;
+
+        for (int k = 0; k < 200; k++) {
+            char subject[64];
+
+            snprintf(subject, sizeof subject, "s.a-subject-that-takes-some-room.%d", k * 3);
+            lines_publish(&lines, subject, "in.ack", "x");
+        }
+        lines_say(&lines, &world, peer);
+        sim_run(world.sim, 5 * SECOND);
+        ck_assert_uint_eq(told(peer, "\"seq\":"), 200);
+        ck_assert_uint_gt(stream_of(&world)->waiting_taken, waited);
+        ck_assert_uint_eq(state->last_seq, MESSAGES + 200);
+        ck_assert_uint_gt(state->first_seq, before);
+        ck_assert_uint_le(index_count(state->index), MESSAGES + 200 * (i == 2));
+        ck_assert(i != 2 || index_bytes(state->index) <= 200000);
+        end_hiding(&world);
+    }
+}
+END_TEST
+
+START_TEST(so_does_an_age)
+{
+    struct world world;
+    const struct stream *stream;
+
+    (void)start_hiding(&world, 9, ",\"max_age\":60000000000", 7);
+    stream = stream_of(&world);
+    ck_assert_uint_eq(index_count(stream->state.index), MESSAGES);
+    sim_run(world.sim, 70 * SECOND);
+    ck_assert_uint_eq(index_count(stream->state.index), 0);
+    ck_assert_uint_eq(stream->state.first_seq, MESSAGES + 1);
+    end_hiding(&world);
+}
+END_TEST
+
+/* As does the loop, as it always did: a stream whose disk cannot be read goes on, or fails as a
+ * whole (docs/index.md). */
+START_TEST(who_publishes_does_not_wait_for_what_cannot_be_read)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 10, ",\"max_msgs\":2000");
+    struct lines lines = {.size = 0};
+
+    for (int i = 0; i < 2000; i++) {
+        lines_publish(&lines, "s.a", "", "x");
+        if (i % 500 == 499)
+            lines_say(&lines, &world, peer);
+    }
+    settle(&world);
+    forget(&world, 1, 1);
+    for (int i = 0; i < 100; i++)
+        lines_publish(&lines, "s.a", "in.ack", "x");
+    lines_say(&lines, &world, peer);
+    sim_run(world.sim, SECOND);
+    ck_assert_uint_eq(told(peer, "\"seq\":"), 100);
+    ck_assert_uint_eq(stream_of(&world)->state.first_seq, 101);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(a_stream_that_goes_says_so_to_who_waits)
 {
     struct world world;
@@ -147,6 +250,9 @@ int main(void)
         who_asks_for_an_old_message_waits_until_it_is_brought,
         so_do_batches_and_consumers_which_get_all_in_order,
         what_cannot_be_read_is_an_answer_and_is_tried_again,
+        a_publish_waits_for_its_subject_and_what_leaves_for_it,
+        so_does_an_age,
+        who_publishes_does_not_wait_for_what_cannot_be_read,
         a_stream_that_goes_says_so_to_who_waits,
     };
 

@@ -219,16 +219,150 @@ START_TEST(so_is_all_that_a_reader_comes_by_who_goes_on)
 }
 END_TEST
 
+/* What is published to again, and with a limit what leaves for it. Whatever is old is hidden; what
+ * is newest is a range that was begun for the purpose. */
+static void check_add(struct hidden *h, uint64_t limit)
+{
+    uint64_t sequence = MESSAGES + 1;
+
+    for (unsigned i = 0; i <= SUBJECTS; i += 29, sequence++) {
+        char text[64];
+        const struct index_entry entry = {
+            .sequence = sequence,
+            .time_ns = MESSAGES,
+            .place = sequence * 100,
+            .record_size = 50,
+            .stored_size = 40,
+            .subject = subject_of(i * 2, text), /* half of them are new */
+        };
+        struct index_subject counts;
+        struct index_here here;
+
+        index_expect(h->index, &entry.subject, 0); /* no guess of before */
+        index_subject(h->index, entry.subject, &counts);
+        if (counts.last > OLD) /* of the newest range nothing is asked, nor hidden from it */
+            continue;
+        hide(h);
+        do {
+            here = ask(h);
+            index_here_add(h->index, entry.subject, limit, &here);
+        } while (!bring(h, &here, 0));
+        index_add(h->index, &entry);
+        index_subject(h->index, entry.subject, &counts);
+        ck_assert_uint_eq(counts.last, sequence);
+        if (limit != 0 && counts.count > limit)
+            ck_assert(index_remove(h->index, counts.first, NULL));
+        scratch_twin_hide(h->scratch, false);
+    }
+}
+
+static void check_add_unlimited(struct hidden *h)
+{
+    check_add(h, 0);
+}
+
+static void check_add_limited(struct hidden *h)
+{
+    check_add(h, 1);
+}
+
+START_TEST(so_is_what_publishing_to_a_subject_reads)
+{
+    each(check_add_unlimited);
+    each(check_add_limited);
+}
+END_TEST
+
+static bool removable(struct hidden *h, uint64_t sequence)
+{
+    struct index_entry entry;
+    struct index_subject counts;
+
+    if (!index_get(h->index, sequence, &entry))
+        return false;
+    index_subject(h->index, entry.subject, &counts);
+    return counts.last <= OLD;
+}
+
+static void check_remove(struct hidden *h)
+{
+    unsigned removed = 0;
+
+    for (uint64_t sequence = 1; sequence <= OLD; sequence += 11) {
+        struct index_here here;
+
+        if (!removable(h, sequence))
+            continue;
+        hide(h);
+        do {
+            here = ask(h);
+            index_here_remove(h->index, sequence, &here);
+        } while (!bring(h, &here, 0));
+        ck_assert(index_remove(h->index, sequence, NULL));
+        scratch_twin_hide(h->scratch, false);
+        removed++;
+    }
+    ck_assert_uint_gt(removed, 50);
+}
+
+START_TEST(so_is_what_removing_a_message_reads)
+{
+    each(check_remove);
+}
+END_TEST
+
+/* In pieces, as limits and ages remove them. */
+static void check_front(struct hidden *h)
+{
+    struct index_front front;
+    uint64_t removed = 0, count = index_count(h->index);
+
+    do {
+        struct index_here here;
+        struct index_entry entry;
+
+        hide(h);
+        do {
+            here = ask(h);
+            front = (struct index_front){
+                .from = 1, .messages = 300, .bytes = 40 * 320, .until_ns = OLD - 3000};
+            index_here_front(h->index, &front, &here);
+        } while (!bring(h, &here, 0));
+        ck_assert(!front.newest);
+        ck_assert_uint_le(front.messages, 320);
+        ck_assert_uint_eq(front.bytes, 40 * front.messages);
+        for (uint64_t i = 0; i < front.messages; i++, removed++)
+            ck_assert(index_remove(h->index, index_first(h->index), &entry));
+        ck_assert(front.messages == 0 || entry.sequence == front.last);
+        ck_assert(index_next(h->index, NULL, 1, &entry)); /* is it due? */
+    } while (front.messages != 0);
+    scratch_twin_hide(h->scratch, false);
+    ck_assert_uint_gt(index_first(h->index), OLD - 3000);
+    ck_assert_uint_eq(removed, count - index_count(h->index));
+}
+
+START_TEST(so_is_what_leaves_from_the_front)
+{
+    each(check_front);
+}
+END_TEST
+
 START_TEST(without_scratch_memory_nothing_is_ever_away)
 {
     struct index *index = index_create(1);
     const struct index_entry entry = {.sequence = 1, .place = 1, .subject = BYTES("a")};
+    struct index_front front = {.from = 1, .messages = 5, .until_ns = INT64_MAX};
     struct index_here here = {0};
 
     index_add(index, &entry);
     index_here_get(index, 1, &here);
     index_here_subject(index, BYTES("a"), 0, &here);
     ck_assert_uint_eq(index_here_next(index, NULL, 1, &here), UINT64_MAX);
+    index_here_add(index, BYTES("a"), 1, &here);
+    index_here_remove(index, 1, &here);
+    index_here_front(index, &front, &here);
+    ck_assert_uint_eq(front.messages, 1);
+    ck_assert_uint_eq(front.last, 1);
     ck_assert(index_all_here(&here));
     index_destroy(index);
 }
@@ -265,6 +399,9 @@ int main(void)
         a_message_is_found_by_its_sequence_without_touching_what_was_not_brought,
         so_are_the_first_and_the_last_of_a_subject,
         so_is_all_that_a_reader_comes_by_who_goes_on,
+        so_is_what_publishing_to_a_subject_reads,
+        so_is_what_removing_a_message_reads,
+        so_is_what_leaves_from_the_front,
         without_scratch_memory_nothing_is_ever_away,
         what_cannot_be_brought_is_broken_for_a_moment_and_is_then_tried_again,
     };
