@@ -419,6 +419,7 @@ void work_describe(struct consumer *c, int64_t log_now_ns, struct consumer_info 
         .push_bound = c->busy->work.push.bound,
         .created_ns = c->created_ns,
         .hold = consumer_hold(c),
+        .damaged = c->busy->work.stands,
         .stalled_s =
             c->busy->work.stalled ? (uint64_t)(c->now_ns - c->busy->work.still_ns) / 1000000000 : 0,
         .pinned_ns = c->busy->work.pin.set ? c->busy->work.pin.since_ns : TIME_UNSET,

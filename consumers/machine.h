@@ -90,6 +90,7 @@ struct working {
     uint32_t to_size; /* of the deliver subject */
     bool plain;       /* nothing in the config keeps a message from leaving at once (live.c) */
     uint64_t next_from; /* where to look for the next new message */
+    uint64_t stands;    /* before that message, which is damaged; 0: before none */
     struct {
         uint64_t from, to; /* what lies between was in memory then; 0, 0: nothing was asked */
         int64_t asked_ns;
@@ -257,7 +258,8 @@ struct request *pulls_next(struct consumer *c, uint32_t cost);
 /* Is there a request that somebody listens for? */
 bool pulls_any(struct consumer *c);
 bool pulls_listened(struct consumer *c, struct request *request);
-/* The end of the stream was reached: requests that do not wait are told so. */
+/* The end of the stream, or a damaged message before which it stands, was reached: requests that do
+ * not wait are told so. */
 void pulls_end_reached(struct consumer *c);
 void pulls_due(struct consumer *c, int64_t now_ns);
 /* Drops what has expired or has no listener. */
@@ -296,6 +298,8 @@ void plan_passed(struct consumer *c, const struct consumer_message *message);
 /* Would something be handed out if there were something? */
 bool plan_demand(const struct consumer *c);
 bool plan_paused(const struct consumer *c);
+/* Is it known that the message cannot be read now? */
+bool plan_damaged(const struct consumer *c, uint64_t sequence);
 /* Are as many acks owed as may be? */
 bool plan_acks_full(const struct consumer *c);
 

@@ -1,6 +1,7 @@
 #include "consumers/machine.h"
 
 #define STALLED_AFTER_NS  30000000000
+#define STANDS_AFTER_NS   2000000000 /* by then another replica has given it back, if one has it */
 #define SHORT_PART        8u         /* fewer owed acks are not worth waiting for */
 #define INACTIVE_AGAIN_NS 5000000000 /* the shell could not delete it: say so again */
 
@@ -212,6 +213,8 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t watch_stall(struct consumer *c)
 {
     struct working *work = &c->busy->work;
+    int64_t after_ns =
+        consumer_hold(c) == HOLD_DAMAGED ? STANDS_AFTER_NS : (int64_t)STALLED_AFTER_NS;
     bool moves = !consumer_hold_stalls(consumer_hold(c)) ||
                  work->still_count != c->durable.delivered.consumer;
 
@@ -221,16 +224,15 @@ static int64_t watch_stall(struct consumer *c)
         work->still_ns = c->now_ns;
         work->still_count = c->durable.delivered.consumer;
     }
-    if (work->stalled != (!moves && c->now_ns - work->still_ns >= STALLED_AFTER_NS)) {
+    if (work->stalled != (!moves && c->now_ns - work->still_ns >= after_ns)) {
         struct consumer_info info;
 
         work->stalled = !work->stalled;
         work_describe(c, c->log_now_ns, &info);
         c->out->stalled(c->owner, &info);
     }
-    return consumer_hold_stalls(consumer_hold(c)) && !work->stalled
-               ? work->still_ns + STALLED_AFTER_NS
-               : TIMERS_NEVER;
+    return consumer_hold_stalls(consumer_hold(c)) && !work->stalled ? work->still_ns + after_ns
+                                                                    : TIMERS_NEVER;
 }
 
 /* When nothing has happened for long: what somebody wants next begins from the log. */

@@ -324,13 +324,36 @@ START_TEST(what_a_consumer_cannot_read_is_noted)
 }
 END_TEST
 
+/* The disk's bad moment: nothing else looks there again. */
+START_TEST(who_waits_for_what_can_be_read_after_all_goes_on)
+{
+    struct spot spot;
+
+    begin_rotten(10, false);
+    spot = spot_of(40);
+    (void)ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":40}");
+    ck_assert_ptr_nonnull(lost());
+    consume("{\"stream_name\":\"S\",\"config\":{\"name\":\"C\",\"ack_policy\":\"none\","
+            "\"mem_storage\":true,\"deliver_subject\":\"_R.deliver\"}}");
+    ck_assert_uint_eq(s.delivered, 39);
+    run_ms(8000);
+    ck_assert_uint_eq(s.delivered, 39);
+    rot(&spot); /* the same bit */
+    run_ms(16000);
+    ck_assert_uint_eq(s.delivered, MESSAGES);
+    ck_assert_ptr_null(lost());
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {what_was_found_is_told_after_a_start_that_does_not_read_it,
                             what_leaves_the_stream_is_lost_no_more,
                             what_recovery_has_lost_is_told_when_a_block_is_above_it,
                             what_a_consumer_comes_upon_is_noted,
-                            what_a_consumer_cannot_read_is_noted};
+                            what_a_consumer_cannot_read_is_noted,
+                            who_waits_for_what_can_be_read_after_all_goes_on};
 
     return UNIT_RUN_PLAIN("damage", tests);
 }
