@@ -248,6 +248,8 @@ void consumer_follow(struct consumer *c)
     gather_clear(&c->busy->work.acks);
     gather_clear(&c->busy->work.terms);
     gather_clear(&c->busy->work.exhausts);
+    gather_clear(&c->busy->work.unread);
+    c->busy->work.unread_flying = 0;
     buf_clear(&c->busy->work.answers);
     timers_cancel(&c->busy->work.timers, &c->busy->work.inactive_timer);
     timers_cancel(&c->busy->work.timers, &c->busy->work.resume_timer);

@@ -191,7 +191,8 @@ struct consumer_out {
 #define CONSUMER_RECORD_EXHAUST  36u /* runs: max_deliver reached */
 #define CONSUMER_RECORD_POSITION 37u /* delivered: of an ack-none durable */
 #define CONSUMER_RECORD_RESET    38u /* sequence to begin with anew */
-#define CONSUMER_RECORD_LAST     38u
+#define CONSUMER_RECORD_UNREAD   39u /* runs: handed out, but could not be read */
+#define CONSUMER_RECORD_LAST     39u
 /* Every body starts with the u64 number of its consumer. */
 uint64_t consumer_record_number(struct bytes body); /* 0: too short to hold one */
 
@@ -324,6 +325,9 @@ void consumer_flow(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns
  * config's. */
 void consumer_unpin(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
                     struct bytes group);
+/* A delivery that was asked for could not be read: it was none, and does not count towards
+ * max_deliver. Who acks each message gets it when it can be read. */
+void consumer_unread(struct consumer *consumer, int64_t now_ns, uint64_t sequence);
 /* Push: whether the deliver subject has interest now (reference 4.5). */
 void consumer_bound(struct consumer *consumer, int64_t now_ns, bool bound);
 /* Once per turn while there may be something to do (new messages, acks, requests) and at the time

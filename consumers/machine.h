@@ -106,10 +106,11 @@ struct working {
     uint64_t replay_last;
     int64_t replay_time_ns, replay_sent_ns;
     /* acks of this turn */
-    struct gather acks, terms, exhausts, due;
-    uint64_t ack_all;    /* gathered: everything up to it */
-    uint64_t settled_to; /* ack all: pending up to here is settling */
-    struct buf answers;  /* u32 size, reply; asked for when the records above are proposed */
+    struct gather acks, terms, exhausts, unread, due;
+    uint64_t unread_flying; /* records of what was unread that are not applied */
+    uint64_t ack_all;       /* gathered: everything up to it */
+    uint64_t settled_to;    /* ack all: pending up to here is settling */
+    struct buf answers;     /* u32 size, reply; asked for when the records above are proposed */
     struct plan plan;
     struct requests requests;
     struct group_pin pin;
@@ -232,6 +233,9 @@ bool acks_spent(const struct consumer *c, const struct pending_entry *entry);
 /* How long an entry with so many deliveries waits for its ack; *usual: as most do. */
 int64_t acks_wait(const struct consumer_config *config, uint32_t deliveries, bool *usual);
 void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns);
+/* What cannot be read now, or may not have been delivered as often as it says, is looked at again
+ * soon. */
+void acks_look_again(struct consumer *c, uint32_t place);
 /* The hand-outs since when wait to leave? (consumer_out.waits_since) */
 int64_t acks_unsent_since(const struct consumer *c);
 /* May the last delivery of the entry, which waits for its ack, be one of those? When in doubt it

@@ -190,6 +190,8 @@ static enum plan_found next_redelivery(struct consumer *c, struct candidate *fou
             acks_exhaust(c, place);
         } else if (!c->stream->get(c->stream->owner, entry->sequence, &found->message)) {
             acks_lost(c, place);
+        } else if (plan_damaged(c, entry->sequence)) {
+            acks_look_again(c, place);
         } else {
             found->place = place;
             found->deliveries = entry->deliveries + 1;

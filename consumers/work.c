@@ -171,6 +171,20 @@ static void look_for_lost(struct consumer *c)
         work_dirty(c);
 }
 
+static void expired(struct consumer *c, uint32_t place, int64_t unsent_ns)
+{
+    const struct pending_entry *entry = pending_entry(&c->busy->pending, place);
+
+    if (acks_unsent(entry, unsent_ns))
+        acks_arm(c, place, c->now_ns); /* nobody can have acked it */
+    else if (acks_spent(c, entry) && c->busy->work.unread_flying == 0)
+        acks_exhaust(c, place);
+    else if (acks_spent(c, entry) || plan_damaged(c, entry->sequence))
+        acks_look_again(c, place);
+    else
+        pending_queue(&c->busy->pending, place);
+}
+
 /* What was not acked in time: queued by rising sequence, or at the end of its deliveries. */
 static void expire(struct consumer *c)
 {
@@ -192,13 +206,7 @@ static void expire(struct consumer *c)
     unsent_ns = acks_unsent_since(c);
     for (size_t i = 0; i < due->count; i++) {
         for (uint64_t sequence = due->runs[i].first; sequence <= due->runs[i].last; sequence++) {
-            place = pending_find(pending, sequence);
-            if (acks_unsent(pending_entry(pending, place), unsent_ns))
-                acks_arm(c, place, c->now_ns); /* nobody can have acked it */
-            else if (acks_spent(c, pending_entry(pending, place)))
-                acks_exhaust(c, place);
-            else
-                pending_queue(pending, place);
+            expired(c, pending_find(pending, sequence), unsent_ns);
         }
     }
     gather_clear(due);

@@ -54,8 +54,8 @@ void stream_lost_wanted(void *owner, uint64_t sequence)
     struct index_entry entry;
     struct look_again *look;
 
-    if (!index_get(stream->state.index, sequence, &entry) ||
-        entry.place >> 32 == LOG_FILE_NONE || !is_due(stream, sequence))
+    if (!index_get(stream->state.index, sequence, &entry) || entry.place >> 32 == LOG_FILE_NONE ||
+        !is_due(stream, sequence))
         return;
     look = HEAP_NEW(struct look_again);
     look->stream = stream;

@@ -93,6 +93,99 @@ START_TEST(a_request_that_does_not_wait_is_told)
 }
 END_TEST
 
+/* ---- what is handed out and cannot be read --------------------------------------------------- */
+
+/* The only delivery of message 2 that there may be: it cannot be read. */
+static struct fake *unread(void)
+{
+    struct fake *fake = fake_create();
+
+    fake->config.max_deliver = 1;
+    fake->config.ack_wait_ns = FAKE_SECOND / 10;
+    fake_store_many(fake, "a.x", 2);
+    fake_lead(fake);
+    fake_pull(fake, "in.1", "2");
+    fake_turn(fake);
+    EXPECT(fake, "1>in.1 d1 c1 p1\n2>in.1 d1 c2 p0\n");
+    fake->damaged = 2;
+    consumer_unread(fake->consumer, fake->now_ns, 2);
+    fake_ack(fake, 1, "+ACK", "");
+    fake_turn(fake);
+    return fake;
+}
+
+START_TEST(what_could_not_be_read_was_not_delivered)
+{
+    struct fake *fake = unread();
+
+    fake_pull(fake, "in.2", "5");
+    fake_pass(fake, 100 * FAKE_SECOND);
+    EXPECT(fake, "");
+    ck_assert_uint_eq(fake_info(fake).num_ack_pending, 1);
+    fake->damaged = 0;
+    fake_pass(fake, 2 * FAKE_SECOND);
+    EXPECT(fake, "2>in.2 d1 c3 p0\n"
+                 "advise exhausted 2 d1\n");
+    fake_destroy(fake);
+}
+END_TEST
+
+/* The record is on its way for longer than the ack is waited for. */
+START_TEST(nothing_is_exhausted_before_it_is_known_what_was_delivered)
+{
+    struct fake *fake = fake_create();
+
+    fake->config.max_deliver = 1;
+    fake->config.ack_wait_ns = FAKE_SECOND / 10;
+    fake_store(fake, "a.x");
+    fake_lead(fake);
+    fake_pull(fake, "in.1", "1");
+    fake_turn(fake);
+    EXPECT(fake, "1>in.1 d1 c1 p0\n");
+    fake->damaged = 1;
+    consumer_unread(fake->consumer, fake->now_ns, 1);
+    fake_work(fake);
+    fake->now_ns += 5 * FAKE_SECOND;
+    fake_work(fake);
+    ck_assert_uint_eq(fake->proposed, 1);
+    fake_turn(fake);
+    EXPECT(fake, "");
+    fake->damaged = 0;
+    fake_pull(fake, "in.2", "1");
+    fake_pass(fake, 2 * FAKE_SECOND);
+    EXPECT(fake, "1>in.2 d1 c2 p0\n"
+                 "advise exhausted 1 d1\n");
+    fake_destroy(fake);
+}
+END_TEST
+
+START_TEST(a_state_tells_what_has_never_been_delivered)
+{
+    struct fake *fake = unread();
+    struct consumer *twin;
+    struct buf state, again;
+
+    buf_init(&state, 1u << 20);
+    buf_init(&again, 1u << 20);
+    ck_assert(consumer_state_encode(fake->consumer, &state));
+    twin = consumer_create(7, &fake->config, fake->log_now_ns, &fake->stream, &fake->out, fake, 1);
+    ck_assert_int_eq(consumer_state_decode(twin, buf_bytes(&state)), OK);
+    ck_assert(consumer_state_encode(twin, &again));
+    ck_assert(bytes_equal(buf_bytes(&state), buf_bytes(&again)));
+    consumer_destroy(fake->consumer);
+    fake->consumer = twin;
+    fake->damaged = 0;
+    consumer_lead(twin, fake->now_ns, fake->log_now_ns);
+    fake_pull(fake, "in.2", "5");
+    fake_pass(fake, 2 * FAKE_SECOND);
+    EXPECT(fake, "2>in.2 d1 c3 p0\n"
+                 "advise exhausted 2 d1\n");
+    buf_deinit(&state);
+    buf_deinit(&again);
+    fake_destroy(fake);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -101,6 +194,9 @@ int main(void)
         who_acks_all_at_once_waits_likewise,
         who_acks_each_gets_what_is_behind,
         a_request_that_does_not_wait_is_told,
+        what_could_not_be_read_was_not_delivered,
+        nothing_is_exhausted_before_it_is_known_what_was_delivered,
+        a_state_tells_what_has_never_been_delivered,
     };
 
     return UNIT_RUN_PLAIN("damaged", tests);
