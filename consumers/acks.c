@@ -2,6 +2,7 @@
 
 #define RUNS_GATHERED_MAX 4096u   /* then they are proposed before the turn ends */
 #define WAIT_MIN_NS       1000000 /* between two deliveries of a message */
+#define UNREAD_AGAIN_NS   1000000000
 
 enum ack_kind { KIND_ACK, KIND_NAK, KIND_PROGRESS, KIND_TERM, KIND_NEXT, KIND_UNKNOWN };
 
@@ -51,6 +52,7 @@ static void join_over_holes(const struct consumer *c, struct gather *gather)
 static void propose(struct consumer *c, uint8_t type, bool fitted)
 {
     assert(fitted); /* records are bounded well below the limit of `scratch` */
+    c->busy->work.unread_flying += type == CONSUMER_RECORD_UNREAD;
     c->out->propose(c->owner, type, buf_bytes(&c->busy->scratch));
 }
 
@@ -117,6 +119,7 @@ void acks_flush(struct consumer *c)
 {
     propose_acks(c);
     propose_set(c, CONSUMER_RECORD_TERM, &c->busy->work.terms);
+    propose_set(c, CONSUMER_RECORD_UNREAD, &c->busy->work.unread); /* before what it may end */
     propose_set(c, CONSUMER_RECORD_EXHAUST, &c->busy->work.exhausts);
     ask_answers(c);
 }
@@ -267,6 +270,7 @@ void acks_refused(struct consumer *c)
     /* What is gathered and not proposed yet still stands; but an answer may confirm what was
      * proposed before, so all of them go: who asked will ask again. */
     buf_clear(&c->busy->work.answers);
+    c->busy->work.unread_flying = 0;
     settle_again(c, &c->busy->work.exhausts, true);
     settle_again(c, &c->busy->work.acks, false);
     settle_again(c, &c->busy->work.terms, false);
@@ -285,7 +289,7 @@ bool acks_spent(const struct consumer *c, const struct pending_entry *entry)
 int64_t acks_wait(const struct consumer_config *config, uint32_t deliveries, bool *usual)
 {
     size_t steps = config->backoff_ns.count;
-    size_t step = deliveries - 1;
+    size_t step = deliveries > 0 ? deliveries - 1 : 0;
 
     *usual = steps == 0 || step == 0;
     if (steps == 0)
@@ -326,6 +330,29 @@ void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns)
     if (wait < WAIT_MIN_NS) /* else a consumer that waits for nothing keeps the server busy */
         wait = WAIT_MIN_NS;
     pending_wait(&c->busy->pending, place, later(now_ns, wait), usual);
+}
+
+void acks_look_again(struct consumer *c, uint32_t place)
+{
+    pending_wait(&c->busy->pending, place, later(c->now_ns, UNREAD_AGAIN_NS), false);
+}
+
+void consumer_unread(struct consumer *c, int64_t now_ns, uint64_t sequence)
+{
+    uint32_t place;
+
+    if (!c->leading || busy_resting(c) || c->class != CLASS_REPLICATED)
+        return;
+    if (c->config.ack_policy != ACK_EXPLICIT && c->config.ack_policy != ACK_ALL)
+        return;
+    place = pending_find(&c->busy->pending, sequence);
+    if (place == 0 || pending_entry(&c->busy->pending, place)->settling)
+        return;
+    c->now_ns = now_ns;
+    gather_add(&c->busy->work.unread, sequence);
+    if (!pending_entry(&c->busy->pending, place)->planned)
+        acks_look_again(c, place);
+    work_dirty(c);
 }
 
 /* ---- what clients say ------------------------------------------------------------------------ */

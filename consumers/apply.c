@@ -280,6 +280,14 @@ static void exhaust_one(struct consumer *c, uint64_t sequence)
         c->out->advise(c->owner, &advice);
 }
 
+static void unread_one(struct consumer *c, uint64_t sequence)
+{
+    uint32_t place = pending_find(&c->busy->pending, sequence);
+
+    if (place != 0)
+        pending_undelivered(&c->busy->pending, place);
+}
+
 static enum err apply_set(struct consumer *c, struct bytes body,
                           void (*apply_one)(struct consumer *, uint64_t))
 {
@@ -294,6 +302,13 @@ static enum err apply_set(struct consumer *c, struct bytes body,
             apply_one(c, sequence);
     settle_floor(c, before);
     return OK;
+}
+
+static enum err apply_unread(struct consumer *c, struct bytes body)
+{
+    if (c->busy->work.unread_flying > 0)
+        c->busy->work.unread_flying--;
+    return apply_set(c, body, unread_one);
 }
 
 static enum err apply_delay(struct consumer *c, struct bytes body)
@@ -350,6 +365,7 @@ enum err consumer_apply(struct consumer *c, int64_t now_ns, uint8_t type, struct
     case CONSUMER_RECORD_TERM: err = apply_set(c, body, end_one); break;
     case CONSUMER_RECORD_DELAY: err = apply_delay(c, body); break;
     case CONSUMER_RECORD_EXHAUST: err = apply_set(c, body, exhaust_one); break;
+    case CONSUMER_RECORD_UNREAD: err = apply_unread(c, body); break;
     case CONSUMER_RECORD_RESET: err = reset_apply(c, body); break;
     case CONSUMER_RECORD_POSITION: err = apply_position(c, body); break;
     default: break;

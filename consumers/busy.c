@@ -45,6 +45,7 @@ void busy_begin(struct consumer *c)
     work->lost_from = 1;
     work->caught_up = false;
     work->ack_all = 0;
+    work->unread_flying = 0;
     work->settled_to = 0;
     work->unlogged = 0;
     work->replay_time_ns = TIME_UNSET;
@@ -88,6 +89,7 @@ void busy_rest(struct consumer *c)
     gather_deinit(&busy->work.acks);
     gather_deinit(&busy->work.terms);
     gather_deinit(&busy->work.exhausts);
+    gather_deinit(&busy->work.unread);
     gather_deinit(&busy->work.due);
     heap_give(busy->work.plan.at);
     buf_deinit(&busy->work.answers);
@@ -112,7 +114,8 @@ static bool patient(const struct consumer *c)
 static bool gathered(const struct working *work)
 {
     return work->acks.count > 0 || work->terms.count > 0 || work->exhausts.count > 0 ||
-           work->answers.size > 0 || work->ack_all > 0 || work->unlogged > 0;
+           work->unread.count > 0 || work->answers.size > 0 || work->ack_all > 0 ||
+           work->unlogged > 0;
 }
 
 bool busy_quiet(const struct consumer *c)

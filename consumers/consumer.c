@@ -248,6 +248,8 @@ void consumer_follow(struct consumer *c)
     gather_clear(&c->busy->work.acks);
     gather_clear(&c->busy->work.terms);
     gather_clear(&c->busy->work.exhausts);
+    gather_clear(&c->busy->work.unread);
+    c->busy->work.unread_flying = 0;
     buf_clear(&c->busy->work.answers);
     timers_cancel(&c->busy->work.timers, &c->busy->work.inactive_timer);
     timers_cancel(&c->busy->work.timers, &c->busy->work.resume_timer);
@@ -419,6 +421,7 @@ void work_describe(struct consumer *c, int64_t log_now_ns, struct consumer_info 
         .push_bound = c->busy->work.push.bound,
         .created_ns = c->created_ns,
         .hold = consumer_hold(c),
+        .damaged = c->busy->work.stands,
         .stalled_s =
             c->busy->work.stalled ? (uint64_t)(c->now_ns - c->busy->work.still_ns) / 1000000000 : 0,
         .pinned_ns = c->busy->work.pin.set ? c->busy->work.pin.since_ns : TIME_UNSET,

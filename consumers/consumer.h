@@ -28,6 +28,10 @@
  * planned under: one that meets a newer config in apply is void, and planned again.
  *
  * Sequences: `stream` counts in the stream, `consumer` counts delivery attempts from 1.
+ * Who is not asked for an ack of each message is not handed what stands behind a damaged one: it
+ * would never get that one, or not learn that it has not. It waits until the message can be read or
+ * has left the stream, and its heartbeats say which it is.
+ *
  * All times: log/monotonic ns as the callers give them; `now_ns` is monotonic and never in a
  * record; `time_ns` in records is log time (wall).
  *
@@ -92,6 +96,8 @@ struct consumer_stream {
     uint64_t (*pending_last)(void *owner, const struct consumer_filter *, uint64_t from,
                              uint64_t up_to);
     bool (*is_last)(void *owner, uint64_t sequence, uint64_t up_to);
+    /* Is it known that the message cannot be read now? It may be later. NULL: none ever is. */
+    bool (*damaged)(void *owner, uint64_t sequence);
     /* In parts of bounded work; NULL: what is above serves. `count`: all from `from` on, at or
      * below `snapshot` only the newest of their subject there; false: that is more work than one
      * part. `count_part`: adds those from *next on, and sets *next to where it goes on; true: that
@@ -185,7 +191,8 @@ struct consumer_out {
 #define CONSUMER_RECORD_EXHAUST  36u /* runs: max_deliver reached */
 #define CONSUMER_RECORD_POSITION 37u /* delivered: of an ack-none durable */
 #define CONSUMER_RECORD_RESET    38u /* sequence to begin with anew */
-#define CONSUMER_RECORD_LAST     38u
+#define CONSUMER_RECORD_UNREAD   39u /* runs: handed out, but could not be read */
+#define CONSUMER_RECORD_LAST     39u
 /* Every body starts with the u64 number of its consumer. */
 uint64_t consumer_record_number(struct bytes body); /* 0: too short to hold one */
 
@@ -318,6 +325,9 @@ void consumer_flow(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns
  * config's. */
 void consumer_unpin(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
                     struct bytes group);
+/* A delivery that was asked for could not be read: it was none, and does not count towards
+ * max_deliver. Who acks each message gets it when it can be read. */
+void consumer_unread(struct consumer *consumer, int64_t now_ns, uint64_t sequence);
 /* Push: whether the deliver subject has interest now (reference 4.5). */
 void consumer_bound(struct consumer *consumer, int64_t now_ns, bool bound);
 /* Once per turn while there may be something to do (new messages, acks, requests) and at the time
@@ -362,6 +372,7 @@ struct consumer_info {
         pin; /* of the priority group; empty: nobody is pinned. Good until the next call. */
     int64_t pinned_ns;
     enum consumer_hold hold;
+    uint64_t damaged;   /* HOLD_DAMAGED: the message before which it stands */
     uint64_t stalled_s; /* for how long nothing has moved that could; 0: it does */
 };
 /* num_waiting sweeps requests that have expired or lost their listener. Also for followers. What is

@@ -32,13 +32,18 @@ uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message
 
 void deliver_heartbeat(struct consumer *c, struct bytes to, struct bytes stalled)
 {
-    uint64_t stream = c->durable.delivered.stream;
     uint64_t last = c->stream->last(c->stream->owner);
+    struct status_alive alive = {
+        .last_consumer = c->durable.delivered.consumer,
+        .last_stream = c->durable.delivered.stream,
+        .stalled = stalled,
+        .damaged = c->busy->work.stands,
+    };
 
     /* Messages at the end that are not for it count as seen, as the reference counts them. */
-    if (c->busy->work.caught_up && last > stream)
-        stream = last;
-    status_heartbeat(&c->busy->scratch, c->durable.delivered.consumer, stream, stalled);
+    if (c->busy->work.caught_up && last > alive.last_stream)
+        alive.last_stream = last;
+    status_heartbeat(&c->busy->scratch, &alive);
     c->out->status(c->owner, to, bytes_of(NULL, 0), buf_bytes(&c->busy->scratch));
 }
 

@@ -34,6 +34,8 @@ enum consumer_hold consumer_hold(const struct consumer *c)
         return HOLD_CAUGHT_UP;
     if (!again && plan_acks_full(c))
         return HOLD_ACK_PENDING;
+    if (!again && work->stands != 0)
+        return HOLD_DAMAGED;
     if (work->plan_again_ns != TIMERS_NEVER)
         return HOLD_TIME;
     return work->held ? HOLD_GROUP : HOLD_NOT;
@@ -59,6 +61,7 @@ const char *consumer_hold_text(enum consumer_hold hold)
     case HOLD_ACK_PENDING: return "max_ack_pending is reached";
     case HOLD_WINDOW: return "the receiver does not answer flow control";
     case HOLD_GROUP: return "the clients that wait stand by";
+    case HOLD_DAMAGED: return "the next message is damaged";
     }
     return "a step is due";
 }

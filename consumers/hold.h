@@ -27,6 +27,7 @@ enum consumer_hold {
     HOLD_ACK_PENDING, /* max_ack_pending is reached */
     HOLD_WINDOW,      /* flow control is not answered */
     HOLD_GROUP,       /* the requests that wait stand by: pinned, overflow */
+    HOLD_DAMAGED,     /* the next message cannot be read, and nothing is handed out past it */
 };
 
 enum consumer_hold consumer_hold(const struct consumer *consumer);

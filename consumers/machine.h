@@ -90,6 +90,7 @@ struct working {
     uint32_t to_size; /* of the deliver subject */
     bool plain;       /* nothing in the config keeps a message from leaving at once (live.c) */
     uint64_t next_from; /* where to look for the next new message */
+    uint64_t stands;    /* before that message, which is damaged; 0: before none */
     struct {
         uint64_t from, to; /* what lies between was in memory then; 0, 0: nothing was asked */
         int64_t asked_ns;
@@ -105,10 +106,11 @@ struct working {
     uint64_t replay_last;
     int64_t replay_time_ns, replay_sent_ns;
     /* acks of this turn */
-    struct gather acks, terms, exhausts, due;
-    uint64_t ack_all;    /* gathered: everything up to it */
-    uint64_t settled_to; /* ack all: pending up to here is settling */
-    struct buf answers;  /* u32 size, reply; asked for when the records above are proposed */
+    struct gather acks, terms, exhausts, unread, due;
+    uint64_t unread_flying; /* records of what was unread that are not applied */
+    uint64_t ack_all;       /* gathered: everything up to it */
+    uint64_t settled_to;    /* ack all: pending up to here is settling */
+    struct buf answers;     /* u32 size, reply; asked for when the records above are proposed */
     struct plan plan;
     struct requests requests;
     struct group_pin pin;
@@ -231,6 +233,9 @@ bool acks_spent(const struct consumer *c, const struct pending_entry *entry);
 /* How long an entry with so many deliveries waits for its ack; *usual: as most do. */
 int64_t acks_wait(const struct consumer_config *config, uint32_t deliveries, bool *usual);
 void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns);
+/* What cannot be read now, or may not have been delivered as often as it says, is looked at again
+ * soon. */
+void acks_look_again(struct consumer *c, uint32_t place);
 /* The hand-outs since when wait to leave? (consumer_out.waits_since) */
 int64_t acks_unsent_since(const struct consumer *c);
 /* May the last delivery of the entry, which waits for its ack, be one of those? When in doubt it
@@ -257,7 +262,8 @@ struct request *pulls_next(struct consumer *c, uint32_t cost);
 /* Is there a request that somebody listens for? */
 bool pulls_any(struct consumer *c);
 bool pulls_listened(struct consumer *c, struct request *request);
-/* The end of the stream was reached: requests that do not wait are told so. */
+/* The end of the stream, or a damaged message before which it stands, was reached: requests that do
+ * not wait are told so. */
 void pulls_end_reached(struct consumer *c);
 void pulls_due(struct consumer *c, int64_t now_ns);
 /* Drops what has expired or has no listener. */
@@ -296,6 +302,8 @@ void plan_passed(struct consumer *c, const struct consumer_message *message);
 /* Would something be handed out if there were something? */
 bool plan_demand(const struct consumer *c);
 bool plan_paused(const struct consumer *c);
+/* Is it known that the message cannot be read now? */
+bool plan_damaged(const struct consumer *c, uint64_t sequence);
 /* Are as many acks owed as may be? */
 bool plan_acks_full(const struct consumer *c);
 

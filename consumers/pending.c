@@ -65,7 +65,6 @@ uint32_t pending_add(struct pending *pending, uint64_t sequence, uint64_t consum
                      uint32_t deliveries, int64_t time_ns)
 {
     assert(sequence > 0);
-    assert(deliveries > 0);
     assert(pending->count < PENDING_MAX);
     assert(consumer_sequence <= PENDING_CONSUMER_MAX);
     assert(pending->count == 0 || sequence > pending->entries[pending->end - 1].sequence);
@@ -142,6 +141,15 @@ void pending_delivered(struct pending *pending, uint32_t place, int64_t time_ns)
         entry->deliveries++;
     entry->time_ns = time_ns;
     entry->delayed = false;
+}
+
+void pending_undelivered(struct pending *pending, uint32_t place)
+{
+    struct pending_entry *entry = pending_entry(pending, place);
+
+    assert(entry->alive);
+    pending->redelivered -= entry->deliveries == 2;
+    entry->deliveries -= entry->deliveries > 0;
 }
 
 void pending_settle(struct pending *pending, uint32_t place, bool settling)

@@ -84,6 +84,8 @@ uint32_t pending_add(struct pending *pending, uint64_t sequence, uint64_t consum
 void pending_remove(struct pending *pending, uint32_t place);
 /* One more delivery, at `time_ns`; no delay holds any more. */
 void pending_delivered(struct pending *pending, uint32_t place, int64_t time_ns);
+/* The last delivery was none. */
+void pending_undelivered(struct pending *pending, uint32_t place);
 /* Sets or clears `settling`; a settling entry leaves its order. */
 void pending_settle(struct pending *pending, uint32_t place, bool settling);
 

@@ -4,6 +4,7 @@
 #define CAPACITY_FIRST   16u
 #define REPLAY_IGNORE_NS 1000000 /* gaps that a replay does not wait for */
 #define READY_NS         1000000000
+#define STANDS_NS        250000000 /* until what is damaged is looked at again */
 
 struct candidate {
     struct consumer_message message;
@@ -189,6 +190,8 @@ static enum plan_found next_redelivery(struct consumer *c, struct candidate *fou
             acks_exhaust(c, place);
         } else if (!c->stream->get(c->stream->owner, entry->sequence, &found->message)) {
             acks_lost(c, place);
+        } else if (plan_damaged(c, entry->sequence)) {
+            acks_look_again(c, place);
         } else {
             found->place = place;
             found->deliveries = entry->deliveries + 1;
@@ -218,10 +221,28 @@ static bool stream_ready(struct consumer *c)
     return false;
 }
 
+bool plan_damaged(const struct consumer *c, uint64_t sequence)
+{
+    return c->stream->damaged != NULL && c->stream->damaged(c->stream->owner, sequence);
+}
+
+/* Who acks each message gets this one when it is whole again; the others never would. */
+static bool stands_before(struct consumer *c, uint64_t sequence)
+{
+    struct working *work = &c->busy->work;
+
+    if (c->config.ack_policy == ACK_EXPLICIT || !plan_damaged(c, sequence))
+        return false;
+    work->stands = sequence;
+    work->plan_again_ns = c->now_ns + STANDS_NS;
+    return true;
+}
+
 enum plan_found plan_next(struct consumer *c, struct consumer_message *message)
 {
     struct working *work = &c->busy->work;
 
+    work->stands = 0;
     if (plan_acks_full(c))
         return FOUND_BLOCKED;
     for (size_t scanned = 0; scanned < SCAN_MAX; scanned++) {
@@ -233,7 +254,8 @@ enum plan_found plan_next(struct consumer *c, struct consumer_message *message)
         }
         if (message->sequence > c->durable.snapshot_last ||
             c->stream->is_last(c->stream->owner, message->sequence, c->durable.snapshot_last))
-            return replay_holds(c, message) ? FOUND_BLOCKED : FOUND;
+            return replay_holds(c, message) || stands_before(c, message->sequence) ? FOUND_BLOCKED
+                                                                                   : FOUND;
         work->next_from = message->sequence + 1;
     }
     return FOUND_MORE;
@@ -319,7 +341,7 @@ static bool plan_messages(struct consumer *c)
         if (!consumer_is_push(c) && !pulls_any(c))
             return false;
         found = next_message(c, &candidate);
-        if (found == FOUND_END)
+        if (found == FOUND_END || c->busy->work.stands != 0)
             pulls_end_reached(c);
         if (found != FOUND)
             return found == FOUND_MORE;
@@ -359,6 +381,7 @@ void plan_hand_out(struct consumer *c)
     bool more;
 
     c->busy->work.plan_again_ns = TIMERS_NEVER;
+    c->busy->work.stands = 0;
     if (!plan_wanted(c))
         return;
     assert(plan->count == 0);

@@ -36,7 +36,7 @@ static void take_pending(const struct consumer *c, struct portable *portable)
             .sequence = entry->sequence,
             .consumer_sequence = entry->consumer_sequence,
             .time_ns = time_of(c, entry),
-            .deliveries = entry->deliveries,
+            .deliveries = entry->deliveries > 0 ? entry->deliveries : 1, /* it knows no others */
         };
     }
 }

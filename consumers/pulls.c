@@ -145,6 +145,7 @@ struct request *pulls_next(struct consumer *c, uint32_t cost)
 void pulls_end_reached(struct consumer *c)
 {
     struct requests *requests = &c->busy->work.requests;
+    enum status status = c->busy->work.stands != 0 ? STATUS_DAMAGED : STATUS_NO_MESSAGES;
     struct request *next;
 
     if (requests->one_shots == 0)
@@ -152,7 +153,7 @@ void pulls_end_reached(struct consumer *c)
     for (struct request *request = requests->first; request != NULL; request = next) {
         next = request->next;
         if (request->no_wait && (request->served > 0 || request->deadline_ns == TIMERS_NEVER))
-            pulls_close(c, request, STATUS_NO_MESSAGES);
+            pulls_close(c, request, status);
     }
 }
 

@@ -60,6 +60,7 @@ static void begin_anew(struct consumer *c)
     gather_clear(&work->acks);
     gather_clear(&work->terms);
     gather_clear(&work->exhausts);
+    gather_clear(&work->unread);
     buf_clear(&work->answers); /* they would confirm what is not logged */
     work->ack_all = 0;
     work->settled_to = 0;

@@ -111,7 +111,7 @@ static bool take_pending_entry(struct bytes *in, struct found *found, uint64_t *
     if (consumer == 0 || consumer > found->durable.delivered.consumer ||
         consumer > PENDING_CONSUMER_MAX)
         return false;
-    if (deliveries == 0 || deliveries > UINT32_MAX || flags > FLAG_DELAYED)
+    if (deliveries > UINT32_MAX || flags > FLAG_DELAYED)
         return false;
     *sequence += step;
     *time_ns = (int64_t)((uint64_t)*time_ns + (uint64_t)unzigzag(time));

@@ -21,6 +21,7 @@ static const struct status_text texts[STATUS_COUNT] = {
     [STATUS_BAD_GROUP] = {"400 Bad Request - Invalid Priority Group"},
     [STATUS_PIN_MISMATCH] = {"423 Nats-Pin-Id mismatch"},
     [STATUS_NO_MESSAGES] = {"404 No Messages"},
+    [STATUS_DAMAGED] = {"500 Message Damaged"},
     [STATUS_REQUESTS_PENDING] = {"408 Requests Pending"},
     [STATUS_MAX_WAITING] = {"409 Exceeded MaxWaiting"},
     [STATUS_CONSUMER_DELETED] = {"409 Consumer Deleted"},
@@ -80,15 +81,17 @@ void status_max_bytes(struct buf *out, int64_t limit)
     written(buf_print(out, BLOCK "409 Exceeded MaxRequestMaxBytes of %lld" END, (long long)limit));
 }
 
-void status_heartbeat(struct buf *out, uint64_t last_consumer, uint64_t last_stream,
-                      struct bytes stalled)
+void status_heartbeat(struct buf *out, const struct status_alive *alive)
 {
     buf_clear(out);
     written(buf_print(
         out, BLOCK "100 Idle Heartbeat\r\nNats-Last-Consumer: %llu\r\nNats-Last-Stream: %llu",
-        (unsigned long long)last_consumer, (unsigned long long)last_stream));
-    if (stalled.size > 0)
-        written(buf_print(out, "\r\nNats-Consumer-Stalled: %.*s", BYTES_ARG(stalled)));
+        (unsigned long long)alive->last_consumer, (unsigned long long)alive->last_stream));
+    if (alive->stalled.size > 0)
+        written(buf_print(out, "\r\nNats-Consumer-Stalled: %.*s", BYTES_ARG(alive->stalled)));
+    if (alive->damaged != 0)
+        written(
+            buf_print(out, "\r\nNats-Message-Damaged: %llu", (unsigned long long)alive->damaged));
     written(BUF_ADD(out, END));
 }
 

@@ -21,6 +21,7 @@ enum status {
     STATUS_BAD_GROUP,
     STATUS_PIN_MISMATCH,
     STATUS_NO_MESSAGES, /* also ends a no_wait request */
+    STATUS_DAMAGED,     /* what comes next: the same */
     STATUS_REQUESTS_PENDING,
     STATUS_MAX_WAITING,
     STATUS_CONSUMER_DELETED,
@@ -43,9 +44,12 @@ void status_max_batch(struct buf *out, int64_t limit);
 void status_max_expires(struct buf *out, int64_t limit_ns);
 void status_max_bytes(struct buf *out, int64_t limit);
 
-/* `stalled`: the unanswered flow-control subject, or empty. */
-void status_heartbeat(struct buf *out, uint64_t last_consumer, uint64_t last_stream,
-                      struct bytes stalled);
+struct status_alive {
+    uint64_t last_consumer, last_stream;
+    struct bytes stalled; /* the unanswered flow-control subject, or empty */
+    uint64_t damaged;     /* the message before which the consumer stands; 0: none */
+};
+void status_heartbeat(struct buf *out, const struct status_alive *alive);
 void status_flow_control(struct buf *out);
 /* Not a block but a line of one: of a message to the client that is pinned. */
 void status_pin(struct buf *out, struct bytes pin);

@@ -1,6 +1,7 @@
 #include "consumers/machine.h"
 
 #define STALLED_AFTER_NS  30000000000
+#define STANDS_AFTER_NS   2000000000 /* by then another replica has given it back, if one has it */
 #define SHORT_PART        8u         /* fewer owed acks are not worth waiting for */
 #define INACTIVE_AGAIN_NS 5000000000 /* the shell could not delete it: say so again */
 
@@ -170,6 +171,20 @@ static void look_for_lost(struct consumer *c)
         work_dirty(c);
 }
 
+static void expired(struct consumer *c, uint32_t place, int64_t unsent_ns)
+{
+    const struct pending_entry *entry = pending_entry(&c->busy->pending, place);
+
+    if (acks_unsent(entry, unsent_ns))
+        acks_arm(c, place, c->now_ns); /* nobody can have acked it */
+    else if (acks_spent(c, entry) && c->busy->work.unread_flying == 0)
+        acks_exhaust(c, place);
+    else if (acks_spent(c, entry) || plan_damaged(c, entry->sequence))
+        acks_look_again(c, place);
+    else
+        pending_queue(&c->busy->pending, place);
+}
+
 /* What was not acked in time: queued by rising sequence, or at the end of its deliveries. */
 static void expire(struct consumer *c)
 {
@@ -191,13 +206,7 @@ static void expire(struct consumer *c)
     unsent_ns = acks_unsent_since(c);
     for (size_t i = 0; i < due->count; i++) {
         for (uint64_t sequence = due->runs[i].first; sequence <= due->runs[i].last; sequence++) {
-            place = pending_find(pending, sequence);
-            if (acks_unsent(pending_entry(pending, place), unsent_ns))
-                acks_arm(c, place, c->now_ns); /* nobody can have acked it */
-            else if (acks_spent(c, pending_entry(pending, place)))
-                acks_exhaust(c, place);
-            else
-                pending_queue(pending, place);
+            expired(c, pending_find(pending, sequence), unsent_ns);
         }
     }
     gather_clear(due);
@@ -212,6 +221,8 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t watch_stall(struct consumer *c)
 {
     struct working *work = &c->busy->work;
+    int64_t after_ns =
+        consumer_hold(c) == HOLD_DAMAGED ? STANDS_AFTER_NS : (int64_t)STALLED_AFTER_NS;
     bool moves = !consumer_hold_stalls(consumer_hold(c)) ||
                  work->still_count != c->durable.delivered.consumer;
 
@@ -221,16 +232,15 @@ static int64_t watch_stall(struct consumer *c)
         work->still_ns = c->now_ns;
         work->still_count = c->durable.delivered.consumer;
     }
-    if (work->stalled != (!moves && c->now_ns - work->still_ns >= STALLED_AFTER_NS)) {
+    if (work->stalled != (!moves && c->now_ns - work->still_ns >= after_ns)) {
         struct consumer_info info;
 
         work->stalled = !work->stalled;
         work_describe(c, c->log_now_ns, &info);
         c->out->stalled(c->owner, &info);
     }
-    return consumer_hold_stalls(consumer_hold(c)) && !work->stalled
-               ? work->still_ns + STALLED_AFTER_NS
-               : TIMERS_NEVER;
+    return consumer_hold_stalls(consumer_hold(c)) && !work->stalled ? work->still_ns + after_ns
+                                                                    : TIMERS_NEVER;
 }
 
 /* When nothing has happened for long: what somebody wants next begins from the log. */

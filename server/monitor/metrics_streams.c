@@ -188,8 +188,20 @@ static void lag_of_members(struct rows *rows, const struct stream *stream)
     }
 }
 
-static void lag_behind_origin(struct rows *rows, const struct stream *stream, size_t number,
-                              const struct stream_source *source)
+typedef uint64_t origin_number_fn(const struct stream_origin_info *info);
+
+static uint64_t lag_of(const struct stream_origin_info *info)
+{
+    return info->lag;
+}
+
+static uint64_t waits_of(const struct stream_origin_info *info)
+{
+    return info->stands != 0;
+}
+
+static void origin_row(struct rows *rows, const struct stream *stream, size_t number,
+                       const struct stream_source *source, origin_number_fn *number_of)
 {
     struct stream_origin_info info;
     struct metric_label labels[3];
@@ -197,18 +209,28 @@ static void lag_behind_origin(struct rows *rows, const struct stream *stream, si
 
     stream_origin_info(stream, number, &info);
     labels[all.count++] = (struct metric_label){"origin", source->name};
-    metrics_number(rows->metrics, all, info.lag);
+    metrics_number(rows->metrics, all, number_of(&info));
 }
 
-static void lag_behind_origins(struct rows *rows, const struct stream *stream)
+static void origin_rows(struct rows *rows, const struct stream *stream, origin_number_fn *number_of)
 {
     const struct stream_config *config = stream_config(stream);
     const struct stream_source *sources = config->sources.at;
 
     if (config->mirror != NULL)
-        lag_behind_origin(rows, stream, 0, config->mirror);
+        origin_row(rows, stream, 0, config->mirror, number_of);
     for (size_t i = 0; i < config->sources.count; i++)
-        lag_behind_origin(rows, stream, i, &sources[i]);
+        origin_row(rows, stream, i, &sources[i], number_of);
+}
+
+static void origin_family(struct rows *rows, const char *name, const char *help,
+                          origin_number_fn *number_of)
+{
+    metrics_gauge(rows->metrics, name, help);
+    for (size_t i = 0; i < rows->streams_count; i++) {
+        if (stream_leads(rows->streams[i]))
+            origin_rows(rows, rows->streams[i], number_of);
+    }
 }
 
 static void write_streams(struct rows *rows)
@@ -232,12 +254,11 @@ static void write_streams(struct rows *rows)
                   "Log entries that a replica has not confirmed to its leader.");
     for (size_t i = 0; i < rows->streams_count; i++)
         lag_of_members(rows, rows->streams[i]);
-    metrics_gauge(rows->metrics, "millrace_stream_origin_lag",
-                  "Messages that a mirror or source has not taken yet.");
-    for (size_t i = 0; i < rows->streams_count; i++) {
-        if (stream_leads(rows->streams[i]))
-            lag_behind_origins(rows, rows->streams[i]);
-    }
+    origin_family(rows, "millrace_stream_origin_lag",
+                  "Messages that a mirror or source has not taken yet.", lag_of);
+    origin_family(rows, "millrace_stream_origin_damaged",
+                  "1 where a mirror or source waits for a message that is damaged at its origin.",
+                  waits_of);
 }
 
 /* ---- rows of consumers ---------------------------------------------------------------------- */

@@ -246,6 +246,7 @@ static const char *const effect_names[] = {
     [CONSUMER_RECORD_EXHAUST] = "exhaust",
     [CONSUMER_RECORD_POSITION] = "position",
     [CONSUMER_RECORD_RESET] = "reset",
+    [CONSUMER_RECORD_UNREAD] = "unread",
 };
 
 static void message_members(struct dumping *d, const struct effect *effect)

@@ -198,6 +198,14 @@ static void ask_stalled(void *owner, const struct consumer_info *info)
                     BYTES_ARG(shell_name(shell)));
         return;
     }
+    if (info->hold == HOLD_DAMAGED) {
+        logger_warn(logger,
+                    "Consumer '%.*s > %.*s' waits before message %llu, which is damaged on disk, "
+                    "until it can be read again or is deleted: %llu pending",
+                    BYTES_ARG(stream), BYTES_ARG(shell_name(shell)),
+                    (unsigned long long)info->damaged, (unsigned long long)info->num_pending);
+        return;
+    }
     logger_warn(logger,
                 "Consumer '%.*s > %.*s' has delivered nothing for %llu s because %s: %llu pending, "
                 "%llu unacknowledged, %llu waiting, delivered %llu, ack floor %llu",

@@ -184,6 +184,17 @@ static bool view_is_last(void *owner, uint64_t sequence, uint64_t up_to)
     return index_is_last(((const struct consumer_view *)owner)->state->index, sequence, up_to);
 }
 
+static bool view_damaged(void *owner, uint64_t sequence)
+{
+    const struct consumer_view *view = owner;
+
+    if (!lost_has(&view->state->lost, sequence))
+        return false;
+    if (view->wanted != NULL)
+        view->wanted(view->owner, sequence);
+    return true;
+}
+
 static uint64_t part_of(const struct consumer_view *view)
 {
     return view->count_part != 0 ? view->count_part : UINT64_MAX;
@@ -232,6 +243,7 @@ struct consumer_stream consumer_view_stream(struct consumer_view *view, struct b
         .pending = view_pending,
         .pending_last = view_pending_last,
         .is_last = view_is_last,
+        .damaged = view_damaged,
         .count = view_count,
         .count_part = view_count_part,
     };

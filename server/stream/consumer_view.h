@@ -17,6 +17,8 @@ struct consumer_view {
     /* Brings into memory what is away: 0 when nothing is, else when to ask again. NULL: nobody
      * does. */
     int64_t (*bring)(void *owner, const struct index_here *here);
+    /* Somebody waits for what is lost here. NULL: nobody wants to know. */
+    void (*wanted)(void *owner, uint64_t sequence);
     void *owner;
     const struct overlay *overlay;
     uint64_t count_part; /* subjects or messages that are counted at a time; 0: all */

@@ -115,6 +115,13 @@ void delivery_waited(struct stream *stream, int64_t stored_ns)
     latency_add(&stream->lane->latencies.delivered, stream_log_now(stream) - stored_ns);
 }
 
+/* Nobody has got it. */
+static void unread(struct consumer_shell *shell, uint64_t sequence)
+{
+    consumer_unread(shell->consumer, io_now(stream_io(shell->stream)), sequence);
+    stream_consumer_mark(shell);
+}
+
 /* Sends the message whose record stands at the start of `bytes`, and at that place. */
 static void send_message(struct consumer_shell *shell, struct way *way,
                          const struct outbox_item *item, log_place place, struct bytes bytes)
@@ -122,8 +129,10 @@ static void send_message(struct consumer_shell *shell, struct way *way,
     struct effect effect;
     struct message message;
 
-    if (!delivery_read(shell, item->sequence, place, bytes, &effect))
+    if (!delivery_read(shell, item->sequence, place, bytes, &effect)) {
+        unread(shell, item->sequence);
         return;
+    }
     message = (struct message){
         .subject = effect.message.subject,
         .route = item->to,
@@ -237,6 +246,7 @@ static void read_done(struct log_read *read, int64_t result)
         if (result < (int64_t)reader->first_size && outbox_peek(&shell->lane->deliveries, &item) &&
             item.sequence == reader->first_sequence && item.kind == OUTBOX_STORED) {
             stream_read_damaged(shell->stream, item.sequence, reader->place);
+            unread(shell, item.sequence);
             outbox_pop(&shell->lane->deliveries);
         }
         stream_consumer_mark(shell);

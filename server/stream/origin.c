@@ -29,6 +29,7 @@ void origin_failed(struct origin *origin, int64_t now_ns, uint64_t jitter)
 void origin_refused(struct origin *origin, int64_t now_ns, uint64_t jitter, uint64_t error,
                     const char *text)
 {
+    origin->stands = 0;
     origin->error_code = 400;
     origin->error = error;
     snprintf(origin->error_text, sizeof origin->error_text, "%s", text);
@@ -65,7 +66,8 @@ void origin_accepted(struct origin *origin, uint64_t pending, int64_t now_ns)
     uint32_t failures = origin->failures;
 
     origin->phase = ORIGIN_FOLLOWING;
-    origin->error = 0;
+    if (origin->stands == 0) /* else the first heartbeat says */
+        origin->error = 0;
     origin->lag = pending;
     origin_alive(origin, now_ns);
     origin->failures = failures; /* until something comes of it */
@@ -86,6 +88,21 @@ void origin_taken(struct origin *origin, const struct ack_subject *ack, int64_t 
         origin->taken = ack->sequence;
     origin->lag = ack->pending > 0 ? ack->pending - 1 : 0; /* as the reference counts it */
     origin_alive(origin, now_ns);
+}
+
+bool origin_stands(struct origin *origin, uint64_t sequence)
+{
+    if (origin->stands == sequence)
+        return false;
+    origin->stands = sequence;
+    origin->error = 0;
+    if (sequence == 0)
+        return true;
+    origin->error_code = 500;
+    origin->error = 10051;
+    snprintf(origin->error_text, sizeof origin->error_text, "message %llu is damaged at the origin",
+             (unsigned long long)sequence);
+    return true;
 }
 
 bool origin_heartbeat(struct origin *origin, uint64_t sent, int64_t now_ns)

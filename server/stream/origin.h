@@ -10,6 +10,10 @@
  *        ▲             │ refused, silence    │ a gap, silence, told that it is gone
  *        └─────────────┴─────────────────────┘   each failure waits longer
  *
+ * A consumer that has come to a message which is damaged at the origin waits there and says so in
+ * its heartbeats. It is followed on: nothing that is behind that message is taken before it, and
+ * what is known of the origin says which it is until it comes or is deleted there.
+ *
  * An origin whose messages live until they are acknowledged gives a consumer that keeps what it has
  * handed out until it is confirmed; that one is found again by its name, and asked to begin anew.
  *
@@ -39,6 +43,7 @@ struct origin {
     int64_t due_ns;    /* of the phase: ask; or give up */
     int64_t active_ns; /* the last sign of life; ORIGIN_NEVER */
     uint32_t failures; /* since the last message or heartbeat */
+    uint64_t stands;   /* the message that is damaged at the origin and comes next; 0: none is */
     /* Why the last asking failed, as the API said it; error 0: it did not. */
     uint64_t error_code, error;
     char error_text[ORIGIN_ERROR_TEXT_MAX];
@@ -69,6 +74,9 @@ enum origin_came origin_came(const struct origin *origin, const struct ack_subje
 void origin_taken(struct origin *origin, const struct ack_subject *ack, int64_t now_ns);
 /* A heartbeat of a consumer that has sent so many. False: not all came, origin_failed. */
 bool origin_heartbeat(struct origin *origin, uint64_t sent, int64_t now_ns);
+/* It waits before that message, which is damaged there; 0: before none, or no more. True: that is
+ * new. */
+bool origin_stands(struct origin *origin, uint64_t sequence);
 /* Any other sign of life. */
 void origin_alive(struct origin *origin, int64_t now_ns);
 

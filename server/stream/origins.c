@@ -524,6 +524,26 @@ static void passed_over(struct follower *follower, uint64_t sequence,
                 (unsigned long long)follower->passed);
 }
 
+/* What comes next is damaged at the origin; 0: nothing is, or no more. */
+static void stands(struct follower *follower, uint64_t sequence)
+{
+    struct stream *stream = follower->stream;
+    struct logger *logger = server_logger(jetstream_server(stream->jetstream));
+
+    if (!origin_stands(&follower->core, sequence))
+        return;
+    if (sequence == 0) {
+        logger_info(logger, "Stream '%.*s' takes messages of '%.*s' again", BYTES_ARG(stream->name),
+                    BYTES_ARG(follower->source->name));
+        return;
+    }
+    logger_error(logger,
+                 "Stream '%.*s' waits for message %llu of '%.*s', which is damaged there, until it "
+                 "can be read again or is deleted",
+                 BYTES_ARG(stream->name), (unsigned long long)sequence,
+                 BYTES_ARG(follower->source->name));
+}
+
 /* False: it has to wait; nothing has happened. */
 static bool take(struct follower *follower, const struct outbox_item *item,
                  const struct ack_subject *ack)
@@ -556,7 +576,17 @@ static bool take(struct follower *follower, const struct outbox_item *item,
     stream_mark(stream);
     follower->heard_sequence = ack->sequence;
     origin_taken(&follower->core, ack, io_now(stream_io(stream)));
+    stands(follower, 0);
     return true;
+}
+
+static uint64_t damaged_of(struct bytes headers)
+{
+    uint64_t sequence;
+
+    return bytes_read_u64(origin_header_value(headers, BYTES("Nats-Message-Damaged")), &sequence)
+               ? sequence
+               : 0;
 }
 
 static void read_status(struct follower *follower, const struct outbox_item *item)
@@ -575,8 +605,10 @@ static void read_status(struct follower *follower, const struct outbox_item *ite
                                &sent) ||
                !origin_heartbeat(&follower->core, sent, now_ns)) {
         fail(follower);
-    } else if (subject_literal(stalled)) {
-        owe(follower, stalled);
+    } else {
+        stands(follower, damaged_of(item->headers));
+        if (subject_literal(stalled))
+            owe(follower, stalled);
     }
 }
 
@@ -839,4 +871,5 @@ void stream_origin_info(const struct stream *stream, size_t number, struct strea
     info->error_code = core->error_code;
     info->error = core->error;
     info->error_text = core->error_text;
+    info->stands = core->stands;
 }

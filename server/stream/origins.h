@@ -12,6 +12,7 @@ struct stream_origin_info {
     int64_t active_ns;          /* since the last sign of life; -1: never */
     uint64_t error_code, error; /* of the last asking; error 0: none */
     const char *error_text;     /* good until the stream's next turn */
+    uint64_t stands; /* the message that is damaged at the origin, before which it waits; 0: none */
 };
 
 /* Of the mirror (0) or the n-th source, as the leader here knows it. */

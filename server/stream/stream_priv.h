@@ -378,6 +378,11 @@ struct stream {
     } questions;
     struct stream_held held;
     struct ahead ahead;
+    struct {
+        uint64_t sequence; /* that was looked at last */
+        int64_t wait_ns, due_ns;
+        bool under_way;
+    } look_again;
     bool bringing; /* as the next: bring.c's */
     struct stream *bringing_next;
     struct scrub *scrub;  /* reads it now, or NULL */
@@ -754,6 +759,9 @@ void stream_held_init(struct stream *stream);
 void stream_held_drop(struct stream *stream);
 /* What was read there is not that message: it is damaged, if it is still the stream's and there. */
 void stream_read_damaged(struct stream *stream, uint64_t sequence, log_place place);
+
+/* look_again.c: a view's (server/stream/consumer_view.h). */
+void stream_lost_wanted(void *owner, uint64_t sequence);
 
 /* origins.c */
 void stream_origins_turn(struct stream *stream); /* while it leads */

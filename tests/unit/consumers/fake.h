@@ -64,6 +64,7 @@ struct fake {
     struct consumer_stream stream;
     struct consumer_out out;
     struct buf asked;
+    uint64_t damaged; /* that message is known to be; 0: none is */
     uint64_t tail;    /* messages behind `last` up to here are gathered, not applied */
     bool shows_tail;  /* inside consumer_hand_out */
     const char *deaf; /* nobody listens to inboxes that start like this */
@@ -179,6 +180,11 @@ static inline bool fake_is_last(void *owner, uint64_t sequence, uint64_t up_to)
         if (fake_message_at(owner, later, &other) && bytes_equal(other.subject, message.subject))
             return false;
     return sequence <= up_to;
+}
+
+static inline bool fake_damaged(void *owner, uint64_t sequence)
+{
+    return ((struct fake *)owner)->damaged == sequence;
 }
 
 static inline uint64_t fake_pending(void *owner, const struct consumer_filter *filter,
@@ -369,6 +375,7 @@ static inline struct fake *fake_create(void)
         .pending = fake_pending,
         .pending_last = fake_pending_last,
         .is_last = fake_is_last,
+        .damaged = fake_damaged,
     };
     fake->out = (struct consumer_out){
         .propose = fake_propose,

@@ -123,7 +123,7 @@ END_TEST
 
 START_TEST(every_reason_has_words_of_its_own)
 {
-    for (int a = HOLD_NOT; a <= HOLD_GROUP; a++)
+    for (int a = HOLD_NOT; a <= HOLD_DAMAGED; a++)
         for (int b = HOLD_NOT; b < a; b++)
             ck_assert_str_ne(consumer_hold_text((enum consumer_hold)a),
                              consumer_hold_text((enum consumer_hold)b));

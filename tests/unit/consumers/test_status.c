@@ -61,9 +61,9 @@ END_TEST
 
 START_TEST(heartbeats_tell_positions_and_what_is_unanswered)
 {
-    status_heartbeat(&out, 3, 30, bytes_of(NULL, 0));
+    status_heartbeat(&out, &(struct status_alive){.last_consumer = 3, .last_stream = 30});
     IS(&out, "100 Idle Heartbeat\r\nNats-Last-Consumer: 3\r\nNats-Last-Stream: 30");
-    status_heartbeat(&out, 3, 30, BYTES("$JS.FC.S.C.abcd"));
+    status_heartbeat(&out, &(struct status_alive){3, 30, BYTES("$JS.FC.S.C.abcd"), 0});
     IS(&out, "100 Idle Heartbeat\r\nNats-Last-Consumer: 3\r\nNats-Last-Stream: 30\r\n"
              "Nats-Consumer-Stalled: $JS.FC.S.C.abcd");
     status_flow_control(&out);

@@ -324,13 +324,61 @@ START_TEST(what_a_consumer_cannot_read_is_noted)
 }
 END_TEST
 
+/* The disk's bad moment: nothing else looks there again. */
+START_TEST(who_waits_for_what_can_be_read_after_all_goes_on)
+{
+    struct spot spot;
+
+    begin_rotten(10, false);
+    spot = spot_of(40);
+    (void)ask("$JS.API.STREAM.MSG.GET.S", "{\"seq\":40}");
+    ck_assert_ptr_nonnull(lost());
+    consume("{\"stream_name\":\"S\",\"config\":{\"name\":\"C\",\"ack_policy\":\"none\","
+            "\"mem_storage\":true,\"deliver_subject\":\"_R.deliver\"}}");
+    ck_assert_uint_eq(s.delivered, 39);
+    run_ms(8000);
+    ck_assert_uint_eq(s.delivered, 39);
+    rot(&spot); /* the same bit */
+    run_ms(16000);
+    ck_assert_uint_eq(s.delivered, MESSAGES);
+    ck_assert_ptr_null(lost());
+    end();
+}
+END_TEST
+
+START_TEST(what_could_not_be_read_does_not_use_up_max_deliver)
+{
+    struct spot spot;
+
+    begin_rotten(11, false);
+    spot = spot_of(40);
+    consume("{\"stream_name\":\"S\",\"config\":{\"name\":\"C\",\"ack_policy\":\"explicit\","
+            "\"max_deliver\":1,\"ack_wait\":100000000}}");
+    ck_assert_uint_eq(s.delivered, 59);
+    run_ms(5000);
+    ck_assert_ptr_nonnull(strstr(ask("$JS.API.CONSUMER.INFO.S.C", ""), "\"num_ack_pending\":1,"));
+    rot(&spot); /* the same bit */
+    sim_client_publish(&s.client, "$JS.API.CONSUMER.MSG.NEXT.S.C", "_R.deliver", "",
+                       BYTES("{\"batch\":1,\"expires\":60000000000}"));
+    run_ms(1);
+    while (stream()->state.lost.count > 0)
+        run_ms(100);
+    run_ms(3000);
+    ck_assert_uint_ge(s.delivered, 60);
+    ck_assert_ptr_nonnull(strstr(ask("$JS.API.CONSUMER.INFO.S.C", ""), "\"num_redelivered\":0"));
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {what_was_found_is_told_after_a_start_that_does_not_read_it,
                             what_leaves_the_stream_is_lost_no_more,
                             what_recovery_has_lost_is_told_when_a_block_is_above_it,
                             what_a_consumer_comes_upon_is_noted,
-                            what_a_consumer_cannot_read_is_noted};
+                            what_a_consumer_cannot_read_is_noted,
+                            who_waits_for_what_can_be_read_after_all_goes_on,
+                            what_could_not_be_read_does_not_use_up_max_deliver};
 
     return UNIT_RUN_PLAIN("damage", tests);
 }

@@ -198,6 +198,51 @@ START_TEST(a_batch_ends_with_an_error_at_what_is_damaged)
 }
 END_TEST
 
+/* ---- mirrors --------------------------------------------------------------------------------- */
+
+static void mirror(void)
+{
+    ask("$JS.API.STREAM.CREATE.M",
+        "{\"name\":\"M\",\"num_replicas\":3,\"mirror\":{\"name\":\"S\"}}", "\"did_create\":true");
+    sim_run(world.sim, 20 * SECOND);
+    buf_clear(&t->in);
+}
+
+START_TEST(a_mirror_takes_what_another_replica_gives_back)
+{
+    begin(10);
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    rot(leader, ROTTEN);
+    mirror();
+    ask("$JS.API.STREAM.INFO.M", "", "\"messages\":940,");
+    ck_assert(!heard(t, "10051"));
+    ck_assert(world_logged(&world.servers[leader], "whole again"));
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_mirror_waits_for_what_nobody_has_and_says_so)
+{
+    begin(11);
+    world_start(&world, away);
+    sim_run(world.sim, 10 * SECOND);
+    for (size_t i = 0; i < 3; i++)
+        rot(i, ROTTEN);
+    mirror();
+    ask("$JS.API.STREAM.INFO.M", "", "\"messages\":239,");
+    ask("$JS.API.STREAM.INFO.M", "",
+        "\"error\":{\"code\":500,\"err_code\":10051,\"description\":\"message 240 is damaged at "
+        "the origin\"}");
+    ask("$JS.API.STREAM.MSG.DELETE.S", "{\"seq\":240,\"no_erase\":true}", "\"success\":true");
+    sim_run(world.sim, 5 * SECOND);
+    buf_clear(&t->in);
+    ask("$JS.API.STREAM.INFO.M", "", "\"messages\":939,");
+    ck_assert(!heard(t, "10051"));
+    world_end(&world);
+}
+END_TEST
+
 /* ---- schedules ------------------------------------------------------------------------------- */
 
 static void rot_all(uint64_t sequence)
@@ -338,6 +383,8 @@ int main(void)
                             what_nobody_has_is_said_to_be_damaged_once_all_were_asked,
                             no_more_than_so_many_wait_for_what_is_damaged,
                             a_batch_ends_with_an_error_at_what_is_damaged,
+                            a_mirror_takes_what_another_replica_gives_back,
+                            a_mirror_waits_for_what_nobody_has_and_says_so,
                             a_schedule_that_is_damaged_for_a_while_is_not_forgotten,
                             a_schedule_whose_source_is_damaged_does_not_send_what_is_its_own,
                             a_counter_that_was_damaged_goes_on_when_it_is_given_back};

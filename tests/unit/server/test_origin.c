@@ -55,6 +55,46 @@ START_TEST(what_was_taken_before_is_not_taken_again)
 }
 END_TEST
 
+START_TEST(what_is_damaged_at_the_origin_is_its_error_until_it_comes)
+{
+    struct origin origin;
+    struct ack_subject next = ack(7, 1);
+
+    follow(&origin, 6);
+    ck_assert(origin_heartbeat(&origin, 0, SECOND));
+    ck_assert(!origin_stands(&origin, 0));
+    ck_assert(origin_stands(&origin, 7));
+    ck_assert_uint_eq(origin.error_code, 500);
+    ck_assert_uint_eq(origin.error, 10051);
+    ck_assert_str_eq(origin.error_text, "message 7 is damaged at the origin");
+    ck_assert(!origin_stands(&origin, 7)); /* it was said */
+    origin_failed(&origin, SECOND, 0);     /* the origin's leader has changed */
+    origin_asked(&origin, SECOND);
+    origin_accepted(&origin, 5, SECOND);
+    ck_assert_uint_eq(origin.error, 10051);
+    origin_taken(&origin, &next, SECOND);
+    ck_assert(origin_stands(&origin, 0));
+    ck_assert_uint_eq(origin.error, 0);
+}
+END_TEST
+
+START_TEST(what_is_refused_is_not_what_was_damaged)
+{
+    struct origin origin;
+
+    follow(&origin, 6);
+    ck_assert(origin_stands(&origin, 7));
+    origin_failed(&origin, SECOND, 0);
+    origin_asked(&origin, SECOND);
+    origin_refused(&origin, SECOND, 0, 10059, "stream not found");
+    ck_assert_uint_eq(origin.error, 10059);
+    ck_assert_uint_eq(origin.stands, 0);
+    origin_asked(&origin, SECOND);
+    origin_accepted(&origin, 5, SECOND);
+    ck_assert_uint_eq(origin.error, 0);
+}
+END_TEST
+
 START_TEST(a_heartbeat_tells_of_a_lost_message)
 {
     struct origin origin;
@@ -516,6 +556,8 @@ int main(void)
     const TTest *tests[] = {
         messages_are_taken_in_the_order_of_the_consumer,
         what_was_taken_before_is_not_taken_again,
+        what_is_damaged_at_the_origin_is_its_error_until_it_comes,
+        what_is_refused_is_not_what_was_damaged,
         a_heartbeat_tells_of_a_lost_message,
         silence_ends_in_asking_again,
         failures_wait_longer_up_to_a_bound_and_success_forgets_them,
