@@ -79,6 +79,7 @@ struct catalogue_entry {
     bool completing;  /* its config is on the way into its log */
     uint64_t leader;  /* node that was last heard to lead it, 0: none */
     uint64_t leader_term;
+    bool leads;              /* the stream here does, and takes what is for it: as home knows */
     uint64_t configured;     /* version that the stream's log is known to have */
     bool leaving;            /* the replica here is no member of its group any more */
     bool files_gone;         /* of a removed stream, on this node */

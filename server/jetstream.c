@@ -87,8 +87,10 @@ bool jetstream_outdated(const struct jetstream *jetstream, uint64_t stream_id)
     if (!jetstream_clustered(jetstream)) /* a lane asks, perhaps on another thread */
         return !atomic_load(&jetstream->meta_current);
     entry = catalogue_find(&jetstream->catalogue, stream_id);
-    return entry == NULL || entry->held_term != 0 || jetstream->meta == NULL ||
-           !replica_caught_up(jetstream->meta);
+    if (entry == NULL || entry->held_term != 0 || jetstream->meta == NULL)
+        return true;
+    return jetstream->away ? !atomic_load(&jetstream->meta_current)
+                           : !replica_caught_up(jetstream->meta);
 }
 
 bool jetstream_clustered(const struct jetstream *jetstream)
@@ -617,7 +619,7 @@ static void look_at_meta(struct jetstream *jetstream)
 static bool has_business(const struct jetstream *jetstream)
 {
     return !jetstream->checked || jetstream_told_any(jetstream) || api_waits(jetstream->api) ||
-           jetstream_catalogue_busy(jetstream);
+           jetstream_catalogue_busy(jetstream) || jetstream_cluster_busy(jetstream->cluster);
 }
 
 void jetstream_hold_still(struct jetstream *jetstream)
@@ -669,7 +671,7 @@ void jetstream_turn(struct jetstream *jetstream)
         jetstream_lanes_pass(jetstream);
     if (jetstream->away && has_business(jetstream))
         begin_business(jetstream);
-    if (!jetstream_clustered(jetstream))
+    if (jetstream->away || !jetstream_clustered(jetstream))
         look_at_meta(jetstream);
     jetstream_lanes_begin(jetstream, 0);
     (void)take_told(jetstream); /* by what has come since the last turn */

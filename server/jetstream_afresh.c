@@ -64,6 +64,7 @@ static void let_go(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     if (entry->held_term == 0)
         return;
+    jetstream_entry_is_still(jetstream, entry);
     entry->held_term = entry->held_until = 0;
     if (entry->stream != NULL)
         (void)replica_hold_still(stream_replica(entry->stream), false);
@@ -75,6 +76,7 @@ static enum left left_of(struct jetstream *jetstream, const struct catalogue_ent
 {
     struct replica *replica;
 
+    jetstream_entry_is_still(jetstream, entry);
     if (!jetstream->checked || entry->preparing || entry->offline)
         return LEFT_UNSURE;
     if (entry->stream == NULL)
@@ -230,6 +232,7 @@ static void look(struct jetstream_cluster *cluster, struct catalogue_entry *entr
 {
     struct replica *replica = entry->stream != NULL ? stream_replica(entry->stream) : NULL;
 
+    jetstream_entry_is_still(cluster->jetstream, entry);
     if (replica == NULL || !concerns(entry) || replica_led(replica) ||
         (!in_memory(entry) && !replica_bare(replica))) {
         entry->unled_looks = 0;

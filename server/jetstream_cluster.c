@@ -70,6 +70,7 @@ static void tell_leaders(struct jetstream_cluster *cluster, uint64_t node)
     for (; entry != NULL; entry = entry->next) {
         uint8_t leader[LEADER_SIZE];
 
+        jetstream_entry_is_still(cluster->jetstream, entry);
         if (entry->stream == NULL || !stream_leads(entry->stream))
             continue;
         write_leader(cluster, leader, entry);
@@ -110,8 +111,10 @@ static void node_up(struct cluster_watcher *watcher, const struct cluster_node *
     *state = (struct node_state){.id = node->id, .incarnation = node->incarnation};
     jetstream_lanes_node(cluster->jetstream, node->id, true);
     form_hello(cluster, node->id);
+    jetstream_halt(cluster->jetstream);
     tell_leaders(cluster, node->id);
     tell_gone(cluster, node->id);
+    jetstream_go_on(cluster->jetstream);
     cluster->holding_again = true;
     afresh_node(cluster);
     cluster->look = true;
@@ -184,6 +187,8 @@ static void leader_asked(struct jetstream_cluster *cluster, uint64_t node, struc
 
     decoder_init(&in, body);
     entry = catalogue_find(&cluster->jetstream->catalogue, decode_u64(&in));
+    if (entry != NULL)
+        jetstream_entry_is_still(cluster->jetstream, entry);
     if (entry == NULL || entry->stream == NULL || !stream_leads(entry->stream))
         return; /* whoever comes to lead says so to all */
     write_leader(cluster, leader, entry);
@@ -196,6 +201,7 @@ void jetstream_cluster_leader(struct jetstream_cluster *cluster, struct catalogu
 
     if (cluster == NULL)
         return;
+    jetstream_entry_is_still(cluster->jetstream, entry);
     write_leader(cluster, leader, entry);
     cluster_tell_all(cluster, JETSTREAM_LEADER, bytes_of(leader, sizeof leader));
 }
@@ -322,7 +328,9 @@ static void raft_received(void *owner, uint64_t node, enum cluster_class class, 
 static void hello_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     form_heard(owner, node, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
     jetstream_awake(((struct jetstream_cluster *)owner)->jetstream);
 }
 
@@ -336,14 +344,18 @@ static void bootstrap_received(void *owner, uint64_t node, enum cluster_class cl
 static void leader_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     leaders_received(owner, node, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
     jetstream_awake(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 static void who_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     leader_asked(owner, node, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 static void refusal_received(void *owner, uint64_t node, enum cluster_class class,
@@ -351,7 +363,9 @@ static void refusal_received(void *owner, uint64_t node, enum cluster_class clas
 {
     (void)node;
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     refused_received(owner, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 static void message_received(void *owner, uint64_t node, enum cluster_class class,
@@ -365,13 +379,17 @@ static void change_received(void *owner, uint64_t node, enum cluster_class class
 {
     (void)node;
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     changed_received(owner, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 static void ask_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     gather_asked(owner, node, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 static void tell_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
@@ -385,7 +403,9 @@ static void held_received(void *owner, uint64_t node, enum cluster_class class, 
 {
     (void)node;
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     holding_received(owner, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 /* Only those who were members with it can know. */
@@ -405,33 +425,43 @@ static void unled_received(void *owner, uint64_t node, enum cluster_class class,
 {
     (void)node;
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     afresh_unled(owner, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 static void survey_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     afresh_asked(owner, node, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 static void left_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     afresh_told(owner, node, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 static void let_go_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
     (void)node;
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     afresh_let_go(owner, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 static void belongs_received(void *owner, uint64_t node, enum cluster_class class,
                              struct bytes body)
 {
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     outsider_asked(owner, node, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 static void outside_received(void *owner, uint64_t node, enum cluster_class class,
@@ -439,7 +469,9 @@ static void outside_received(void *owner, uint64_t node, enum cluster_class clas
 {
     (void)node;
     (void)class;
+    jetstream_halt(((struct jetstream_cluster *)owner)->jetstream);
     outsider_told(owner, body);
+    jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
 /* ---- life
@@ -504,6 +536,11 @@ void jetstream_cluster_destroy(struct jetstream_cluster *cluster)
 const struct transport *jetstream_cluster_transport(struct jetstream_cluster *cluster)
 {
     return cluster != NULL ? &cluster->transport : NULL;
+}
+
+bool jetstream_cluster_busy(const struct jetstream_cluster *cluster)
+{
+    return cluster != NULL && (cluster->look || cluster->gathers != NULL);
 }
 
 void jetstream_cluster_turn(struct jetstream_cluster *cluster)

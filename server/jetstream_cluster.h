@@ -70,6 +70,9 @@ const struct transport *jetstream_cluster_transport(struct jetstream_cluster *cl
 /* Once per turn: what waits for a leader, members to be added, nodes to be replaced. */
 void jetstream_cluster_turn(struct jetstream_cluster *cluster);
 
+/* Is something to be looked at in this turn that streams know? */
+bool jetstream_cluster_busy(const struct jetstream_cluster *cluster);
+
 /* A stream's leader has changed as far as this node's replica knows. */
 void jetstream_cluster_leader(struct jetstream_cluster *cluster, struct catalogue_entry *entry);
 /* This node has just learned of the stream: it asks who leads. What was said before the catalogue's

@@ -50,6 +50,9 @@ struct groups *jetstream_groups(struct jetstream *jetstream);
  * another.
  */
 void jetstream_lane_is_still(const struct jetstream *jetstream, const struct stream_lane *lane);
+/* The same of the stream that the entry has here, if any. */
+void jetstream_entry_is_still(const struct jetstream *jetstream,
+                              const struct catalogue_entry *entry);
 
 /* ---- for the shells of streams
  * ----------------------------------------------------------------------- */

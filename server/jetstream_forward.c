@@ -157,7 +157,7 @@ static uint64_t leader_of(struct jetstream_cluster *cluster, uint64_t id)
             return cluster_self_id(cluster);
         leader = jetstream->meta != NULL ? replica_leader(jetstream->meta).node : 0;
     } else if ((entry = catalogue_find(&jetstream->catalogue, id)) != NULL) {
-        if (entry->stream != NULL && stream_leads(entry->stream))
+        if (jetstream_leads_here(entry))
             return cluster_self_id(cluster);
         leader = entry->leader;
     }
@@ -188,6 +188,7 @@ bool jetstream_forward(struct jetstream *jetstream, struct account *account, uin
 
     if (cluster == NULL)
         return false;
+    account = stream_lane_account(jetstream->home, account); /* a stream may say it, of its lane */
     leader = leader_of(cluster, id);
     now = io_now(server_io(jetstream->server));
     if (leader == cluster_self_id(cluster))

@@ -42,6 +42,7 @@ static bool take_here(struct jetstream *jetstream, struct jetstream_gather *gath
 
     if (entry == NULL)
         return true;
+    jetstream_entry_is_still(jetstream, entry);
     if (!known_here(jetstream, entry))
         return false;
     buf_init(&out, TELL_MAX);
@@ -97,6 +98,8 @@ void gather_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes
     decoder_init(&in, body);
     (void)decode_bytes(&in, TELL_HEAD);
     entry = catalogue_find(&cluster->jetstream->catalogue, decode_u64(&in));
+    if (entry != NULL)
+        jetstream_entry_is_still(cluster->jetstream, entry);
     if (in.failed || !led_here(entry))
         return;
     buf_init(&out, TELL_MAX);

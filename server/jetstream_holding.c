@@ -58,6 +58,7 @@ static void say(struct jetstream_cluster *cluster, struct catalogue_entry *entry
 {
     struct catalogue_holding holding;
 
+    jetstream_entry_is_still(cluster->jetstream, entry);
     if (entry->stream == NULL || !stream_leads(entry->stream)) {
         entry->said = (struct catalogue_holding){0};
         return;
@@ -76,6 +77,7 @@ static void fired(struct timer *timer)
     uint32_t nodes = nodes_up(cluster);
     struct buf body;
 
+    jetstream_halt(cluster->jetstream);
     buf_init(&body, 1u << 16);
     for (struct catalogue_entry *entry = cluster->jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
@@ -84,6 +86,7 @@ static void fired(struct timer *timer)
     }
     send(cluster, &body);
     buf_deinit(&body);
+    jetstream_go_on(cluster->jetstream);
     cluster->holding_again = false;
     timers_arm(io_timers(io), timer, io_now(io) + HOLDING_NS);
 }

@@ -24,7 +24,9 @@ static unsigned count_shards(const struct jetstream *jetstream)
 {
     struct server *server = jetstream->server;
 
-    if (server_options(server)->sim.lanes_home || server_cluster(server) != NULL)
+    const struct options *options = server_options(server);
+
+    if (options->sim.lanes_home || (server_cluster(server) != NULL && !options->sim.lanes_away))
         return 1;
     return server_shards_count(server);
 }
@@ -79,6 +81,13 @@ void jetstream_going_on(struct jetstream *jetstream)
 void jetstream_lane_is_still(const struct jetstream *jetstream, const struct stream_lane *lane)
 {
     assert(lane->shard == 0 || server_shards_still(jetstream->server));
+}
+
+void jetstream_entry_is_still(const struct jetstream *jetstream,
+                              const struct catalogue_entry *entry)
+{
+    if (entry->stream != NULL)
+        jetstream_lane_is_still(jetstream, stream_lane_of(entry->stream));
 }
 
 void jetstream_lanes_init(struct jetstream *jetstream)

@@ -106,6 +106,7 @@ static void send_closing(struct jetstream *jetstream, struct catalogue_entry *en
     if (entry->stream != NULL)
         stream_leave(entry->stream); /* whoever hears that it is gone reaches it no more */
     entry->stream = NULL;
+    entry->leads = false;
     jetstream->removals += files;
     send(jetstream, closing->lane, &closing->errand);
 }

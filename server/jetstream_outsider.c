@@ -20,6 +20,7 @@ static bool is_outside(const struct jetstream *jetstream, const struct catalogue
     struct raft_member self = groups_self(jetstream->home->groups);
     const struct raft_member *wished = members_find(&entry->wished, self.node);
 
+    jetstream_entry_is_still(jetstream, entry);
     return !entry->removed && entry->moved && entry->stream != NULL &&
            (wished == NULL || !members_equal(*wished, self)) &&
            !replica_led(stream_replica(entry->stream));

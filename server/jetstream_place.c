@@ -256,6 +256,7 @@ void jetstream_members_turn(struct jetstream_cluster *cluster)
     wish(cluster);
     jetstream_entries_leave(jetstream);
     for (; entry != NULL; entry = entry->next) {
+        jetstream_entry_is_still(jetstream, entry);
         if (!entry->removed && !entry->settled && entry->stream != NULL &&
             stream_leads(entry->stream))
             step(jetstream, entry);

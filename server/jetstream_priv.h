@@ -197,6 +197,9 @@ bool jetstream_told_take(struct jetstream *jetstream);
 /* It leads: what an interrupted change left undone is done, and the other nodes are told. */
 void jetstream_stream_leads(struct jetstream *jetstream, struct catalogue_entry *entry,
                             uint64_t term);
+/* Does it lead here, and take what is for its leader? A stream of home's own shard is looked at;
+ * of another what home has heard counts, at any time. */
+bool jetstream_leads_here(const struct catalogue_entry *entry);
 /* It leads no more: what comes for it here goes to the next leader. */
 void jetstream_stream_follows(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* Its leader, as its replica here knows it, has changed. */

@@ -66,7 +66,7 @@ static bool takes(void *owner, const struct message *message)
     const struct remote *remote = owner;
 
     (void)message;
-    return remote->entry->stream == NULL || !stream_leads(remote->entry->stream);
+    return !jetstream_leads_here(remote->entry);
 }
 
 static void add(struct remote *remote, struct bytes subject, struct bytes queue)
@@ -137,7 +137,7 @@ void remote_look(struct jetstream *jetstream, struct catalogue_entry *entry)
     struct remote *remote = entry->remote;
 
     if (jetstream->cluster == NULL || entry->removed || !entry->readable ||
-        (entry->stream != NULL && stream_leads(entry->stream))) {
+        jetstream_leads_here(entry)) {
         remote_close(jetstream, entry);
         return;
     }

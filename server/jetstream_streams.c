@@ -11,6 +11,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/jetstream_cluster_priv.h"
+#include "server/server_shards.h"
 #include "server/stream/restore.h"
 
 #define AGAIN_NS         INT64_C(1000000000)
@@ -151,19 +152,39 @@ static void completed(struct stream_op *op, struct stream *stream)
     heap_give(completion);
 }
 
+bool jetstream_leads_here(const struct catalogue_entry *entry)
+{
+    const struct stream *stream = entry->stream;
+
+    if (stream == NULL)
+        return false;
+    return stream_lane_of(stream)->shard > 0 ? entry->leads : stream_leads(stream);
+}
+
+/* All shards stand still, and what is on its way to home's sinks arrives there first: so each
+ * message finds one of the two listening, and no other. */
+static void admit(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    if (stream_lane_of(entry->stream)->shard > 0)
+        (void)server_shards_settle(jetstream->server);
+    entry->leads = true;
+    remote_look(jetstream, entry);
+    stream_admit(entry->stream);
+}
+
 /* Others hear of it only while it is so. By now another node may have said that it does. */
 void jetstream_stream_leads(struct jetstream *jetstream, struct catalogue_entry *entry,
                             uint64_t term)
 {
     if (!stream_leads(entry->stream) || stream_term(entry->stream) != term)
         return;
+    admit(jetstream, entry);
     if (term >= entry->leader_term) {
         entry->leader = groups_self(jetstream->home->groups).node;
         entry->leader_term = term;
     }
     entry->settled = false;
     jetstream_cluster_look(jetstream->cluster);
-    remote_look(jetstream, entry);
     jetstream_cluster_leader(jetstream->cluster, entry);
     jetstream_entry_led(jetstream, entry);
     if (!stream_applied(entry->stream)->configured ||
@@ -176,8 +197,12 @@ void jetstream_stream_follows(struct jetstream *jetstream, struct catalogue_entr
 {
     if (entry->leader == groups_self(jetstream->home->groups).node)
         entry->leader = 0;
-    if (!stream_leads(entry->stream))
+    entry->leads = entry->leads && stream_leads(entry->stream);
+    if (!stream_leads(entry->stream)) {
+        if (stream_lane_of(entry->stream)->shard > 0)
+            (void)server_shards_settle(jetstream->server);
         stream_let_go(entry->stream);
+    }
     remote_look(jetstream, entry);
 }
 
@@ -247,6 +272,7 @@ static enum err take_replica(struct jetstream *jetstream, struct catalogue_entry
                              struct stream *stream, enum err err)
 {
     entry->stream = stream;
+    entry->leads = false;
     entry->never_made = entry->never_made && entry->stream == NULL;
     remote_look(jetstream, entry);
     if (entry->stream == NULL)

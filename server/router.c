@@ -557,7 +557,8 @@ size_t router_route_publish(struct router *router, const struct router_route *ro
 size_t router_publish_sinks(struct router *router, struct account *account,
                             const struct message *message)
 {
-    return publish(router, account, message, TO_SINKS);
+    return account->elsewhere != NULL ? router_publish_sinks_wide(router, account, message)
+                                      : publish(router, account, message, TO_SINKS);
 }
 
 const struct match_group *match_group_named(const struct match *match, struct bytes queue)

@@ -172,6 +172,8 @@ size_t router_publish_wide(struct router *router, struct account *account,
 size_t router_publish_routed_wide(struct router *router, struct account *account,
                                   const struct message *message, unsigned kinds, bool plain,
                                   const struct bytes *queues, size_t queues_count);
+size_t router_publish_sinks_wide(struct router *router, struct account *account,
+                                 const struct message *message);
 size_t router_publish_kinds_wide(struct router *router, struct account *account,
                                  const struct message *message, unsigned kinds);
 /* Whoever publishes that is told if nobody takes it, on whatever shard: to be called around all of

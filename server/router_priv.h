@@ -104,6 +104,7 @@ struct shard_delivery {
     uint8_t hops;               /* how often members of its groups had gone */
     bool routed;                /* it comes from another node: for clients of this one alone */
     bool sinks;                 /* and for what the server has itself: from a leaf's hub */
+    bool only_sinks;            /* for that alone */
     const struct bytes *queues; /* and one member of each of these groups */
     size_t queues_count;
 };

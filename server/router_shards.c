@@ -216,7 +216,8 @@ static size_t deliver_shards(struct delivery *delivery, uint64_t plain, size_t h
     struct router *router = delivery->router;
     struct shard_delivery to = {.hops = (uint8_t)hops,
                                 .routed = (delivery->kinds & TO_REMOTES) == 0,
-                                .sinks = (delivery->kinds & TO_SINKS) != 0};
+                                .sinks = (delivery->kinds & TO_SINKS) != 0,
+                                .only_sinks = delivery->kinds == TO_SINKS};
     size_t picks = router->shard_picks_count;
     uint64_t shards = plain;
 
@@ -265,6 +266,24 @@ size_t router_publish_kinds_wide(struct router *router, struct account *account,
     return received;
 }
 
+/* Of streams whose lanes are on other shards, too. */
+size_t router_publish_sinks_wide(struct router *router, struct account *account,
+                                 const struct message *message)
+{
+    struct delivery delivery = delivery_begin(router, account, message, TO_SINKS);
+    const struct match *match = delivery.match;
+    size_t received = 0;
+
+    delivery.elsewhere = elsewhere_look(account->elsewhere, message_sent_to(message));
+    for (uint32_t i = 0; i < match->plain_count; i++)
+        received += deliver_set(&delivery, match->sets[i]);
+    received += deliver_groups_wide(&delivery);
+    received += deliver_shards(&delivery, delivery.elsewhere->plain & delivery.elsewhere->sinks,
+                               received - router->shard_picks_count, 0);
+    delivery_end(&delivery);
+    return received;
+}
+
 size_t router_publish_wide(struct router *router, struct account *account,
                            const struct message *message)
 {
@@ -308,10 +327,17 @@ static size_t choose_again(struct delivery *delivery, struct bytes queue)
     return others != NULL ? deliver_group_wide(delivery, NULL, others) : 0;
 }
 
+static unsigned kinds_of(const struct shard_delivery *from)
+{
+    if (from->only_sinks)
+        return TO_SINKS;
+    return from->routed ? TO_ROUTED | (from->sinks ? TO_SINKS : 0) : TO_ALL;
+}
+
 static size_t publish_crossed(struct router *router, struct account *account,
                               const struct message *message, const struct shard_delivery *from)
 {
-    unsigned kinds = from->routed ? TO_ROUTED | (from->sinks ? TO_SINKS : 0) : TO_ALL;
+    unsigned kinds = kinds_of(from);
     struct delivery delivery = delivery_begin(router, account, message, kinds);
     const struct match *match = delivery.match;
     size_t received = 0;

@@ -31,6 +31,7 @@ struct item_message {
     bool alone;
     bool routed;
     bool sinks;
+    bool only_sinks;
     bool forwarded;
     bool published;
     uint32_t queues; /* each a size and a name */
@@ -202,6 +203,7 @@ static void deliver(void *owner, unsigned shard, struct account *account,
     item->alone = delivery->alone;
     item->routed = delivery->routed;
     item->sinks = delivery->sinks;
+    item->only_sinks = delivery->only_sinks;
     item->forwarded = message->forwarded;
     item->published = message->published;
     item->queues = (uint32_t)delivery->queues_count;
@@ -358,6 +360,7 @@ static void read_message(struct shard_post *post, const struct item_message *ite
         .hops = item->hops,
         .routed = item->routed,
         .sinks = item->sinks,
+        .only_sinks = item->only_sinks,
         .queues = queues,
         .queues_count = item->queues,
     };

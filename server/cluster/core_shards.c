@@ -1,6 +1,7 @@
 #include "server/cluster/core_shards.h"
 
 #include "base/heap.h"
+#include "server/cluster/core_wire.h"
 #include "server/elsewhere.h"
 
 /* ---- noting --------------------------------------------------------------------------------- */
@@ -58,12 +59,21 @@ static void changed(void *owner, struct account *account, struct bytes subject, 
         news->wake(news->owner);
 }
 
+/* Of a stream whose lane is there. The system's own are served by each node for itself. */
+static void sinks_changed(void *owner, struct account *account, struct bytes subject,
+                          uint32_t count, int by)
+{
+    if (!account_is_system(account))
+        changed(owner, account, subject, CORE_SINKS_QUEUE, count, by);
+}
+
 void core_news_init(struct core_news *news, void (*wake)(void *owner), void *owner)
 {
     int error;
 
     *news = (struct core_news){.wake = wake, .owner = owner};
-    news->remotes = (struct router_remotes){.owner = news, .changed = changed};
+    news->remotes =
+        (struct router_remotes){.owner = news, .changed = changed, .sinks_changed = sinks_changed};
     error = pthread_mutex_init(&news->lock, NULL);
     assert(error == 0);
     buf_init(&news->noted, SIZE_MAX / 2);
@@ -109,8 +119,14 @@ bool core_noted_next(struct bytes *rest, struct core_noted *noted)
 
 struct exact {
     struct bytes subject, queue;
+    bool sinks;
     uint32_t count;
 };
+
+static bool is_of(const struct sub_set *set, bool sinks)
+{
+    return sinks ? set->kind == SUB_SINK : sub_kind_known(set->kind);
+}
 
 static void count_exact(void *context, const struct match *match)
 {
@@ -119,8 +135,8 @@ static void count_exact(void *context, const struct match *match)
     for (uint32_t i = 0; i < match->sets_count; i++) {
         const struct sub_set *set = match->sets[i];
 
-        if (sub_kind_known(set->kind) && bytes_equal(sub_set_subject(set), exact->subject) &&
-            bytes_equal(sub_set_queue(set), exact->queue))
+        if (is_of(set, exact->sinks) && bytes_equal(sub_set_subject(set), exact->subject) &&
+            (exact->sinks || bytes_equal(sub_set_queue(set), exact->queue)))
             exact->count += sub_set_weight(set);
     }
 }
@@ -129,7 +145,7 @@ static void count_exact(void *context, const struct match *match)
 static uint32_t count_on(const struct account *account, struct bytes subject, struct bytes queue,
                          struct match *scratch)
 {
-    struct exact exact = {subject, queue, 0};
+    struct exact exact = {subject, queue, bytes_equal(queue, CORE_SINKS_QUEUE), 0};
 
     sublist_look((struct sublist *)&account->subs, subject, scratch, count_exact, &exact);
     return exact.count;
@@ -149,7 +165,7 @@ uint32_t core_shards_count(const struct account *account, struct bytes subject, 
 /* ---- walking -------------------------------------------------------------------------------- */
 
 /* The texts that one shard has, as notes. */
-static void list_texts(const struct account *account, struct buf *out)
+static void list_texts(const struct account *account, bool sinks, struct buf *out)
 {
     const struct sublist *list = &account->subs;
     struct sublist_walk walk = {0};
@@ -157,8 +173,9 @@ static void list_texts(const struct account *account, struct buf *out)
 
     lock(&list->guard->lock);
     while ((set = sublist_next(list, &walk)) != NULL)
-        if (sub_kind_known(set->kind))
-            note_add(out, account->family, sub_set_subject(set), sub_set_queue(set));
+        if (is_of(set, sinks))
+            note_add(out, account->family, sub_set_subject(set),
+                     sinks ? CORE_SINKS_QUEUE : sub_set_queue(set));
     unlock(&list->guard->lock);
 }
 
@@ -173,7 +190,7 @@ static uint32_t count_first(const struct account_family *family, unsigned shard,
 }
 
 /* No two locks are held at once. What changes meanwhile is noted. */
-void core_shards_walk(const struct account *account, struct match *scratch,
+void core_shards_walk(const struct account *account, bool sinks, struct match *scratch,
                       void (*interest)(void *context, const struct interest *interest),
                       void *context)
 {
@@ -185,7 +202,7 @@ void core_shards_walk(const struct account *account, struct match *scratch,
     buf_init(&texts, SIZE_MAX / 2);
     for (unsigned i = 0; i < family->count; i++) {
         buf_clear(&texts);
-        list_texts(family->members[i], &texts);
+        list_texts(family->members[i], sinks, &texts);
         rest = buf_bytes(&texts);
         while (core_noted_next(&rest, &noted)) {
             uint32_t count = count_first(family, i, &noted, scratch);

@@ -37,11 +37,13 @@ struct core_noted {
 /* Takes the first out of what was noted; false: that is all. Views. */
 bool core_noted_next(struct bytes *rest, struct core_noted *noted);
 
-/* How many subscriptions of clients, with exactly that text, the shards have together now. */
+/* How many subscriptions of clients, with exactly that text, the shards have together now; of
+ * CORE_SINKS_QUEUE, sinks of that subject. */
 uint32_t core_shards_count(const struct account *account, struct bytes subject, struct bytes queue,
                            struct match *scratch);
-/* All of them, each text once; one that changes meanwhile is noted, and may come twice. */
-void core_shards_walk(const struct account *account, struct match *scratch,
+/* All of them (or all sinks), each text once; one that changes meanwhile is noted, and may come
+ * twice. */
+void core_shards_walk(const struct account *account, bool sinks, struct match *scratch,
                       void (*interest)(void *context, const struct interest *interest),
                       void *context);
 

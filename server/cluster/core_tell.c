@@ -84,11 +84,11 @@ static void tell_interest(void *context, const struct interest *found)
 }
 
 static void tell_account_of_shards(struct core *core, const struct core_peer *peer,
-                                   const struct account *account)
+                                   const struct account *account, bool sinks)
 {
     struct telling telling = {core, peer, account};
 
-    core_shards_walk(account, &core->scratch, tell_interest, &telling);
+    core_shards_walk(account, sinks, &core->scratch, tell_interest, &telling);
     tell_rest(core, peer);
 }
 
@@ -117,8 +117,8 @@ static void tell_account(struct core *core, const struct core_peer *peer,
     struct sublist_walk walk = {0};
     const struct sub_set *set;
 
-    if (!sinks && account->family != NULL) {
-        tell_account_of_shards(core, peer, account);
+    if (account->family != NULL) {
+        tell_account_of_shards(core, peer, account, sinks);
         return;
     }
     while ((set = sublist_next(&account->subs, &walk)) != NULL) {
@@ -208,10 +208,10 @@ void core_sinks_changed(void *owner, struct account *account, struct bytes subje
         core_changed(core, account, subject, CORE_SINKS_QUEUE, count, by);
 }
 
-/* Are the clients of all shards to be counted? Sinks are of this one alone. */
-static bool is_of_shards(const struct core_change *change, struct bytes queue)
+/* Are those of all shards to be counted? */
+static bool is_of_shards(const struct core_change *change)
 {
-    return change->account->family != NULL && !bytes_equal(queue, CORE_SINKS_QUEUE);
+    return change->account->family != NULL;
 }
 
 static struct interest interest_of(struct core *core, struct core_change *change)
@@ -222,7 +222,7 @@ static struct interest interest_of(struct core *core, struct core_change *change
         .queue = bytes_skip(texts, change->subject_size),
     };
 
-    if (is_of_shards(change, interest.queue))
+    if (is_of_shards(change))
         change->now =
             core_shards_count(change->account, interest.subject, interest.queue, &core->scratch);
     interest.count = told_count(change->now, interest.queue);
@@ -235,8 +235,7 @@ static bool is_news(const struct core *core, const struct core_change *change,
     if (interest->queue.size > 0 && change->now == 0 &&
         cluster_flaw(core->cluster, CLUSTER_FLAW_LAST_GONE_UNTOLD))
         return false;
-    return is_of_shards(change, interest->queue) ||
-           told_count(change->before, interest->queue) != interest->count;
+    return is_of_shards(change) || told_count(change->before, interest->queue) != interest->count;
 }
 
 static void take_news(struct core *core, struct core_news *news)
@@ -247,7 +246,8 @@ static void take_news(struct core *core, struct core_news *news)
     core_news_take(news, &core->noted);
     rest = buf_bytes(&core->noted);
     while (core_noted_next(&rest, &noted))
-        if (core->peers_count > 0)
+        if (bytes_equal(noted.queue, CORE_SINKS_QUEUE) ? core->sink_peers > 0
+                                                       : core->peers_count > 0)
             change_note(core, noted.account, noted.subject, noted.queue, 0, 0);
     buf_clear(&core->noted);
 }

@@ -254,7 +254,7 @@ void leaf_tell_all(struct leaf *leaf)
     while ((set = sublist_next(&account->account->subs, &walk)) != NULL)
         look_and_tell(leaf, sub_set_subject(set), sub_set_queue(set));
     if (account->account->family != NULL)
-        core_shards_walk(account->account, &leaf->leaves->scratch, tell_of_shards, leaf);
+        core_shards_walk(account->account, false, &leaf->leaves->scratch, tell_of_shards, leaf);
     for (size_t i = 0; i < account->offers_count; i++)
         look_and_tell(leaf, account->offers[i], BYTES(""));
     look_and_tell(leaf, bytes_of_text(account->circle), BYTES(""));

@@ -182,7 +182,7 @@ sink_deliver_fn *consumer_inbox_subject(struct jetstream *jetstream, struct acco
 
 void consumer_inbox_open(struct stream *stream)
 {
-    if (stream->inbox_sinks[0] != NULL)
+    if (stream->inbox_sinks[0] != NULL || !stream_may_listen(stream))
         return;
     for (unsigned i = 0; i < CONSUMER_INBOX_SINKS; i++) {
         sink_deliver_fn *deliver;

@@ -374,6 +374,8 @@ void stream_subscribe(struct stream *stream)
 
     if (!stream->lead && jetstream_clustered(stream->jetstream))
         return; /* what comes here goes to the leader: jetstream_remote.c */
+    if (!stream_may_listen(stream))
+        return;
     before = take_sinks(stream);
     stream->sinks = heap_take(sizeof *stream->sinks * (config->subjects.count + 1));
     for (size_t i = 0; i < config->subjects.count; i++)

@@ -266,9 +266,26 @@ static void follow(void *owner)
     stream_mark(stream);
 }
 
+bool stream_may_listen(const struct stream *stream)
+{
+    return stream->admitted || stream->lane->shard == 0 || !jetstream_clustered(stream->jetstream);
+}
+
+void stream_admit(struct stream *stream)
+{
+    assert(stream->lead);
+    if (stream_may_listen(stream))
+        return;
+    stream->admitted = true;
+    if (stream->state.configured)
+        stream_subscribe(stream);
+    stream_consumers_listen(stream);
+}
+
 void stream_let_go(struct stream *stream)
 {
     assert(!stream->lead);
+    stream->admitted = false;
     stream_unsubscribe(stream);
     stream_ingest_follow(stream);
 }

@@ -175,6 +175,8 @@ void stream_say_shutdown(struct stream *stream);
 /* An advisory: this server leads that consumer of it, if there are others that could. */
 struct consumer;
 void stream_say_leader_of(struct stream *stream, const struct consumer *consumer);
+/* It leads, and home listens for it no more: it does, if it needs that said. */
+void stream_admit(struct stream *stream);
 /* It does not lead, and home knows: what has come since goes to the next leader, nothing more
  * comes. */
 void stream_let_go(struct stream *stream);

@@ -249,7 +249,8 @@ struct stream {
     struct stream_state state;
     struct stream_events events;
     struct decider decider;
-    bool anew; /* it is closed to be opened again */
+    bool anew;     /* it is closed to be opened again */
+    bool admitted; /* home has let it listen: stream_admit */
     bool lead;
     int64_t lead_since_ns;  /* wall clock; as long as it leads */
     bool leader_told;       /* that it leads */
@@ -444,7 +445,10 @@ void stream_traced_forget(struct stream *stream);
 
 void stream_ingest_drop(struct stream *stream);
 void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
-void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
+/* Of a cluster's member on another shard than home: it listens when home, which takes what is for
+ * the leader elsewhere, does so no more. Else it needs no leave. */
+bool stream_may_listen(const struct stream *stream);
+void stream_subscribe(struct stream *stream); /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 void stream_unsubscribe_direct(struct stream *stream); /* what only a leader can serve */
 void stream_sink_remove(struct stream *stream, struct sink **sink); /* fine when there is none */

@@ -41,6 +41,7 @@ struct nodes {
     bool may_differ; /* a scene makes them differ */
     bool may_rot;    /* a scene damages messages */
     struct node at[NODES_MAX];
+    bool away;  /* those of further shards are turned there */
     bool lanes; /* their stores have several: in each life another number is wished for */
     /* Told when a server has died, whose memory is as it then was, and when one has started, before
      * anything else happens to it. Losing the disk: told before the next start. */

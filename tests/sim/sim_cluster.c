@@ -204,6 +204,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     run->nodes.lanes = seed % 4 == 2;
     if (seed % 4 == 3)
         nodes_shard(&run->nodes, 2);
+    run->nodes.away = seed % 8 == 3;
     run->script = settings->script;
     if (run->script == SCRIPT_NONE && !settings->calm && prng_chance(&run->prng, 1, 2))
         run->script = (enum script)(1 + prng_below(&run->prng, SCRIPT_DRAWN - 1));

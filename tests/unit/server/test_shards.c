@@ -352,6 +352,37 @@ START_TEST(what_comes_from_a_hub_reaches_the_sinks_of_all_shards)
 }
 END_TEST
 
+/* What another node has forwarded to who leads a stream here, whose lane is wherever it is. */
+START_TEST(what_is_for_sinks_alone_reaches_those_of_all_shards_and_no_client)
+{
+    struct message message = {.subject = BYTES("s.a"), .payload = BYTES("1")};
+    struct heard heard = {0}, grouped = {0};
+    struct shards shards;
+    struct router *home, *other;
+    struct sink *sink, *member;
+    struct client listener;
+
+    shards_init(&shards, 2);
+    home = shards.all[0].shard.clients.router;
+    other = shards.all[1].shard.clients.router;
+    shards_join(&shards, 1, &listener);
+    shards_say(&shards, 1, &listener, "SUB s.> x\r\n");
+    sink = router_sink_add(other, router_account_default(other), BYTES("s.>"), BYTES(""), hear,
+                           &heard);
+    member = router_sink_add(other, router_account_default(other), BYTES("s.*"), BYTES("_sys_"),
+                             hear, &grouped);
+    ck_assert_uint_eq(router_publish_sinks(home, router_account_default(home), &message), 2);
+    shards_settle(&shards);
+    ck_assert_str_eq(heard.payloads, "1");
+    ck_assert_str_eq(grouped.payloads, "1");
+    ck_assert_uint_eq(count_of(&listener, "MSG s.a x 1"), 0);
+    router_sink_remove(other, sink);
+    router_sink_remove(other, member);
+    ck_assert_uint_eq(router_publish_sinks(home, router_account_default(home), &message), 0);
+    shards_deinit(&shards);
+}
+END_TEST
+
 START_TEST(sinks_hear_clients_of_all_shards_in_their_order)
 {
     struct heard heard = {0};
@@ -906,6 +937,7 @@ int main(void)
         memory_of_batches_comes_back_and_what_is_kept_is_bounded,
         sinks_hear_clients_of_all_shards_in_their_order,
         what_comes_from_a_hub_reaches_the_sinks_of_all_shards,
+        what_is_for_sinks_alone_reaches_those_of_all_shards_and_no_client,
         interest_of_clients_is_known_on_all_shards,
         what_another_shard_has_of_the_server_s_own_is_no_client_s_interest,
         a_route_is_none_while_another_shard_listens_too,
