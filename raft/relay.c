@@ -130,8 +130,8 @@ static size_t waiting(void *owner, uint64_t node)
     return atomic_load(&at->waiting) + (ahead > RELAY_AHEAD ? ahead : 0);
 }
 
-static bool send(void *owner, uint64_t node, enum transport_class class,
-                 const struct bytes *pieces, size_t count)
+static bool send(void *owner, uint64_t node, enum transport_class class, const struct bytes *pieces,
+                 size_t count)
 {
     struct relay *relay = owner;
     struct relay_node *at = known_to_groups(relay, node);
@@ -210,8 +210,7 @@ static void measure(struct relay *relay, struct relay_node *at)
     const struct transport *links = relay->links;
 
     atomic_store(&at->room, links->room(links->owner, at->node));
-    atomic_store(&at->waiting,
-                 links->waiting != NULL ? links->waiting(links->owner, at->node) : 0);
+    atomic_store(&at->waiting, links->waiting != NULL ? links->waiting(links->owner, at->node) : 0);
 }
 
 void relay_node(struct relay *relay, uint64_t node, bool up)

@@ -5,9 +5,9 @@
  * side waits for the other, nor looks at what is the other's.
  *
  * A frame belongs to the life of the connection in which it was sent: those of an earlier one are
- * dropped at the links, as a transport does. The links say now and then how much they would take, so
- * that groups hear of a slow connection while they send; what is over it all the same is lost, as
- * on any network.
+ * dropped at the links, as a transport does. The links say now and then how much they would take,
+ * so that groups hear of a slow connection while they send; what is over it all the same is lost,
+ * as on any network.
  *
  *     groups' thread, each turn      links' thread, each turn
  *     relay_deliver                  relay_node, relay_want, relay_received
@@ -42,8 +42,8 @@ struct relay_node {
         uint64_t node;
         uint32_t life;
         bool up;
-        uint64_t data, control; /* bytes that were ever sent */
-    } groups;                   /* what these know of it */
+        uint64_t data, control;                 /* bytes that were ever sent */
+    } groups;                                   /* what these know of it */
     _Atomic uint64_t data_taken, control_taken; /* of those */
     _Atomic uint64_t room;                      /* for DATA, in the link */
     _Atomic uint64_t waiting;                   /* of CONTROL, there */

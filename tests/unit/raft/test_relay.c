@@ -66,9 +66,9 @@ static void begin(void)
     links.room = 1000;
     w.sim = sim_create(1);
     node = sim_node_add(w.sim);
-    ck_assert_int_eq(store_open(sim_node_io(w.sim, node), "data", &(struct store_options){0},
-                                &w.store, &error),
-                     OK);
+    ck_assert_int_eq(
+        store_open(sim_node_io(w.sim, node), "data", &(struct store_options){0}, &w.store, &error),
+        OK);
     relay_init(&w.relay, &transport, 2);
     w.groups = groups_create(w.store, &options);
 }
@@ -94,7 +94,8 @@ static bool say(uint64_t node, enum transport_class class, uint64_t number, size
 {
     const struct transport *to = &w.relay.transport;
     static const uint8_t rest[4096];
-    struct bytes pieces[] = {bytes_of(&number, sizeof number), bytes_of(rest, size - sizeof number)};
+    struct bytes pieces[] = {bytes_of(&number, sizeof number),
+                             bytes_of(rest, size - sizeof number)};
 
     return to->send(to->owner, node, class, pieces, 2);
 }
