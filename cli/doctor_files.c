@@ -11,6 +11,7 @@
 #include "server/program/check.h"
 #include "server/program/configured.h"
 #include "server/program/file_system.h"
+#include "server/program/foreign_data.h"
 #include "server/program/gauge.h"
 #include "server/program/inspect.h"
 
@@ -74,6 +75,19 @@ static void check_space(struct checkup *c, const char *path)
         checkup_find(c, FINDING_WARNING,
                      cli_print(cli, "few files more can be made below %s", path),
                      "a file system with more inodes");
+}
+
+/* What nats-server has left there is not read. */
+static void check_foreign(struct checkup *c, const char *path)
+{
+    char root[PATH_MAX];
+    size_t count = program_foreign_streams(path, root);
+
+    if (count > 0)
+        checkup_find(c, FINDING_WARNING,
+                     cli_print(c->cli, "%s holds %zu stream%s of nats-server, and none is read",
+                               root, count, count == 1 ? "" : "s"),
+                     "docs/migration.md brings them over; then the directory can go");
 }
 
 /* May this user write there? */
@@ -190,6 +204,7 @@ int doctor_directory(struct checkup *c, const char *path)
     check_kind(c, path);
     check_space(c, path);
     check_access(c, path);
+    check_foreign(c, path);
     check_content(c, path, true);
     return EXIT_DONE;
 }
@@ -238,6 +253,7 @@ static void check_store(struct checkup *c, const struct options *options)
     check_kind(c, at);
     check_space(c, at);
     check_access(c, at);
+    check_foreign(c, options->store_dir);
     if (strcmp(at, options->store_dir) == 0)
         check_content(c, at, false);
     else

@@ -32,7 +32,7 @@ STREAM_MAY = {
 # What the command line shares with the server: encodings and names, none of its state.
 CLI_MAY = {"server/auth/base64.h", "server/auth/nkey.h", "server/options.h", "server/stream/stream_config.h"}
 # What looks at a stopped server's files for the doctor.
-DOCTOR_MAY = {f"server/program/{name}.h" for name in ("check", "configured", "file_system", "gauge", "inspect")}
+DOCTOR_MAY = {f"server/program/{name}.h" for name in ("check", "configured", "file_system", "foreign_data", "gauge", "inspect")}
 # Buckets are streams with rules: of the server they know what a stream is told and what a message looks like.
 VIEWS_MAY = {"server/stream/stream_config.h", "server/stream/header_block.h"}
 

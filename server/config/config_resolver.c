@@ -95,8 +95,8 @@ static void judge(struct config_reader *reader, const struct config_value *value
         config_error(reader, value, "a resolver of type CACHE is not supported yet");
     } else {
         config_error(reader, value,
-                     "error parsing account resolver, should be MEM or a map containing dir and "
-                     "type FULL");
+                     "error parsing account resolver, should be MEM, URL(\"url\") or a map "
+                     "containing dir and type FULL");
     }
 }
 

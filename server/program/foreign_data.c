@@ -1,7 +1,6 @@
 #include "server/program/foreign_data.h"
 
 #include <dirent.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,9 +46,8 @@ static size_t count_of(const char *root, const char *account)
     return count;
 }
 
-void program_warn_foreign_data(const char *dir, const struct logger *logger)
+size_t program_foreign_streams(const char *dir, char root[PATH_MAX])
 {
-    char root[PATH_MAX];
     struct dirent *entry;
     size_t count = 0;
     DIR *accounts;
@@ -57,10 +55,18 @@ void program_warn_foreign_data(const char *dir, const struct logger *logger)
     find_root(dir, root);
     accounts = opendir(root);
     if (accounts == NULL)
-        return;
+        return 0;
     while ((entry = readdir(accounts)) != NULL)
         count += entry->d_name[0] == '.' ? 0 : count_of(root, entry->d_name);
     closedir(accounts);
+    return count;
+}
+
+void program_warn_foreign_data(const char *dir, const struct logger *logger)
+{
+    char root[PATH_MAX];
+    size_t count = program_foreign_streams(dir, root);
+
     if (count > 0)
         logger_warn(logger,
                     "\"%s\" holds %zu stream%s of nats-server; nothing of that is read here: "

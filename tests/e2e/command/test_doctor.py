@@ -71,6 +71,18 @@ class Directories(CliCase):
         self.assertGreater(said["problems"], 0)
         self.assertIn("is damaged" if ".blk" in said["found"][0]["path"] else "are damaged", said["found"][0]["what"])
 
+    def test_streams_that_nats_server_has_left_there(self):
+        folder = self.stopped()
+        os.makedirs(os.path.join(folder, "jetstream", "$G", "streams", "OLD"))
+        with open(os.path.join(folder, "jetstream", "$G", "streams", "OLD", "meta.inf"), "w", encoding="utf-8") as file:
+            file.write("{}")
+        said = f"{folder}/jetstream holds 1 stream of nats-server, and none is read"
+        self.assertIn(("warning", said), [row[:2] for row in self.findings(folder)])
+        path = os.path.join(folder, "c.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f'port: {free_port()}\njetstream {{ store_dir: "{folder}" }}\n')
+        self.assertIn(("warning", said), [row[:2] for row in self.findings(path)])
+
     def test_data_in_use_and_no_data(self):
         found = self.findings(self.server.directory)
         self.assertTrue(any(row[0] == "warning" and "a running server has" in row[1] for row in found), found)

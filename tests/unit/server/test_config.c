@@ -468,6 +468,8 @@ START_TEST(a_resolver_by_url_is_a_host_a_port_and_a_path)
         snprintf(text, sizeof(text), "resolver: %s\n", wrong[i]);
         ck_assert_msg(!load(text), "%s", text);
     }
+    ck_assert(!load("resolver { type: ful, dir: x }"));
+    ck_assert(says(&config.reader.errors, "should be MEM, URL(\"url\") or a map containing dir"));
 }
 END_TEST
 
