@@ -473,6 +473,13 @@ void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_eve
     io->calls->sock_start(io, sock, events, owner);
 }
 
+void io_sock_hand(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
+                  void *owner)
+{
+    check_events(events);
+    io->calls->sock_hand(sock, events, owner);
+}
+
 bool io_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)
 {
     return io->calls->sock_peer(io, sock, peer);

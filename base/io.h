@@ -256,6 +256,10 @@ void io_sock_part(struct io *io, struct io_sock *sock);
 
 void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                    void *owner);
+/* Another owner is called from here on, of a socket that was started; not from inside a call of its
+ * owner's. A send in flight goes on: its memory is the new owner's. */
+void io_sock_hand(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
+                  void *owner);
 /* The numeric address of the other side; false while there is none. */
 bool io_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 /* One send in flight per socket (asserted). The pieces' memory is lent until `sent` or `closed`;

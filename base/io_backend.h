@@ -75,6 +75,7 @@ struct io_calls {
     void (*sock_part)(struct io *io, struct io_sock *sock);
     void (*sock_start)(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                        void *owner);
+    void (*sock_hand)(struct io_sock *sock, const struct io_sock_events *events, void *owner);
     bool (*sock_peer)(struct io *io, struct io_sock *sock, struct io_address *peer);
     void (*sock_send)(struct io *io, struct io_sock *sock, const struct bytes *pieces,
                       size_t count);

@@ -210,6 +210,7 @@ static const struct io_calls epoll_calls = {
     .sock_drop = epoll_sock_drop,
     .sock_part = epoll_sock_part,
     .sock_start = epoll_sock_start,
+    .sock_hand = epoll_sock_hand,
     .sock_peer = epoll_sock_peer,
     .sock_send = epoll_sock_send,
     .sock_pause = epoll_sock_pause,

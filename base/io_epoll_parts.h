@@ -61,6 +61,7 @@ void epoll_sock_drop(struct io *io, int64_t released);
 void epoll_sock_part(struct io *io, struct io_sock *sock);
 void epoll_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner);
+void epoll_sock_hand(struct io_sock *sock, const struct io_sock_events *events, void *owner);
 bool epoll_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 void epoll_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count);
 void epoll_sock_pause(struct io *io, struct io_sock *sock);

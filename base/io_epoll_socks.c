@@ -426,6 +426,14 @@ void epoll_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_
     ready_add(s);
 }
 
+void epoll_sock_hand(struct io_sock *sock, const struct io_sock_events *events, void *owner)
+{
+    struct sock *s = (struct sock *)sock;
+
+    s->events = events;
+    s->owner = owner;
+}
+
 void epoll_sock_pause(struct io *io, struct io_sock *sock)
 {
     struct sock *s = (struct sock *)sock;

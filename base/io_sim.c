@@ -279,6 +279,7 @@ static const struct io_calls sim_calls = {
     .sock_drop = sim_sock_drop,
     .sock_part = sim_sock_part,
     .sock_start = sim_sock_start,
+    .sock_hand = sim_sock_hand,
     .sock_peer = sim_sock_peer,
     .sock_send = sim_sock_send,
     .sock_pause = sim_sock_pause,

@@ -37,6 +37,14 @@ void sim_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_ev
     sim_sock_ready(s);
 }
 
+void sim_sock_hand(struct io_sock *sock, const struct io_sock_events *events, void *owner)
+{
+    struct sim_sock *s = sock_of(sock);
+
+    s->events = events;
+    s->owner = owner;
+}
+
 int64_t sim_sock_release(struct io *io, struct io_sock *sock)
 {
     struct sim_sock *s = sock_of(sock);

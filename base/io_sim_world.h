@@ -221,6 +221,7 @@ struct io_sock *sim_connect_host(struct io *io, const char *host, uint16_t port,
                                  const struct io_sock_events *events, void *owner);
 void sim_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                     void *owner);
+void sim_sock_hand(struct io_sock *sock, const struct io_sock_events *events, void *owner);
 int64_t sim_sock_release(struct io *io, struct io_sock *sock);
 struct io_sock *sim_sock_adopt(struct io *io, int64_t released);
 void sim_sock_drop(struct io *io, int64_t released);

@@ -249,6 +249,7 @@ static const struct io_calls uring_calls = {
     .sock_drop = uring_sock_drop,
     .sock_part = uring_sock_part,
     .sock_start = uring_sock_start,
+    .sock_hand = uring_sock_hand,
     .sock_peer = uring_sock_peer,
     .sock_send = uring_sock_send,
     .sock_pause = uring_sock_pause,

@@ -90,6 +90,7 @@ void uring_sock_drop(struct io *io, int64_t released);
 void uring_sock_part(struct io *io, struct io_sock *sock);
 void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner);
+void uring_sock_hand(struct io_sock *sock, const struct io_sock_events *events, void *owner);
 bool uring_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 void uring_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count);
 void uring_sock_pause(struct io *io, struct io_sock *sock);

@@ -479,6 +479,14 @@ void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_
         receive_arm(s);
 }
 
+void uring_sock_hand(struct io_sock *sock, const struct io_sock_events *events, void *owner)
+{
+    struct sock *s = (struct sock *)sock;
+
+    s->events = events;
+    s->owner = owner;
+}
+
 void uring_sock_pause(struct io *io, struct io_sock *sock)
 {
     struct sock *s = (struct sock *)sock;

@@ -319,6 +319,26 @@ static void tell_ended(struct connection *c)
         clients->watch->ended(clients->watch->owner, &row);
 }
 
+/* It is a leaf node's, with its socket. */
+static void forget(struct connection *c)
+{
+    struct timers *timers = io_timers(c->owner->io);
+
+    timers_cancel(timers, &c->ping);
+    timers_cancel(timers, &c->auth);
+    timers_cancel(timers, &c->deadline);
+    connection_free(c);
+}
+
+/* False: it is no more. */
+static bool visit(struct connection *c)
+{
+    if (c->client.state != CLIENT_OPEN || connection_websocket_visit(c) != VISIT_TAKEN)
+        return true;
+    forget(c);
+    return false;
+}
+
 static void connection_flush(struct connection *c)
 {
     if (c->parted)
@@ -327,6 +347,8 @@ static void connection_flush(struct connection *c)
         flush_gone(c);
         return;
     }
+    if (!visit(c))
+        return;
     if (c->client.state != CLIENT_OPEN) {
         tell_ended(c);
         connection_leave(c);

@@ -23,6 +23,7 @@ struct callouts;
 struct connection;
 struct connection_mover;
 struct deflater;
+struct leaves;
 struct proof_work;
 struct tls_context;
 
@@ -63,9 +64,10 @@ struct connections {
     int64_t handshakes_since_ns;       /* of the second in which so many began */
     int64_t handshakes;
     size_t count;
-    uint64_t total;                       /* ever accepted */
-    int64_t places;                       /* how many there may be beside the files of streams */
-    struct connections_shared *shared;    /* with other shards; NULL: there are none */
+    uint64_t total;                    /* ever accepted */
+    int64_t places;                    /* how many there may be beside the files of streams */
+    struct connections_shared *shared; /* with other shards; NULL: there are none */
+    struct leaves *leaves; /* take over who turns out to be a leaf node; NULL: there are none */
     const struct connection_mover *mover; /* NULL: none goes to another shard */
     struct connection *parted_first;      /* have let go of their sockets, to go there */
     struct connection *parted_last;

@@ -146,6 +146,9 @@ bool connection_websocket_overdue(struct connection *c);
 /* Nothing more is to be said but that it is closed. False: that was said. */
 bool connection_websocket_farewell(struct connection *c);
 void connection_websocket_end(struct connection *c);
+/* Is it, or was it, a leaf node? Then it is whose it should be, or told that it cannot be. */
+enum visit { VISIT_NONE, VISIT_TAKEN, VISIT_REFUSED };
+enum visit connection_websocket_visit(struct connection *c);
 /* It has another owner. */
 void connection_websocket_moved(struct connection *c);
 /* What arrived, decrypted if it was not plain: to the client, out of its frames. */

@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "base/http_head.h"
 #include "server/connection_priv.h"
+#include "server/leaf/leaves.h"
 #include "server/websocket/frames.h"
 #include "server/websocket/upgrade.h"
 
@@ -16,6 +17,9 @@ struct websocket {
     struct client_cookies cookies;
     bool refused;
     bool farewell;
+    bool leaf; /* it was upgraded, and is no client: as what follows says */
+    bool compressed;
+    bool unmasked;
 };
 
 static const struct websocket_options *options_of(const struct connection *c)
@@ -121,6 +125,56 @@ static void begin_frames(struct connection *c, const struct upgrade *said)
     connection_await_auth(c);
 }
 
+/* A leaf node is given away at the end of the turn, when nobody is busy with its socket. */
+static void upgraded(struct connection *c, const struct upgrade *said)
+{
+    struct websocket *websocket = c->websocket;
+
+    if (!said->leaf) {
+        begin_frames(c, said);
+        return;
+    }
+    websocket->leaf = true;
+    websocket->compressed = said->compressed;
+    websocket->unmasked = said->unmasked;
+}
+
+static bool give(struct connection *c)
+{
+    const struct leaf_visitor visitor = {
+        .sock = c->sock,
+        .tls = c->tls,
+        .flight = c->flight,
+        .said = buf_bytes(&c->websocket->answer),
+        .compressed = c->websocket->compressed,
+        .unmasked = c->websocket->unmasked,
+    };
+
+    if (c->owner->leaves == NULL || !leaves_visit(c->owner->leaves, &visitor))
+        return false;
+    if (c->paused)
+        io_sock_resume(c->owner->io, c->sock);
+    c->sock = NULL;
+    c->tls = NULL;
+    c->secure = SECURE_OFF;
+    buf_init(&c->flight, SIZE_MAX / 2);
+    return true;
+}
+
+enum visit connection_websocket_visit(struct connection *c)
+{
+    if (c->websocket == NULL || !c->websocket->leaf)
+        return VISIT_NONE;
+    if (give(c))
+        return VISIT_TAKEN;
+    logger_error(c->owner->clients.logger, "%s",
+                 c->owner->clients.options->leaf.port == 0
+                     ? "Not configured to accept leaf node connections"
+                     : "Too many leaf node connections");
+    client_end(&c->client, NULL, "Client Closed");
+    return VISIT_REFUSED;
+}
+
 static void refuse(struct connection *c, const char *why)
 {
     logger_error(c->owner->clients.logger, "%s - websocket handshake error: %s", c->client.label,
@@ -146,7 +200,7 @@ static void take_head(struct connection *c, struct bytes b)
         return;
     if (upgrade_answer(bytes_take(buf_bytes(&websocket->head), size), size < websocket->head.size,
                        options_of(c), c->secure == SECURE_ON, &websocket->answer, &said))
-        begin_frames(c, &said);
+        upgraded(c, &said);
     else
         refuse(c, said.refusal);
     client_mark(&c->client);
@@ -170,6 +224,8 @@ void connection_take(struct connection *c, struct bytes b)
         client_feed(&c->client, b, io_now(c->owner->io));
     else if (c->client.state != CLIENT_OPEN)
         return;
+    else if (c->websocket->leaf)
+        client_doom(&c->client, "Client Closed"); /* it has not been told that it may speak */
     else if (c->websocket->frames == NULL)
         take_head(c, b);
     else

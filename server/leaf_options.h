@@ -12,6 +12,7 @@
 #define LEAF_DIAL_NS      INT64_C(1000000000)
 #define LEAF_INFO_NS      INT64_C(1000000000)
 #define LEAF_AUTH_NS      INT64_C(2000000000)
+#define LEAF_PROXY_NS     INT64_C(10000000000)
 #define LEAF_REMOTES_MAX  256u
 
 struct config_place;
@@ -23,6 +24,16 @@ struct leaf_url {
     int port;
     struct bytes user, password; /* user empty: none */
     bool tls;                    /* it asks for it */
+    bool websocket;
+    const char *path; /* of a WebSocket: "/leafnode", behind the url's own */
+};
+
+/* Whom to ask for a way to the hub. */
+struct leaf_proxy {
+    const char *host; /* NULL: nobody */
+    int port;
+    struct bytes user, password; /* user empty: none */
+    int64_t timeout_ns;
 };
 
 /* Who may be a leaf, beside or instead of the users there are. */
@@ -47,6 +58,9 @@ struct leaf_remote {
     struct tls_context *tls_context;
     int64_t dial_timeout_ns; /* 0: as for all */
     int64_t info_timeout_ns;
+    struct leaf_proxy proxy;
+    bool compress_websocket;
+    bool no_masking;
     bool hub;
     bool isolate;
     bool request_isolation;

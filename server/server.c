@@ -123,7 +123,8 @@ static void websocket_accepted(void *context, struct io_sock *sock, const struct
     struct server *server = context;
 
     server_places_look(server);
-    if (!server_shards_accept(server, sock, peer, true))
+    /* Leaf nodes are home's: who may be one goes to another shard when it is known to be none. */
+    if (server->options.leaf.port != 0 || !server_shards_accept(server, sock, peer, true))
         connections_accept(&server->connections, sock, peer, true);
 }
 
@@ -417,6 +418,7 @@ static void create_leaves(struct server *server)
     };
 
     server->leaves = leaves_create(&setup);
+    server->connections.leaves = server->leaves;
 }
 
 struct server *server_create(struct io *io, const struct options *options, struct logger *logger)

@@ -7,6 +7,9 @@
 #include "server/config/blocks.h"
 #include "server/config/parser.h"
 
+#define PROXY_PORT_USUAL  80
+#define PROXY_SECRETS_MAX 384u
+
 /* ---- where ---------------------------------------------------------------------------------- */
 
 static const char *keep(struct config_reader *reader, struct bytes b)
@@ -39,9 +42,50 @@ static bool read_scheme(struct bytes *text, struct leaf_url *url)
     return bytes_find(*text, '?') == text->size;
 }
 
+static bool has_blanks(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.at[i] <= ' ' || text.at[i] >= 0x7f)
+            return true;
+    return false;
+}
+
+/* "ws://host:port/a/": the request is for /a/leafnode. Leaves what is read like others. */
+static bool read_websocket(struct config_reader *reader, struct bytes *text, struct leaf_url *url)
+{
+    static const struct bytes end = BYTES("/leafnode");
+    struct bytes path;
+    char *kept;
+    size_t at;
+
+    url->tls = bytes_starts(*text, BYTES("wss://"));
+    *text = bytes_skip(*text, url->tls ? 6 : 5);
+    at = bytes_find(*text, '/');
+    path = bytes_skip(*text, at);
+    *text = bytes_take(*text, at);
+    while (path.size > 0 && path.at[path.size - 1] == '/')
+        path.size--;
+    if (has_blanks(path) || bytes_find(path, '#') < path.size)
+        return false;
+    kept = config_take(reader, path.size + end.size + 1);
+    memcpy(kept, path.at, path.size);
+    memcpy(kept + path.size, end.at, end.size);
+    url->path = kept;
+    url->websocket = true;
+    return true;
+}
+
 static bool is_websocket(struct bytes text)
 {
     return bytes_starts(text, BYTES("ws://")) || bytes_starts(text, BYTES("wss://"));
+}
+
+/* Up to where it is read as a route's is. */
+static bool read_beginning(struct config_reader *reader, struct bytes *text, struct leaf_url *url)
+{
+    if (!is_websocket(*text))
+        return read_scheme(text, url);
+    return bytes_find(*text, '?') == text->size && read_websocket(reader, text, url);
 }
 
 static bool read_url(struct config_reader *reader, const struct config_value *value,
@@ -52,13 +96,7 @@ static bool read_url(struct config_reader *reader, const struct config_value *va
 
     if (!config_is(reader, value, CONFIG_STRING))
         return false;
-    if (is_websocket(text)) {
-        config_error(reader, value,
-                     "a leaf node over a WebSocket is not supported yet: \"ws\" or \"wss\" in a "
-                     "remote's url");
-        return false;
-    }
-    if (!read_scheme(&text, to) || !route_url_read(text, &url) || url.host.size == 0 ||
+    if (!read_beginning(reader, &text, to) || !route_url_read(text, &url) || url.host.size == 0 ||
         url.port < 0 || !decode(reader, url.user, &to->user) ||
         !decode(reader, url.password, &to->password)) {
         config_error(reader, value, "error parsing leafnode url"); /* a password may be in it */
@@ -211,6 +249,58 @@ static void read_migrate(struct config_reader *reader, const struct config_value
         config_error(reader, value, "\"%.*s\" is not supported yet", CONFIG_KEY(value));
 }
 
+/* ---- through whom --------------------------------------------------------------------------- */
+
+static void read_proxy_url(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct leaf_proxy *proxy = to;
+    struct bytes text, scheme;
+    struct route_url url;
+
+    if (!config_bytes(reader, value, &text) || text.size == 0)
+        return;
+    scheme = bytes_take(text, bytes_find(text, ':'));
+    if (bytes_equal(scheme, BYTES("https"))) {
+        config_error(reader, value, "a proxy that is spoken to over TLS is not supported yet");
+    } else if (!bytes_starts(text, BYTES("http://"))) {
+        config_error(reader, value, "proxy URL scheme must be http or https, got: %.*s",
+                     BYTES_ARG(scheme));
+    } else if (!route_url_read(bytes_skip(text, 7), &url) || url.host.size == 0 || url.port < 0) {
+        config_error(reader, value, "invalid proxy URL"); /* a password may be in it */
+    } else if (url.user.size > 0) {
+        config_error(reader, value, "a proxy's user is said by \"username\" and \"password\"");
+    } else {
+        proxy->host = keep(reader, url.host);
+        proxy->port = url.port != 0 ? url.port : PROXY_PORT_USUAL;
+    }
+}
+
+static const struct config_option options_of_proxy[] = {
+    CONFIG_READ("url", read_proxy_url),
+    CONFIG_FIELD("username", CONFIG_AS_BYTES, struct leaf_proxy, user),
+    CONFIG_FIELD("password", CONFIG_AS_BYTES, struct leaf_proxy, password),
+    CONFIG_FIELD("timeout", CONFIG_AS_DURATION, struct leaf_proxy, timeout_ns),
+};
+
+static const struct config_block proxy_block = CONFIG_BLOCK(options_of_proxy);
+
+static void read_proxy(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct leaf_proxy *proxy = &((struct leaf_remote *)to)->proxy;
+
+    if (!config_read_block(reader, value, &proxy_block, proxy))
+        return;
+    if ((proxy->user.size > 0) != (proxy->password.size > 0))
+        config_error(reader, value,
+                     "proxy username and password must both be specified or both be empty");
+    if (proxy->user.size + proxy->password.size > PROXY_SECRETS_MAX)
+        config_error(reader, value, "proxy username and password are too long");
+    if (proxy->timeout_ns < 0)
+        config_error(reader, value, "proxy timeout must be >= 0");
+    if (proxy->timeout_ns == 0)
+        proxy->timeout_ns = LEAF_PROXY_NS;
+}
+
 #define REMOTE(names, kind, field) CONFIG_FIELD(names, CONFIG_AS_##kind, struct leaf_remote, field)
 
 static const struct config_option options_of_remote[] = {
@@ -231,9 +321,10 @@ static const struct config_option options_of_remote[] = {
     REMOTE("disabled", BOOL, disabled),
     REMOTE("ignore_discovered_servers", BOOL, ignore_discovered),
     CONFIG_READ("jetstream_cluster_migrate js_cluster_migrate", read_migrate),
-    CONFIG_REFUSED_IF("ws_compression ws_compress websocket_compress websocket_compression"),
-    CONFIG_REFUSED_IF("ws_no_masking websocket_no_masking"),
-    CONFIG_REFUSED("proxy"),
+    REMOTE("ws_compression ws_compress websocket_compress websocket_compression", BOOL,
+           compress_websocket),
+    REMOTE("ws_no_masking websocket_no_masking", BOOL, no_masking),
+    CONFIG_READ("proxy", read_proxy),
 };
 
 static const struct config_block remote_block = CONFIG_BLOCK(options_of_remote);
@@ -255,6 +346,13 @@ static void check_remote(struct config_reader *reader, const struct config_value
     for (size_t i = 0; i < options->remotes_count; i++)
         if (is_same(&options->remotes[i], remote))
             config_error(reader, value, "duplicate remote");
+    for (size_t i = 1; i < remote->urls_count; i++)
+        if (remote->urls[i].websocket != remote->urls[0].websocket) {
+            config_error(reader, value,
+                         "remote leaf node configuration cannot have a mix of websocket and "
+                         "non-websocket urls");
+            break;
+        }
     if (remote->tls != NULL && remote->tls->map)
         config_error(reader, value, "\"verify_and_map\" is of who is dialled");
 }

@@ -33,11 +33,15 @@ void leaf_greet(struct leaf *leaf, bool answer)
         .max_payload = server->max_payload,
         .headers = !server->no_headers,
         .jetstream = server->jetstream,
-        .tls_required = options->tls_context != NULL,
-        .tls_verify = options->tls != NULL && options->tls->verify,
+        .tls_required = options->tls_context != NULL && leaf->web == NULL,
+        .tls_verify = options->tls != NULL && options->tls->verify && leaf->web == NULL,
         .answers = true,
     };
 
+    if (leaf->web != NULL && !options->no_advertise) {
+        info.websocket_urls = server->websocket_urls;
+        info.websocket_urls_count = server->websocket_urls_count;
+    }
     if (answer) {
         info.nonce = bytes_of(NULL, 0);
         info.connect_info = true;
@@ -469,7 +473,8 @@ static void met(struct leaf *leaf, const struct leaf_info *info)
         refuse_surplus(leaf);
         return;
     }
-    if (leaf->tls == NULL && (info->tls_required || remote_wants_tls(leaf->remote))) {
+    if (leaf->tls == NULL && !leaf_over_websocket(leaf) &&
+        (info->tls_required || remote_wants_tls(leaf->remote))) {
         struct tls_context *context = remote_tls(leaf->remote);
 
         if (context == NULL) {
@@ -485,6 +490,7 @@ static void heard_info(struct leaf *leaf, struct bytes args)
 {
     struct leaf_info info;
     bool first = !leaf->heard_info, secure = leaf->secure;
+    const struct json *urls;
 
     if (!leaf->dialled) /* it offers compression, which it finds is not done here */
         return;
@@ -500,8 +506,9 @@ static void heard_info(struct leaf *leaf, struct bytes args)
     if (first)
         met(leaf, &info);
     /* Before TLS anybody may say it, and where it leads is told who we are. */
-    if (info.urls_read != NULL && leaf->secure == secure)
-        remote_learn(leaf->remote, info.urls_read);
+    urls = leaf_over_websocket(leaf) ? info.websocket_urls_read : info.urls_read;
+    if (urls != NULL && leaf->secure == secure)
+        remote_learn(leaf->remote, urls);
     if (leaf->state == LEAF_ANSWERING && ((first && !leaf->answered) || info.connect_info))
         let_in(leaf, info.remote_account);
 }

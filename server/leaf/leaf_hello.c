@@ -153,7 +153,8 @@ bool leaf_info_read(struct arena *arena, struct bytes json, struct leaf_info *in
     *info = (struct leaf_info){0};
     object = read_object(arena, json, info_members, sizeof(info_members) / sizeof(info_members[0]),
                          info);
-    if (object == NULL || !read_texts(object, BYTES("leafnode_urls"), &info->urls_read))
+    if (object == NULL || !read_texts(object, BYTES("leafnode_urls"), &info->urls_read) ||
+        !read_texts(object, BYTES("ws_connect_urls"), &info->websocket_urls_read))
         return false;
     info->import = json_get_nocase(object, BYTES("import"));
     info->export = json_get_nocase(object, BYTES("export"));
@@ -188,6 +189,8 @@ void leaf_info_write(struct buf *out, const struct leaf_info *info)
     filter(&w, BYTES("import"), info->may_import);
     filter(&w, BYTES("export"), info->may_export);
     texts(&w, BYTES("leafnode_urls"), info->urls, info->urls_count);
+    if (info->websocket_urls_count > 0)
+        texts(&w, BYTES("ws_connect_urls"), info->websocket_urls, info->websocket_urls_count);
     yes(&w, BYTES("info_on_connect"), info->answers);
     yes(&w, BYTES("connect_info"), info->connect_info);
     text(&w, BYTES("remote_account"), info->remote_account);

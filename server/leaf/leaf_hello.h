@@ -15,6 +15,9 @@ struct leaf_info {
     const struct bytes *urls;    /* where leaves find this server and others: written */
     size_t urls_count;
     const struct json *urls_read; /* the same as read; NULL: none, so this is no port for leaves */
+    const struct json *websocket_urls_read; /* the same for who comes over one */
+    const struct bytes *websocket_urls;     /* written, if there are any */
+    size_t websocket_urls_count;
     const struct json *import, *export;                /* as read; NULL: not said */
     const struct leaf_filter *may_import, *may_export; /* written; NULL: not said */
     uint64_t client_id;                                /* 0: none, as of a port for others */

@@ -1,7 +1,8 @@
 /*
  * What the files of leaf nodes share. Private to server/leaf/: leaf.c is what one connection says
- * and hears, leaf_sock.c its bytes, leaf_auth.c who dialled, leaf_interest.c what either side
- * wants, remote.c whom we dial and when, leaves.c the rest.
+ * and hears, leaf_sock.c its bytes, leaf_web.c what stands before
+ * them when they come over a WebSocket or through a proxy, leaf_auth.c who dialled, leaf_interest.c
+ * what either side wants, remote.c whom we dial and when, leaves.c the rest.
  */
 #ifndef SERVER_LEAF_LEAF_PRIV_H
 #define SERVER_LEAF_LEAF_PRIV_H
@@ -48,6 +49,7 @@ struct leaf_account {
 
 struct leaf_remote_state;
 struct leaf_proof;
+struct leaf_web;
 
 struct leaf {
     struct leaf_peer peer; /* what the router knows */
@@ -85,6 +87,7 @@ struct leaf {
     struct table told;                         /* struct leaf_told: what it knows that we want */
     struct leaf_proof *proof;
     struct tls *tls;
+    struct leaf_web *web; /* NULL: nothing stands before its bytes */
     struct io_sock *sock;
     struct io_address address;
     char label[160];
@@ -115,6 +118,7 @@ struct leaves {
     size_t count;
     struct leaf_account *accounts;
     struct leaf_remote_state *remotes;
+    struct deflater *deflater;     /* of those over WebSockets; NULL: none needed it yet */
     struct tls_context *tls_usual; /* of remotes that say no more than that; NULL: not made yet */
     struct core_news *news[SHARDS_MAX];
     unsigned news_count;
@@ -141,6 +145,12 @@ struct leaf *leaf_accept(struct leaves *leaves, struct io_sock *sock,
                          const struct io_address *peer);
 struct leaf *leaf_dial(struct leaves *leaves, struct leaf_remote_state *remote, const char *host,
                        uint16_t port);
+/* One who came over a WebSocket. NULL: there is no room, and all is still the caller's. */
+struct leaf *leaf_visit(struct leaves *leaves, const struct leaf_visitor *visitor);
+/* It was dialled, and the way there is open: TLS now, if it is to be first. */
+void leaf_begin_first(struct leaf *leaf);
+/* Bytes of the protocol. */
+void leaf_received(struct leaf *leaf, struct bytes b);
 /* TLS from here on; `name`: whom the other side has to be, NULL: it dialled. */
 void leaf_secure(struct leaf *leaf, struct tls_context *context, const char *name);
 /* The end: at once, or when what is queued has been sent and the other side has closed. */
@@ -150,6 +160,22 @@ void leaf_mark(struct leaf *leaf); /* leaf_flush at the end of the turn */
 void leaf_flush(struct leaf *leaf);
 void leaf_free(struct leaf *leaf);
 size_t leaf_queued(const struct leaf *leaf);
+
+/* ---- leaf_web.c ----------------------------------------------------------------------------- */
+
+/* Before anything is said: what is to come first. */
+void leaf_web_dial(struct leaf *leaf);
+void leaf_web_accepted(struct leaf *leaf, const struct leaf_visitor *visitor);
+void leaf_web_free(struct leaf *leaf);
+bool leaf_over_websocket(const struct leaf *leaf);
+/* What arrived, decrypted: what is the protocol's goes to leaf_received. */
+void leaf_web_received(struct leaf *leaf, struct bytes b);
+/* Is there something to say that is not being sent? */
+bool leaf_web_says(const struct leaf *leaf);
+/* All of it, in frames if there are any; the caller's from here on. */
+struct buf leaf_web_said(struct leaf *leaf);
+/* It ends: says so when all else was said. */
+void leaf_web_farewell(struct leaf *leaf);
 
 /* ---- leaf.c --------------------------------------------------------------------------------- */
 

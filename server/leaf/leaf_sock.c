@@ -106,9 +106,9 @@ static void set_label(struct leaf *leaf)
 {
     bool brackets = strchr(leaf->address.text, ':') != NULL;
 
-    snprintf(leaf->label, sizeof(leaf->label), "%s%s%s:%u - lid:%llu", brackets ? "[" : "",
+    snprintf(leaf->label, sizeof(leaf->label), "%s%s%s:%u - %s:%llu", brackets ? "[" : "",
              leaf->address.text, brackets ? "]" : "", leaf->address.port,
-             (unsigned long long)leaf->id);
+             leaf_over_websocket(leaf) ? "lid_ws" : "lid", (unsigned long long)leaf->id);
 }
 
 void leaf_free(struct leaf *leaf)
@@ -132,6 +132,7 @@ void leaf_free(struct leaf *leaf)
     leaf_untell_all(leaf);
     leaf_rules_deinit(&leaf->rules);
     tls_destroy(leaf->tls);
+    leaf_web_free(leaf);
     buf_deinit(&leaf->in);
     buf_deinit(&leaf->out);
     buf_deinit(&leaf->flight);
@@ -183,10 +184,51 @@ struct leaf *leaf_accept(struct leaves *leaves, struct io_sock *sock, const stru
     return leaf;
 }
 
+/* It was upgraded by whoever has the port, which had TLS if there is any. */
+struct leaf *leaf_visit(struct leaves *leaves, const struct leaf_visitor *visitor)
+{
+    struct leaf *leaf;
+
+    if (leaves->count >= LEAVES_MAX || leaves->ending)
+        return NULL;
+    leaf = leaf_create(leaves);
+    leaf->sock = visitor->sock;
+    leaf->tls = visitor->tls;
+    leaf->secure = leaf->tls != NULL;
+    leaf->flight = visitor->flight;
+    leaf->flight_since_ns = io_now(leaves->setup.io);
+    leaf->state = LEAF_UNPROVEN;
+    (void)io_sock_peer(leaves->setup.io, leaf->sock, &leaf->address);
+    leaf_web_accepted(leaf, visitor);
+    set_label(leaf);
+    make_nonce(leaf);
+    leaf_log_begin(leaf);
+    io_sock_hand(leaves->setup.io, leaf->sock, &events, leaf);
+    leaf_greet(leaf, false);
+    arm(leaf, &leaf->deadline, auth_ns(leaves));
+    return leaf;
+}
+
+void leaf_begin_first(struct leaf *leaf)
+{
+    const struct leaf_remote *options = leaf->remote->options;
+
+    if (options->tls != NULL && options->tls->handshake_first && options->tls_context != NULL)
+        leaf_secure(leaf, options->tls_context, remote_tls_name(leaf->remote));
+}
+
+static void begin_dialled(struct leaf *leaf)
+{
+    leaf_web_dial(leaf);
+    if (leaf->web == NULL)
+        leaf_begin_first(leaf);
+}
+
 struct leaf *leaf_dial(struct leaves *leaves, struct leaf_remote_state *remote, const char *host,
                        uint16_t port)
 {
     const struct leaf_remote *options = remote->options;
+    const struct leaf_proxy *proxy = &options->proxy;
     struct leaf *leaf = leaf_create(leaves);
     int64_t dial_ns =
         options->dial_timeout_ns > 0 ? options->dial_timeout_ns : leaves->options->dial_timeout_ns;
@@ -198,11 +240,12 @@ struct leaf *leaf_dial(struct leaves *leaves, struct leaf_remote_state *remote, 
     leaf->isolated = leaf->isolated || options->isolate;
     snprintf(leaf->address.text, sizeof(leaf->address.text), "%s", host);
     leaf->address.port = port;
+    leaf->sock = proxy->host != NULL ? io_connect(leaves->setup.io, proxy->host,
+                                                  (uint16_t)proxy->port, &events, leaf)
+                                     : io_connect(leaves->setup.io, host, port, &events, leaf);
+    arm(leaf, &leaf->deadline, dial_ns + proxy->timeout_ns + info_ns + TLS_TIMEOUT_NS);
+    begin_dialled(leaf);
     set_label(leaf);
-    if (options->tls != NULL && options->tls->handshake_first && options->tls_context != NULL)
-        leaf_secure(leaf, options->tls_context, remote_tls_name(remote));
-    leaf->sock = io_connect(leaves->setup.io, host, port, &events, leaf);
-    arm(leaf, &leaf->deadline, dial_ns + info_ns + TLS_TIMEOUT_NS);
     return leaf;
 }
 
@@ -262,13 +305,15 @@ static bool may_encrypt(const struct leaf *leaf)
 static bool says(const struct leaf *leaf)
 {
     if (leaf->tls == NULL)
-        return leaf->out.size > 0;
-    return tls_has_out(leaf->tls) || (leaf->out.size > 0 && may_encrypt(leaf));
+        return leaf_web_says(leaf);
+    return tls_has_out(leaf->tls) || (leaf_web_says(leaf) && may_encrypt(leaf));
 }
 
-static void encrypt(struct leaf *leaf)
+/* Of one that fails on the way the rest is never read. */
+static void encrypt_all(struct leaf *leaf)
 {
-    struct bytes rest = buf_bytes(&leaf->out);
+    struct buf said = leaf_web_said(leaf);
+    struct bytes rest = buf_bytes(&said);
 
     while (rest.size > 0 && may_encrypt(leaf)) {
         struct bytes record =
@@ -277,8 +322,13 @@ static void encrypt(struct leaf *leaf)
         tls_write(leaf->tls, record);
         rest = bytes_skip(rest, record.size);
     }
-    if (rest.size == 0)
-        buf_release(&leaf->out);
+    buf_deinit(&said);
+}
+
+static void encrypt(struct leaf *leaf)
+{
+    if (may_encrypt(leaf))
+        encrypt_all(leaf);
     tls_out(leaf->tls, &leaf->flight);
 }
 
@@ -289,10 +339,8 @@ static void send_begin(struct leaf *leaf)
     if (leaf->tls != NULL) {
         encrypt(leaf);
     } else {
-        struct buf empty = leaf->flight;
-
-        leaf->flight = leaf->out;
-        leaf->out = empty;
+        buf_deinit(&leaf->flight);
+        leaf->flight = leaf_web_said(leaf);
     }
     if (leaf->flight.size == 0)
         return;
@@ -344,6 +392,11 @@ static void take(struct leaf *leaf, struct bytes b)
         leaf_refuse(leaf, "maximum control line exceeded", "Maximum Control Line Exceeded");
 }
 
+void leaf_received(struct leaf *leaf, struct bytes b)
+{
+    take(leaf, b);
+}
+
 static void tls_ended(struct leaf *leaf, bool handshake)
 {
     char text[TLS_REASON_SIZE + 64];
@@ -389,7 +442,7 @@ static void take_secure(struct leaf *leaf, struct bytes b)
         if (!look_at_tls(leaf, before))
             break;
         if (size > 0)
-            take(leaf, bytes_of(plain, size));
+            leaf_web_received(leaf, bytes_of(plain, size));
     } while (size > 0 && leaf->state < LEAF_ENDING);
     leaf_mark(leaf); /* TLS may have something to say */
 }
@@ -419,7 +472,7 @@ static void sock_received(void *context, struct bytes b)
     if (secure)
         take_secure(leaf, b);
     else
-        take(leaf, b);
+        leaf_web_received(leaf, b);
     if (leaf->secure && !secure && leaf->in.size > 0 && leaf->state < LEAF_ENDING)
         leaf_close(leaf, LEAF_AT_ONCE, "Protocol Violation"); /* a server says no more before TLS */
     if (leaf->leaves->setup.clients->behind && leaf->state == LEAF_UP) {
@@ -502,6 +555,8 @@ void leaf_flush(struct leaf *leaf)
         leave(leaf);
     if (leaf->state == LEAF_CLOSED)
         return;
+    if (leaf->state == LEAF_ENDING)
+        leaf_web_farewell(leaf);
     if (says(leaf) && !io_sock_sending(leaf->sock))
         send_begin(leaf);
     watch_flight(leaf);

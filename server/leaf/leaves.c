@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "server/cluster/core_shards.h"
 #include "server/leaf/leaf_priv.h"
+#include "server/websocket/deflate.h"
 
 #define ARENA_MAX (4u << 20)
 
@@ -172,6 +173,7 @@ void leaves_destroy(struct leaves *leaves)
         leaves->accounts = account->next;
         leaf_account_free(account);
     }
+    deflater_destroy(leaves->deflater);
     urls_clear(&leaves->urls);
     match_deinit(&leaves->scratch);
     arena_deinit(&leaves->arena);
@@ -197,6 +199,11 @@ void leaves_start(struct leaves *leaves, uint16_t port)
 void leaves_accept(struct leaves *leaves, struct io_sock *sock, const struct io_address *peer)
 {
     (void)leaf_accept(leaves, sock, peer);
+}
+
+bool leaves_visit(struct leaves *leaves, const struct leaf_visitor *visitor)
+{
+    return leaves->options->port != 0 && leaf_visit(leaves, visitor) != NULL;
 }
 
 void leaves_end(struct leaves *leaves)

@@ -15,6 +15,7 @@
 #ifndef SERVER_LEAF_LEAVES_H
 #define SERVER_LEAF_LEAVES_H
 
+#include "base/buf.h"
 #include "base/io.h"
 #include "base/logger.h"
 #include "server/auth/auth.h"
@@ -28,6 +29,7 @@ struct clients;
 struct core_news;
 struct leaves;
 struct options;
+struct tls;
 
 struct leaves_setup {
     struct io *io;
@@ -49,6 +51,17 @@ void leaves_destroy(struct leaves *leaves);
 void leaves_start(struct leaves *leaves, uint16_t port);
 /* Takes over the socket. */
 void leaves_accept(struct leaves *leaves, struct io_sock *sock, const struct io_address *peer);
+/* One who asked for it over a WebSocket (connection_websocket.c). */
+struct leaf_visitor {
+    struct io_sock *sock; /* started */
+    struct tls *tls;      /* open; NULL: none */
+    struct buf flight;    /* being sent */
+    struct bytes said;    /* to be sent before any frame; copied */
+    bool compressed;
+    bool unmasked;
+};
+/* Takes over all of it. False: leaf nodes are not let in, or not so many. */
+bool leaves_visit(struct leaves *leaves, const struct leaf_visitor *visitor);
 /* Closes all, and dials no more. */
 void leaves_end(struct leaves *leaves);
 bool leaves_ended(const struct leaves *leaves);

@@ -118,7 +118,34 @@ static ssize_t write_data(const uint8_t *data, size_t size, int flags, void *use
     return buf_add(frames->out, bytes_of(data, size)) ? (ssize_t)size : -1;
 }
 
+/* Of control frames that are not to be masked, too: a mask of zeros is taken out of them later. */
+static void make_mask(const struct frames *frames, uint8_t *at, size_t size)
+{
+    memset(at, 0, size);
+    if (!frames->options.unmasked && frames->options.random != NULL)
+        frames->options.random(frames->context, at, size);
+}
+
+static int mask_own(struct wslay_event_context *in, uint8_t *at, size_t size, void *user)
+{
+    (void)in;
+    make_mask(user, at, size);
+    return 0;
+}
+
+static int mask_data(uint8_t *at, size_t size, void *user)
+{
+    make_mask(user, at, size);
+    return 0;
+}
+
 /* ---- one WebSocket -------------------------------------------------------------------------- */
+
+/* The library takes masked frames as a server and others as a client. */
+static bool awaits_masks(const struct frames_options *options)
+{
+    return options->random == NULL && !options->unmasked;
+}
 
 struct frames *frames_create(const struct frames_options *options, frames_payload_fn *payload,
                              void *context)
@@ -126,21 +153,25 @@ struct frames *frames_create(const struct frames_options *options, frames_payloa
     static const struct wslay_event_callbacks events = {
         .recv_callback = read_fed,
         .send_callback = write_own,
+        .genmask_callback = mask_own,
         .on_frame_recv_start_callback = frame_begins,
         .on_frame_recv_chunk_callback = frame_goes_on,
         .on_frame_recv_end_callback = frame_ends,
         .on_msg_recv_callback = message_came,
     };
-    static const struct wslay_frame_callbacks writing = {.send_callback = write_data};
+    static const struct wslay_frame_callbacks writing = {.send_callback = write_data,
+                                                         .genmask_callback = mask_data};
     struct frames *frames = HEAP_NEW(struct frames);
+    int result;
 
     frames->payload = payload;
     frames->context = context;
     frames->options = *options;
     buf_init(&frames->own, FRAMES_OWN_MAX);
+    result = awaits_masks(options) ? wslay_event_context_server_init(&frames->in, &events, frames)
+                                   : wslay_event_context_client_init(&frames->in, &events, frames);
     /* They fail only for want of memory, which ends the process as everywhere. */
-    if (wslay_event_context_server_init(&frames->in, &events, frames) != 0 ||
-        wslay_frame_context_init(&frames->data, &writing, frames) != 0)
+    if (result != 0 || wslay_frame_context_init(&frames->data, &writing, frames) != 0)
         abort();
     wslay_event_config_set_no_buffering(frames->in, 1);
     wslay_event_config_set_max_recv_msg_length(frames->in, options->message_max);
@@ -200,6 +231,7 @@ static bool write_frame(struct frames *frames, struct bytes payload, uint8_t opc
     struct wslay_frame_iocb frame = {
         .fin = last,
         .rsv = rsv,
+        .mask = frames->options.random != NULL && !frames->options.unmasked,
         .opcode = opcode,
         .payload_length = payload.size,
         .data = payload.at,
@@ -262,9 +294,31 @@ static void write_squeezed(struct frames *frames, struct bytes payload)
     buf_deinit(&squeezed);
 }
 
+#define MASK_BIT     0x80u
+#define MASK_SIZE    4u
+#define CONTROL_HEAD 2u
+
+/* Control frames, whole, without the masks of zeros that the library gave them. */
+static void add_unmasked(struct bytes own, struct buf *out)
+{
+    while (own.size >= CONTROL_HEAD + MASK_SIZE) {
+        size_t size = own.at[1] & ~MASK_BIT;
+
+        assert((own.at[1] & MASK_BIT) != 0 && CONTROL_HEAD + MASK_SIZE + size <= own.size);
+        (void)buf_add_byte(out, own.at[0]);
+        (void)buf_add_byte(out, (uint8_t)size);
+        own = bytes_skip(own, CONTROL_HEAD + MASK_SIZE);
+        (void)buf_add(out, bytes_take(own, size));
+        own = bytes_skip(own, size);
+    }
+}
+
 void frames_write(struct frames *frames, struct bytes payload, struct buf *out)
 {
-    (void)buf_add(out, buf_bytes(&frames->own));
+    if (frames->options.unmasked)
+        add_unmasked(buf_bytes(&frames->own), out);
+    else
+        (void)buf_add(out, buf_bytes(&frames->own));
     buf_clear(&frames->own);
     if (frames->closed || wslay_event_get_close_sent(frames->in))
         return;

@@ -1,8 +1,9 @@
 /*
- * frames: the frames of one WebSocket, seen from the server (RFC 6455 5): those that arrive are
- * unmasked and their payload handed on as it comes, pings are answered, what is sent is put into
- * binary frames. The library wslay does the framing; this is its one door. Where both sides have
- * agreed on it (RFC 7692) messages may be compressed. No I/O.
+ * frames: the frames of one WebSocket, seen from the server or from who dialled (RFC 6455 5): those
+ * that arrive are unmasked and their payload handed on as it comes, pings are answered, what is
+ * sent is put into binary frames, masked by who dialled, unless both agreed that nobody masks. The
+ * library wslay does the framing; this is its one door. Where both sides have agreed on it (RFC
+ * 7692) messages may be compressed. No I/O.
  */
 #ifndef SERVER_WEBSOCKET_FRAMES_H
 #define SERVER_WEBSOCKET_FRAMES_H
@@ -26,6 +27,7 @@ enum frames_state {
 struct frames;
 
 typedef void frames_payload_fn(void *context, struct bytes payload);
+typedef void frames_random_fn(void *context, uint8_t *at, size_t size);
 
 struct frames_options {
     size_t message_max; /* of one that arrives, decompressed */
@@ -33,6 +35,8 @@ struct frames_options {
     /* What compresses messages, and outlives the frames; NULL: that was not agreed on. */
     struct deflater *deflater;
     bool whole; /* compressed messages are not split: the peer cannot read them (core.md 6.5) */
+    frames_random_fn *random; /* this side dialled: of masks, called with the context; else NULL */
+    bool unmasked;            /* nobody masks */
 };
 
 /* `payload` is called with what arrives. */

@@ -6,40 +6,15 @@
 #include "base/http_head.h"
 #include "server/auth/base64.h"
 #include "server/tls/digest.h"
+#include "server/websocket/header.h"
 
-#define ACCEPT_GUID   "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 1.3 */
-#define KEY_TEXT_SIZE 24u                                    /* base64 of 16 bytes */
-#define KEY_SIZE      16u
+#define ACCEPT_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 1.3 */
+
+static_assert(BASE64_SIZE(DIGEST_SHA1_SIZE) <= UPGRADE_ACCEPT_SIZE, "an answer fits");
 
 static bool bytes_ends(struct bytes b, struct bytes end)
 {
     return b.size >= end.size && memcmp(b.at + b.size - end.size, end.at, end.size) == 0;
-}
-
-/* ---- headers -------------------------------------------------------------------------------- */
-
-static struct bytes header(struct bytes headers, struct bytes name)
-{
-    struct bytes value;
-
-    return http_head_next(&headers, name, &value) ? value : bytes_of(NULL, 0);
-}
-
-/* Is `token` one of a list that commas separate, in any of the headers of this name? */
-static bool header_lists(struct bytes headers, struct bytes name, struct bytes token)
-{
-    struct bytes value;
-
-    while (http_head_next(&headers, name, &value)) {
-        while (value.size > 0) {
-            size_t size = bytes_find(value, ',');
-
-            if (bytes_equal_nocase(bytes_trim(bytes_take(value, size)), token))
-                return true;
-            value = bytes_skip(value, size == value.size ? size : size + 1);
-        }
-    }
-    return false;
 }
 
 /* ---- where a page may come from ------------------------------------------------------------- */
@@ -99,13 +74,13 @@ static bool origin_equal(const struct websocket_origin *a, const struct websocke
 static const char *refuse_origin(struct bytes headers, struct bytes host,
                                  const struct websocket_options *options, bool encrypted)
 {
-    struct bytes text = header(headers, BYTES("Origin"));
+    struct bytes text = header_first(headers, BYTES("Origin"));
     struct websocket_origin origin, self;
 
     if (!options->same_origin && options->origins_count == 0)
         return NULL;
     if (text.size == 0)
-        text = header(headers, BYTES("Sec-Websocket-Origin"));
+        text = header_first(headers, BYTES("Sec-Websocket-Origin"));
     if (text.size == 0) /* no browser */
         return NULL;
     if (!upgrade_read_origin(text, &origin))
@@ -145,7 +120,7 @@ static struct bytes cookie(struct bytes headers, struct bytes name)
 
 static void read_forwarded(struct bytes headers, char address[UPGRADE_ADDRESS_MAX])
 {
-    struct bytes value = header(headers, BYTES("X-Forwarded-For"));
+    struct bytes value = header_first(headers, BYTES("X-Forwarded-For"));
     struct bytes first = bytes_trim(bytes_take(value, bytes_find(value, ',')));
     struct in6_addr parsed;
 
@@ -163,26 +138,15 @@ static bool bytes_holds(struct bytes b, struct bytes part)
     return memmem(b.at, b.size, part.at, part.size) != NULL;
 }
 
-/* The next part of a list, trimmed. */
-static bool part_next(struct bytes *list, uint8_t separator, struct bytes *part)
-{
-    size_t size = bytes_find(*list, separator);
-
-    if (list->size == 0)
-        return false;
-    *part = bytes_trim(bytes_take(*list, size));
-    *list = bytes_skip(*list, size == list->size ? size : size + 1);
-    return true;
-}
-
 /* An offer that we can keep to: any but one that wants our window to be smaller than it is. */
 static bool is_our_compression(struct bytes offer)
 {
     struct bytes part;
 
-    if (!part_next(&offer, ';', &part) || !bytes_equal_nocase(part, BYTES("permessage-deflate")))
+    if (!header_part_next(&offer, ';', &part) ||
+        !bytes_equal_nocase(part, BYTES("permessage-deflate")))
         return false;
-    while (part_next(&offer, ';', &part)) {
+    while (header_part_next(&offer, ';', &part)) {
         struct bytes name = bytes_trim(bytes_take(part, bytes_find(part, '=')));
 
         if (bytes_equal_nocase(name, BYTES("server_max_window_bits")))
@@ -196,7 +160,7 @@ static bool offers_compression(struct bytes headers)
     struct bytes value, offer;
 
     while (http_head_next(&headers, BYTES("Sec-WebSocket-Extensions"), &value)) {
-        while (part_next(&value, ',', &offer)) {
+        while (header_part_next(&value, ',', &offer)) {
             if (is_our_compression(offer))
                 return true;
         }
@@ -207,7 +171,7 @@ static bool offers_compression(struct bytes headers)
 static void read_visitor(struct bytes headers, const struct websocket_options *options,
                          struct upgrade *upgrade)
 {
-    struct bytes agent = header(headers, BYTES("User-Agent"));
+    struct bytes agent = header_first(headers, BYTES("User-Agent"));
 
     read_forwarded(headers, upgrade->forwarded_for);
     upgrade->user = cookie(headers, options->user_cookie);
@@ -240,41 +204,44 @@ static bool refuse(struct buf *answer, struct upgrade *upgrade, const char *stat
 
 static bool key_valid(struct bytes key)
 {
-    uint8_t raw[KEY_SIZE];
+    uint8_t raw[UPGRADE_KEY_SIZE];
 
-    return key.size == KEY_TEXT_SIZE && base64_read(key, raw, sizeof(raw));
+    return key.size == UPGRADE_KEY_TEXT_SIZE && base64_read(key, raw, sizeof(raw));
+}
+
+void upgrade_accept(struct bytes key, char accepted[static UPGRADE_ACCEPT_SIZE])
+{
+    char text[UPGRADE_KEY_TEXT_SIZE + sizeof(ACCEPT_GUID)];
+    uint8_t digest[DIGEST_SHA1_SIZE];
+
+    assert(key.size == UPGRADE_KEY_TEXT_SIZE);
+    snprintf(text, sizeof(text), "%.*s" ACCEPT_GUID, BYTES_ARG(key));
+    digest_sha1(bytes_of_text(text), digest);
+    base64_write(accepted, bytes_of(digest, sizeof(digest)));
 }
 
 static void write_accept(struct bytes key, struct buf *answer)
 {
-    char text[KEY_TEXT_SIZE + sizeof(ACCEPT_GUID)], accepted[BASE64_SIZE(DIGEST_SHA1_SIZE)];
-    uint8_t digest[DIGEST_SHA1_SIZE];
+    char accepted[UPGRADE_ACCEPT_SIZE];
 
-    snprintf(text, sizeof(text), "%.*s%s", BYTES_ARG(key), ACCEPT_GUID);
-    digest_sha1(bytes_of_text(text), digest);
-    base64_write(accepted, bytes_of(digest, sizeof(digest)));
+    upgrade_accept(key, accepted);
     (void)buf_print(answer, "Sec-WebSocket-Accept: %s\r\n", accepted);
 }
 
-static void welcome(struct bytes key, const struct websocket_options *options, bool compressed,
-                    struct buf *answer)
+static void welcome(struct bytes key, const struct websocket_options *options,
+                    const struct upgrade *upgrade, struct buf *answer)
 {
     (void)BUF_ADD(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                           "Connection: Upgrade\r\n");
     write_accept(key, answer);
-    if (compressed)
-        (void)BUF_ADD(answer, "Sec-WebSocket-Extensions: permessage-deflate; "
-                              "server_no_context_takeover; client_no_context_takeover\r\n");
+    if (upgrade->compressed)
+        (void)BUF_ADD(answer, UPGRADE_COMPRESSION_LINE);
+    if (upgrade->unmasked)
+        (void)BUF_ADD(answer, UPGRADE_UNMASKED_LINE);
     for (size_t i = 0; i < options->headers_count; i++)
         (void)buf_print(answer, "%.*s: %.*s\r\n", BYTES_ARG(options->headers[i].name),
                         BYTES_ARG(options->headers[i].value));
     (void)BUF_ADD(answer, "\r\n");
-}
-
-/* What paths are for others than clients: no leaf node and no MQTT client is served. */
-static bool path_is_other(struct bytes path)
-{
-    return bytes_ends(path, BYTES("/leafnode")) || bytes_ends(path, BYTES("/mqtt"));
 }
 
 bool upgrade_answer(struct bytes text, bool more, const struct websocket_options *options,
@@ -287,13 +254,10 @@ bool upgrade_answer(struct bytes text, bool more, const struct websocket_options
     if (!http_head_read(text, &head))
         return refuse(answer, upgrade, "400 Bad Request", "no HTTP request");
     headers = head.headers;
-    host = header(headers, BYTES("Host"));
-    key = header(headers, BYTES("Sec-WebSocket-Key"));
-    if (path_is_other(head.path))
-        return refuse(answer, upgrade, "404 Not Found",
-                      bytes_ends(head.path, BYTES("/mqtt"))
-                          ? "mqtt websocket endpoint not enabled"
-                          : "leafnode websocket endpoint not enabled");
+    host = header_first(headers, BYTES("Host"));
+    key = header_first(headers, BYTES("Sec-WebSocket-Key"));
+    if (bytes_ends(head.path, BYTES("/mqtt")))
+        return refuse(answer, upgrade, "404 Not Found", "mqtt websocket endpoint not enabled");
     if (!bytes_equal(head.method, BYTES("GET")))
         return refuse(answer, upgrade, "405 Method Not Allowed", "request method must be GET");
     if (host.size == 0)
@@ -314,6 +278,9 @@ bool upgrade_answer(struct bytes text, bool more, const struct websocket_options
         return refuse(answer, upgrade, "400 Bad Request",
                       "client sent data before handshake is complete");
     read_visitor(headers, options, upgrade);
-    welcome(key, options, upgrade->compressed, answer);
+    upgrade->leaf = bytes_ends(head.path, BYTES("/leafnode"));
+    upgrade->unmasked = upgrade->leaf &&
+                        bytes_equal(header_first(headers, BYTES("Nats-No-Masking")), BYTES("true"));
+    welcome(key, options, upgrade, answer);
     return true;
 }

@@ -11,6 +11,16 @@
 #define UPGRADE_HEAD_MAX    (8u << 10) /* of a request; more is refused */
 #define UPGRADE_ADDRESS_MAX 46u        /* an IPv6 address as text, and the zero */
 
+#define UPGRADE_KEY_SIZE      16u
+#define UPGRADE_KEY_TEXT_SIZE 24u /* the same in base64 */
+#define UPGRADE_ACCEPT_SIZE   29u /* what answers a key, and the zero */
+
+/* As both sides say it. */
+#define UPGRADE_COMPRESSION_LINE                                                                   \
+    "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "                   \
+    "client_no_context_takeover\r\n"
+#define UPGRADE_UNMASKED_LINE "Nats-No-Masking: true\r\n"
+
 /* What the request says of who asks. The bytes point into the head. */
 struct upgrade {
     char forwarded_for[UPGRADE_ADDRESS_MAX]; /* the first address of X-Forwarded-For; empty: none */
@@ -19,6 +29,8 @@ struct upgrade {
     bool browser;                            /* frames to it are to be short */
     bool safari;                             /* compressed messages are not to be split */
     bool compressed;                         /* messages may be: agreed on in the answer */
+    bool leaf;                               /* it asks for /leafnode: it is no client */
+    bool unmasked;                           /* frames to us are not masked: agreed on, too */
 };
 
 /* Appends the answer to a request, of which `text` is the whole head, to `answer`. True: it is 101,
@@ -27,6 +39,9 @@ struct upgrade {
  * client may not send. */
 bool upgrade_answer(struct bytes text, bool more, const struct websocket_options *options,
                     bool encrypted, struct buf *answer, struct upgrade *upgrade);
+
+/* What answers this key, UPGRADE_KEY_TEXT_SIZE bytes of text. */
+void upgrade_accept(struct bytes key, char accepted[static UPGRADE_ACCEPT_SIZE]);
 
 /* "http://host:port": false: it is not one. The port may be left out. */
 bool upgrade_read_origin(struct bytes text, struct websocket_origin *origin);

@@ -36,8 +36,10 @@ class Pairs:
 
     def test_who_publishes_gets_it_once_and_the_other_side_does_not_send_it_back(self):
         source = self.client(self.leaf)
-        self.linked(self.at_hub, source, b"both")
-        self.linked(self.at_leaf, self.client(self.hub), b"both")
+        self.at_hub.send(b"SUB both 1\r\n")
+        self.linked(self.at_hub, source, b"seen.hub", b"2")  # and so "both", which was told of before
+        self.at_leaf.send(b"SUB both 1\r\n")
+        self.linked(self.at_leaf, self.client(self.hub), b"seen.leaf", b"2")
         source.send(b"PUB both 5\r\nbegin\r\n")
         for client in (self.at_hub, self.at_leaf):
             while client.message()[3] != b"begin":

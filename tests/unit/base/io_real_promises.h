@@ -331,6 +331,41 @@ START_TEST(an_accepted_socket_receives_nothing_until_it_is_started)
 }
 END_TEST
 
+START_TEST(a_socket_that_is_handed_over_tells_its_new_owner_and_goes_on_with_its_send)
+{
+    struct host host;
+    struct conn *c, other;
+    int fd;
+
+    host_begin(&host);
+    host.echo = true;
+    fd = peer_accepted(&host, &c);
+    peer_write(fd, "first", 5);
+    while (c->sent == 0 && c->echoing == NULL)
+        turn(host.io);
+    other = *c;
+    *c = (struct conn){.io = host.io};
+    io_sock_hand(host.io, other.sock, &conn_events, &other);
+    while (other.sent == 0)
+        turn(host.io);
+    other.echo = false;
+    peer_write(fd, "again", 5);
+    while (other.got_size < 5)
+        turn(host.io);
+    ck_assert(memcmp(other.got, "again", 5) == 0);
+    close(fd);
+    while (other.ended == 0)
+        turn(host.io);
+    io_sock_close(host.io, other.sock, false);
+    while (other.closed == 0)
+        turn(host.io);
+    ck_assert_int_eq(c->sent + c->ended + c->closed, 0);
+    heap_give(other.got);
+    c->closed = 1;
+    host_end(&host);
+}
+END_TEST
+
 START_TEST(a_socket_that_was_never_started_can_be_closed)
 {
     struct host host;
@@ -1347,6 +1382,7 @@ END_TEST
     IO_PROMISES, IO_CONNECT_PROMISES, a_mebibyte_comes_back_as_it_was_sent,                        \
         a_send_larger_than_the_socket_takes_is_continued_until_whole,                              \
         an_accepted_socket_receives_nothing_until_it_is_started,                                   \
+        a_socket_that_is_handed_over_tells_its_new_owner_and_goes_on_with_its_send,                \
         a_socket_that_was_never_started_can_be_closed, pausing_loses_nothing_and_keeps_the_order,  \
         a_socket_that_changes_its_io_loses_nothing_and_keeps_the_order,                            \
         an_end_or_a_close_comes_instead_of_parting_or_after_it,                                    \

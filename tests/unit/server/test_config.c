@@ -400,8 +400,7 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
         "ocsp: true",
         "default_sentinel: x",
         "jetstream { key: x }",
-        "leafnodes { remotes: [{url: \"wss://h:443\"}] }",
-        "leafnodes { remotes: [{url: \"h\", proxy { url: x }}] }",
+        "leafnodes { remotes: [{url: \"h\", proxy { url: \"https://x\" }}] }",
         "leafnodes { remotes: [{url: \"h\", jetstream_cluster_migrate: true}] }",
         "leafnodes { tls { verify_and_map: true, cert_file: a, key_file: b } }",
         "leafnodes { write_timeout: retry }",
@@ -514,6 +513,27 @@ START_TEST(leaf_nodes_have_users_and_remotes)
 }
 END_TEST
 
+START_TEST(remotes_are_reached_over_websockets_and_through_proxies)
+{
+    const struct leaf_options *leaf =
+        &options_of("leafnodes { remotes: [{urls: [\"wss://u:p@h/a/\", \"ws://g:1\"],\n"
+                    "ws_compression: true, ws_no_masking: true,\n"
+                    "proxy { url: \"http://[::1]:3128\", timeout: \"3s\" }}] }")
+             ->leaf;
+
+    ck_assert_str_eq(leaf->remotes[0].urls[0].path, "/a/leafnode");
+    ck_assert_str_eq(leaf->remotes[0].urls[0].host, "h");
+    ck_assert_int_eq(leaf->remotes[0].urls[0].port, 7422);
+    ck_assert(leaf->remotes[0].urls[0].tls && leaf->remotes[0].urls[0].websocket);
+    ck_assert_str_eq(leaf->remotes[0].urls[1].path, "/leafnode");
+    ck_assert(!leaf->remotes[0].urls[1].tls);
+    ck_assert(leaf->remotes[0].compress_websocket && leaf->remotes[0].no_masking);
+    ck_assert_str_eq(leaf->remotes[0].proxy.host, "::1");
+    ck_assert_int_eq(leaf->remotes[0].proxy.port, 3128);
+    ck_assert_int_eq(leaf->remotes[0].proxy.timeout_ns, INT64_C(3000000000));
+}
+END_TEST
+
 START_TEST(leaf_nodes_never_dial_without_a_pause)
 {
     ck_assert_int_eq(options_of("leafnodes { reconnect: 0 }")->leaf.reconnect_ns,
@@ -528,6 +548,18 @@ START_TEST(leaf_nodes_that_cannot_be_are_refused_by_place)
     } rows[] = {
         {"leafnodes { remotes: [{url: \"x://h\"}] }", "error parsing leafnode url"},
         {"leafnodes { remotes: [{url: \"leaf://nats-leaf://h\"}] }", "error parsing leafnode url"},
+        {"leafnodes { remotes: [{url: \"ws://h/a b\"}] }", "error parsing leafnode url"},
+        {"leafnodes { remotes: [{url: \"ws:///leafnode\"}] }", "error parsing leafnode url"},
+        {"leafnodes { remotes: [{urls: [\"ws://h\", \"nats://h:1\"]}] }",
+         "cannot have a mix of websocket and non-websocket urls"},
+        {"leafnodes { remotes: [{url: \"ws://h\", proxy { url: \"ftp://x\" }}] }",
+         "proxy URL scheme must be http or https, got: ftp"},
+        {"leafnodes { remotes: [{url: \"ws://h\", proxy { url: \"http://\" }}] }",
+         "invalid proxy URL"},
+        {"leafnodes { remotes: [{url: \"ws://h\", proxy { url: \"http://x\", username: u }}] }",
+         "proxy username and password must both be specified"},
+        {"leafnodes { remotes: [{url: \"ws://h\", proxy { timeout: \"-1s\" }}] }",
+         "proxy timeout must be >= 0"},
         {"leafnodes { remotes: [{url: \"h\", nkey: SUABC}] }",
          "Remote leafnode nkey is not a valid seed"},
         {"leafnodes { remotes: [{url: \"h:1\"}, {url: \"h:1\"}] }", "duplicate remote"},
@@ -651,6 +683,7 @@ int main(void)
         a_resolver_by_url_is_a_host_a_port_and_a_path,
         what_is_accepted_without_effect_is_said,
         leaf_nodes_have_users_and_remotes,
+        remotes_are_reached_over_websockets_and_through_proxies,
         leaf_nodes_never_dial_without_a_pause,
         leaf_nodes_that_cannot_be_are_refused_by_place,
         integers_for_durations_are_taken_and_warned_about,
