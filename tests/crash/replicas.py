@@ -93,10 +93,17 @@ def read_log(directory):
 
 
 def read_logs(store):
-    """log id -> its log."""
-    logs = os.path.join(store, "logs")
-    names = [name for name in os.listdir(logs) if "." not in name]
-    return {name: read_log(os.path.join(logs, name)) for name in names}
+    """log id -> its log; of all lanes (docs/formats.md)."""
+    lanes = os.path.join(store, "lanes")
+    stores = [store, *(os.path.join(lanes, lane) for lane in (os.listdir(lanes) if os.path.isdir(lanes) else ()))]
+    logs = [os.path.join(one, "logs") for one in stores]
+    return {
+        name: read_log(os.path.join(one, name))
+        for one in logs
+        if os.path.isdir(one)
+        for name in os.listdir(one)
+        if "." not in name
+    }
 
 
 def broken_chain(log):
