@@ -138,6 +138,19 @@ static int64_t view_ready(void *owner, const struct consumer_filter *filter, uin
     return index_all_here(&here) ? 0 : view->bring(view->owner, &here);
 }
 
+static int64_t view_here(void *owner, const uint64_t *sequences, size_t count, int64_t now_ns)
+{
+    const struct consumer_view *view = owner;
+    struct index_here here;
+
+    if (view->bring == NULL || view->state->scratch == NULL)
+        return 0;
+    index_here_begin(&here, view->state->scratch, now_ns);
+    for (size_t i = 0; i < count && here.count < INDEX_AWAY_MAX; i++)
+        index_here_get(view->state->index, sequences[i], &here);
+    return index_all_here(&here) ? 0 : view->bring(view->owner, &here);
+}
+
 static bool view_previous(void *owner, const struct consumer_filter *filter, uint64_t up_to,
                           struct consumer_message *out)
 {
@@ -226,6 +239,7 @@ struct consumer_stream consumer_view_stream(struct consumer_view *view, struct b
         .get = view_get,
         .next = view_next,
         .ready = view_ready,
+        .here = view_here,
         .ahead = view_ahead,
         .previous = view_previous,
         .first_at = view_first_at,
