@@ -17,6 +17,7 @@ struct consumer_view {
     /* Brings into memory what is away: 0 when nothing is, else when to ask again. NULL: nobody
      * does. */
     int64_t (*bring)(void *owner, const struct index_here *here);
+    void (*here)(void *owner, struct index_here *here); /* to ask with; as `bring` */
     void *owner;
     const struct overlay *overlay;
     uint64_t count_part; /* subjects or messages that are counted at a time; 0: all */

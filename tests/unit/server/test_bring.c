@@ -221,6 +221,23 @@ START_TEST(so_does_what_is_delivered_again)
 }
 END_TEST
 
+START_TEST(so_does_a_count_with_wildcards)
+{
+    struct world world;
+    struct peer *peer = start_hiding(&world, 13, "", MESSAGES / 2);
+    struct scratch *scratch = stream_of(&world)->state.scratch;
+
+    stream_of(&world)->view.count_part = 100;
+    say_publish(&world, peer, "$JS.API.CONSUMER.DURABLE.CREATE.S.D", "in.api",
+                "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"D\","
+                "\"filter_subject\":\"s.*.*\",\"ack_policy\":\"explicit\"}}");
+    sim_run(world.sim, 5 * SECOND);
+    ck_assert(peer_has(peer, "\"num_pending\":3000"));
+    scratch_twin_hide(scratch, true);
+    end_hiding(&world);
+}
+END_TEST
+
 struct scrubbed {
     uint64_t bytes;
     unsigned steps, nothing;
@@ -311,6 +328,7 @@ int main(void)
         a_publish_waits_for_its_subject_and_what_leaves_for_it,
         so_does_an_age,
         so_does_what_is_delivered_again,
+        so_does_a_count_with_wildcards,
         so_does_the_background_check,
         who_publishes_does_not_wait_for_what_cannot_be_read,
         a_stream_that_goes_says_so_to_who_waits,
