@@ -85,6 +85,8 @@ struct consumer_stream {
      * else after how many nanoseconds it is worth asking again. NULL: it always is. */
     int64_t (*ready)(void *owner, const struct consumer_filter *, uint64_t from, int64_t now_ns,
                      uint64_t *to);
+    /* The same of what `get` reads of these. */
+    int64_t (*here)(void *owner, const uint64_t *sequences, size_t count, int64_t now_ns);
     /* How many matching ones, from `from` on, `next` finds behind the applied state. */
     uint64_t (*ahead)(void *owner, const struct consumer_filter *, uint64_t from);
     bool (*previous)(void *owner, const struct consumer_filter *, uint64_t up_to,

@@ -95,6 +95,7 @@ struct working {
         uint64_t from, to; /* what lies between was in memory then; 0, 0: nothing was asked */
         int64_t asked_ns;
     } ready;
+    unsigned again_ready; /* redeliveries at the front of the queue, likewise */
     struct push push;
     int64_t plan_again_ns; /* something is held back until then (rate, replay) */
     int64_t active_ns;     /* last sign of life */

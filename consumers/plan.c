@@ -1,10 +1,11 @@
 #include "base/heap.h"
 #include "consumers/machine.h"
 
-#define CAPACITY_FIRST   16u
-#define REPLAY_IGNORE_NS 1000000 /* gaps that a replay does not wait for */
-#define READY_NS         1000000000
-#define STANDS_NS        250000000 /* until what is damaged is looked at again */
+#define CAPACITY_FIRST        16u
+#define REPLAY_IGNORE_NS      1000000 /* gaps that a replay does not wait for */
+#define READY_NS              1000000000
+#define STANDS_NS             250000000 /* until what is damaged is looked at again */
+#define REDELIVERIES_TOGETHER 32u
 
 struct candidate {
     struct consumer_message message;
@@ -178,6 +179,31 @@ static bool replay_holds(struct consumer *c, const struct consumer_message *mess
 /* ---- the next message ------------------------------------------------------------------------ */
 
 /* The head of the redelivery queue, past those that may not be delivered again. */
+/* False: what the stream has of the next ones has to be read from the disk. They are asked about
+ * together, and nothing else comes to the front of the queue within a hand-out. */
+static bool redelivery_ready(struct consumer *c, uint32_t place)
+{
+    struct working *work = &c->busy->work;
+    uint64_t sequences[REDELIVERIES_TOGETHER];
+    unsigned count = 0;
+    int64_t wait_ns;
+
+    if (c->stream->here == NULL || work->again_ready > 0)
+        return true;
+    for (; place != 0 && count < REDELIVERIES_TOGETHER; count++) {
+        const struct pending_entry *entry = pending_entry(&c->busy->pending, place);
+
+        sequences[count] = entry->sequence;
+        place = entry->next;
+    }
+    wait_ns = c->stream->here(c->stream->owner, sequences, count, c->now_ns);
+    if (wait_ns == 0)
+        work->again_ready = count;
+    else
+        work->plan_again_ns = c->now_ns + wait_ns;
+    return wait_ns == 0;
+}
+
 static enum plan_found next_redelivery(struct consumer *c, struct candidate *found)
 {
     struct pending *pending = &c->busy->pending;
@@ -186,6 +212,10 @@ static enum plan_found next_redelivery(struct consumer *c, struct candidate *fou
     while ((place = pending->queue.first) != 0) {
         const struct pending_entry *entry = pending_entry(pending, place);
 
+        if (!redelivery_ready(c, place))
+            return FOUND_BLOCKED;
+        if (c->busy->work.again_ready > 0)
+            c->busy->work.again_ready--;
         if (acks_spent(c, entry)) { /* max_deliver was lowered meanwhile */
             acks_exhaust(c, place);
         } else if (!c->stream->get(c->stream->owner, entry->sequence, &found->message)) {
@@ -264,9 +294,12 @@ enum plan_found plan_next(struct consumer *c, struct consumer_message *message)
 /* Redeliveries come first, and are not held back by max_ack_pending. */
 static enum plan_found next_message(struct consumer *c, struct candidate *found)
 {
-    if (c->busy->work.plan.count == c->busy->work.plan.fresh_from &&
-        next_redelivery(c, found) == FOUND)
-        return FOUND;
+    if (c->busy->work.plan.count == c->busy->work.plan.fresh_from) {
+        enum plan_found again = next_redelivery(c, found);
+
+        if (again != FOUND_END)
+            return again;
+    }
     found->place = 0;
     found->deliveries = 1;
     return plan_next(c, &found->message);
@@ -386,6 +419,7 @@ void plan_hand_out(struct consumer *c)
         return;
     assert(plan->count == 0);
     c->busy->work.look++;
+    c->busy->work.again_ready = 0;
     if (!count_ready(c))
         return;
     c->busy->work.held = false;

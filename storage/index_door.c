@@ -218,6 +218,13 @@ uint64_t index_here_next(const struct index *index, const struct index_filter *f
          index_bare_here_next(index, filter, from, here));
 }
 
+void index_here_count(const struct index *index, const struct index_filter *filter, uint64_t from,
+                      uint64_t names, uint64_t messages, struct index_here *here)
+{
+    PASS_VOID(index, here->broken = true,
+              index_bare_here_count(index, filter, from, names, messages, here))
+}
+
 void index_here_add(const struct index *index, struct bytes subject, uint64_t limit,
                     struct index_here *here)
 {

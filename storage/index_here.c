@@ -184,3 +184,31 @@ uint64_t index_bare_here_next(const struct index *index, const struct index_filt
         index_bare_here_subject(index, filter->subjects[k], from, here);
     return from;
 }
+
+/* A number may be nobody's. */
+static void name_here(const struct index_subjects *subjects, uint32_t id, struct index_here *here)
+{
+    const struct index_names_page *page = &subjects->names.pages[id >> subjects->names.bits];
+
+    if (page->lent &&
+        !page_here(here, 0, page->at, sizeof(struct index_record) << subjects->names.bits))
+        return;
+    if (index_subjects_used(subjects, id))
+        (void)index_here_text(subjects, id, here);
+}
+
+void index_bare_here_count(const struct index *index, const struct index_filter *filter,
+                           uint64_t from, uint64_t names, uint64_t messages,
+                           struct index_here *here)
+{
+    const struct index_subjects *subjects = &index->subjects;
+    uint64_t to = index_bare_here_next(index, filter, from, here);
+
+    if (here->scratch == NULL || (!index_filter_all(filter) && index_filter_literal(filter)))
+        return;
+    for (uint32_t id = 0; id < subjects->names.limit && id < names && here->count < INDEX_AWAY_MAX;
+         id++)
+        name_here(subjects, id, here);
+    while (to < UINT64_MAX && to - from < messages && index_all_here(here))
+        to = index_bare_here_next(index, filter, to + 1, here);
+}

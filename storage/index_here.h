@@ -52,6 +52,11 @@ void index_here_subject(const struct index *index, struct bytes subject, uint64_
 uint64_t index_here_next(const struct index *index, const struct index_filter *filter,
                          uint64_t from, struct index_here *here);
 
+/* Of a count of what matches from there on (storage/index_count.h), which looks at so many
+ * subjects, the first ones, and messages; but for walks over one subject's messages. */
+void index_here_count(const struct index *index, const struct index_filter *filter, uint64_t from,
+                      uint64_t names, uint64_t messages, struct index_here *here);
+
 /* ---- of changes (index_ahead.c) -------------------------------------------------------------- */
 
 /* Of index_add of a message of that subject. With a limit of messages of one subject (else 0) also

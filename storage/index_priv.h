@@ -69,6 +69,9 @@ void index_bare_here_subject(const struct index *index, struct bytes subject, ui
                              struct index_here *here);
 uint64_t index_bare_here_next(const struct index *index, const struct index_filter *filter,
                               uint64_t from, struct index_here *here);
+void index_bare_here_count(const struct index *index, const struct index_filter *filter,
+                           uint64_t from, uint64_t names, uint64_t messages,
+                           struct index_here *here);
 void index_bare_here_add(const struct index *index, struct bytes subject, uint64_t limit,
                          struct index_here *here);
 bool index_bare_here_adds(const struct index *index, bool limited, size_t most,

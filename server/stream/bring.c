@@ -91,6 +91,11 @@ enum scratch_place stream_bring(struct stream *stream, const struct index_here *
     return SCRATCH_AWAY;
 }
 
+void stream_here_view(void *owner, struct index_here *here)
+{
+    stream_here(owner, here);
+}
+
 int64_t stream_bring_view(void *owner, const struct index_here *here)
 {
     switch (stream_bring(owner, here)) {

@@ -33,6 +33,7 @@ void stream_here(const struct stream *stream, struct index_here *here);
 enum scratch_place stream_bring(struct stream *stream, const struct index_here *here);
 /* A view's (server/stream/consumer_view.h). */
 int64_t stream_bring_view(void *owner, const struct index_here *here);
+void stream_here_view(void *owner, struct index_here *here);
 
 /* What a reader who goes on is known to find. */
 struct bring_known {

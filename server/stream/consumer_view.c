@@ -4,6 +4,8 @@
 #include "storage/index_count.h"
 #include "storage/index_here.h"
 
+#define WALK_ASKED 1024u /* messages of a part of a count */
+
 /* What a message of one byte adds to the sizes that the API counts. */
 static uint32_t overhead(const struct consumer_view *view)
 {
@@ -138,6 +140,19 @@ static int64_t view_ready(void *owner, const struct consumer_filter *filter, uin
     return index_all_here(&here) ? 0 : view->bring(view->owner, &here);
 }
 
+static int64_t view_here(void *owner, const uint64_t *sequences, size_t count, int64_t now_ns)
+{
+    const struct consumer_view *view = owner;
+    struct index_here here;
+
+    if (view->bring == NULL || view->state->scratch == NULL)
+        return 0;
+    index_here_begin(&here, view->state->scratch, now_ns);
+    for (size_t i = 0; i < count && here.count < INDEX_AWAY_MAX; i++)
+        index_here_get(view->state->index, sequences[i], &here);
+    return index_all_here(&here) ? 0 : view->bring(view->owner, &here);
+}
+
 static bool view_previous(void *owner, const struct consumer_filter *filter, uint64_t up_to,
                           struct consumer_message *out)
 {
@@ -200,14 +215,36 @@ static uint64_t part_of(const struct consumer_view *view)
     return view->count_part != 0 ? view->count_part : UINT64_MAX;
 }
 
+/* No more than what is here long enough, when all its pieces have to be brought. */
+static uint64_t walk_of(const struct consumer_view *view)
+{
+    bool asks = view->bring != NULL && view->state->scratch != NULL;
+
+    return asks && part_of(view) > WALK_ASKED ? WALK_ASKED : part_of(view);
+}
+
+static bool count_here(const struct consumer_view *view, const struct index_filter *filter,
+                       uint64_t from, uint64_t names, uint64_t messages, struct index_here *here)
+{
+    if (view->bring == NULL || view->state->scratch == NULL)
+        return true;
+    view->here(view->owner, here);
+    index_here_count(view->state->index, filter, from, names, messages, here);
+    return here->count == 0 || here->broken; /* who reads it finds out */
+}
+
 static bool view_count(void *owner, const struct consumer_filter *filter, uint64_t from,
                        uint64_t snapshot, uint64_t *count)
 {
     const struct consumer_view *view = owner;
     struct index_filter index_filter = to_filter(filter);
     struct index_count counted;
+    struct index_here here;
     bool done;
 
+    if ((snapshot > 0 || filter->count > 0) && /* else it is known */
+        !count_here(view, &index_filter, from, part_of(view), part_of(view), &here))
+        return false; /* then in parts */
     index_count_begin(&counted, view->state->index, &index_filter, from, snapshot);
     done = index_count_part(&counted, part_of(view));
     *count = counted.count;
@@ -219,8 +256,12 @@ static bool view_count_part(void *owner, const struct consumer_filter *filter, u
 {
     const struct consumer_view *view = owner;
     struct index_filter index_filter = to_filter(filter);
+    struct index_here here;
 
-    return index_count_walk(view->state->index, &index_filter, snapshot, part_of(view), next,
+    if (!count_here(view, &index_filter, *next, 0, walk_of(view), &here) &&
+        view->bring(view->owner, &here) != 0)
+        return false;
+    return index_count_walk(view->state->index, &index_filter, snapshot, walk_of(view), next,
                             count);
 }
 
@@ -237,6 +278,7 @@ struct consumer_stream consumer_view_stream(struct consumer_view *view, struct b
         .get = view_get,
         .next = view_next,
         .ready = view_ready,
+        .here = view_here,
         .ahead = view_ahead,
         .previous = view_previous,
         .first_at = view_first_at,

@@ -19,6 +19,7 @@ struct consumer_view {
     int64_t (*bring)(void *owner, const struct index_here *here);
     /* Somebody waits for what is lost here. NULL: nobody wants to know. */
     void (*wanted)(void *owner, uint64_t sequence);
+    void (*here)(void *owner, struct index_here *here); /* to ask with; as `bring` */
     void *owner;
     const struct overlay *overlay;
     uint64_t count_part; /* subjects or messages that are counted at a time; 0: all */

@@ -48,7 +48,8 @@ void stream_count_turn(struct stream *stream)
     while (stream->uncounted_taken < stream->uncounted.size) {
         shell = first(stream);
         if (shell != NULL && !consumer_count_part(shell->consumer)) {
-            stream_mark(stream);
+            if (!stream->bringing) /* else it has a turn when that has come */
+                stream_mark(stream);
             return;
         }
         take(stream);

@@ -9,6 +9,8 @@
 #define TAKEN_NS      INT64_C(60000000000) /* what follows a state that was taken is there */
 #define COST_LEAST    256u /* a message counts for so many bytes at least: each is looked up */
 
+#define NOWHERE ((log_place)LOG_FILE_NONE << 32)
+
 static bool is_sound(struct bytes bytes, uint64_t sequence)
 {
     struct record record;
@@ -53,10 +55,25 @@ static void damaged(struct scrub *scrub, const struct index_entry *entry)
                    "found by the background check");
 }
 
-/* What stands in memory; the first that does not is read next. True: that is for another step. */
+/* What the index has of the next one. What it cannot read ends the pass of the stream. */
+static enum scratch_place bring(struct scrub *scrub, struct index_entry *entry)
+{
+    enum scratch_place place =
+        stream_bring_next(scrub->stream, NULL, scrub->sequence, &scrub->known);
+
+    if (place != SCRATCH_HERE)
+        *entry = (struct index_entry){.sequence = place == SCRATCH_AWAY ? scrub->sequence : 0,
+                                      .place = NOWHERE};
+    return place;
+}
+
+/* What stands in memory; the first that does not is read next. True: that is for another step, or
+ * (entry->sequence 0) there is no more. */
 static bool look(struct scrub *scrub, uint64_t *cost, struct index_entry *entry)
 {
     for (unsigned i = 0; i < STEP_MESSAGES; i++) {
+        if (bring(scrub, entry) != SCRATCH_HERE)
+            return true;
         if (!index_next(scrub->stream->state.index, NULL, scrub->sequence, entry)) {
             entry->sequence = 0;
             return true;
@@ -109,8 +126,13 @@ void scrub_step(struct scrub *scrub, struct stream *stream)
     assert(!scrub->reading);
     scrub->stream = stream;
     scrub->size = 0;
-    if (log_in_memory(replica_log(stream->replica)) || look(scrub, &cost, &entry)) {
-        scrub_end(scrub, cost, true);
+    scrub->known = (struct bring_known){0}; /* it may be of another stream */
+    if (log_in_memory(replica_log(stream->replica))) {
+        scrub_end(scrub, 0, true);
+        return;
+    }
+    if (look(scrub, &cost, &entry)) {
+        scrub_end(scrub, cost, entry.sequence == 0);
         return;
     }
     size = entry.record_size > SCRUB_PIECE ? entry.record_size : SCRUB_PIECE;

@@ -7,6 +7,7 @@
 #ifndef SERVER_STREAM_SCRUB_H
 #define SERVER_STREAM_SCRUB_H
 
+#include "server/stream/bring.h"
 #include "storage/log.h"
 
 #define SCRUB_PIECE (256u << 10)
@@ -27,8 +28,9 @@ struct scrub {
     /* private */
     struct stream *stream; /* that is read; NULL: none, or closed meanwhile */
     struct log_read read;
-    log_place place; /* of what is in memory */
-    uint64_t last;   /* the newest message when it was read: later ones may be in it in part */
+    log_place place;          /* of what is in memory */
+    struct bring_known known; /* of the index, to be in memory */
+    uint64_t last; /* the newest message when it was read: later ones may be in it in part */
     uint8_t *memory;
     size_t size, capacity;
     bool reading;

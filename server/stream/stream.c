@@ -493,6 +493,7 @@ static void init_consumers(struct stream *stream)
         (struct consumer_view){.state = &stream->state, .overlay = &stream->decider.overlay};
     stream->view.bring = stream_bring_view;
     stream->view.wanted = stream_lost_wanted;
+    stream->view.here = stream_here_view;
     stream->view.owner = stream;
     stream_count_init(stream);
     table_init(&stream->consumers, shell_key, prng_next(prng));

@@ -201,6 +201,81 @@ START_TEST(so_does_an_age)
 }
 END_TEST
 
+START_TEST(so_does_what_is_delivered_again)
+{
+    struct world world;
+    struct peer *peer = start_hiding(&world, 11, "", MESSAGES / 2);
+    struct scratch *scratch = stream_of(&world)->state.scratch;
+
+    scratch_twin_hide(scratch, false);
+    say_publish(&world, peer, "$JS.API.CONSUMER.DURABLE.CREATE.S.D", "in.api",
+                "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"D\","
+                "\"deliver_subject\":\"in.all\",\"ack_policy\":\"explicit\","
+                "\"ack_wait\":20000000000,\"max_ack_pending\":100}}");
+    sim_run(world.sim, 5 * SECOND);
+    ck_assert_uint_eq(told(peer, " $JS.ACK.S.D.1."), 100);
+    scratch_twin_hide(scratch, true);
+    sim_run(world.sim, 20 * SECOND);
+    ck_assert_uint_eq(told(peer, " $JS.ACK.S.D.2."), 100);
+    end_hiding(&world);
+}
+END_TEST
+
+START_TEST(so_does_a_count_with_wildcards)
+{
+    struct world world;
+    struct peer *peer = start_hiding(&world, 13, "", MESSAGES / 2);
+    struct scratch *scratch = stream_of(&world)->state.scratch;
+
+    stream_of(&world)->view.count_part = 100;
+    say_publish(&world, peer, "$JS.API.CONSUMER.DURABLE.CREATE.S.D", "in.api",
+                "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"D\","
+                "\"filter_subject\":\"s.*.*\",\"ack_policy\":\"explicit\"}}");
+    sim_run(world.sim, 5 * SECOND);
+    ck_assert(peer_has(peer, "\"num_pending\":3000"));
+    scratch_twin_hide(scratch, true);
+    end_hiding(&world);
+}
+END_TEST
+
+struct scrubbed {
+    uint64_t bytes;
+    unsigned steps, nothing;
+    bool end;
+};
+
+static void step_done(void *owner, uint64_t bytes, bool end)
+{
+    struct scrubbed *scrubbed = owner;
+
+    scrubbed->bytes += bytes;
+    scrubbed->nothing += bytes == 0 && !end;
+    scrubbed->steps++;
+    scrubbed->end = end;
+}
+
+START_TEST(so_does_the_background_check)
+{
+    struct world world;
+    struct scrubbed scrubbed = {0};
+    struct scrub *scrub = scrub_create(step_done, &scrubbed);
+
+    (void)start_hiding(&world, 12, "", 7);
+    for (unsigned i = 0; i < 1000 && !scrubbed.end; i++) {
+        ck_assert_uint_eq(scrubbed.steps, i);
+        scrub_step(scrub, stream_of(&world));
+        sim_run(world.sim, SECOND / 100);
+    }
+    ck_assert(scrubbed.end);
+    ck_assert_uint_gt(scrubbed.nothing, 0);
+    ck_assert_uint_gt(scrub->sequence, MESSAGES);
+    ck_assert_uint_ge(scrubbed.bytes, MESSAGES * 40);
+    ck_assert_uint_eq(scrub->damaged, 0);
+    scrub_destroy(scrub);
+    end_hiding(&world);
+}
+END_TEST
+
 /* As does the loop, as it always did: a stream whose disk cannot be read goes on, or fails as a
  * whole (docs/index.md). */
 START_TEST(who_publishes_does_not_wait_for_what_cannot_be_read)
@@ -252,6 +327,9 @@ int main(void)
         what_cannot_be_read_is_an_answer_and_is_tried_again,
         a_publish_waits_for_its_subject_and_what_leaves_for_it,
         so_does_an_age,
+        so_does_what_is_delivered_again,
+        so_does_a_count_with_wildcards,
+        so_does_the_background_check,
         who_publishes_does_not_wait_for_what_cannot_be_read,
         a_stream_that_goes_says_so_to_who_waits,
     };
