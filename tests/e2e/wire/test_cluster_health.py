@@ -61,6 +61,18 @@ class Health(ClusterCase):
         self.until(lambda value: value == 0, healthy)
         self.until(lambda found: found == [None, None], leaders)
 
+    def test_every_document_says_how_far_the_metadata_is_behind_its_snapshot(self):
+        """nats-surveyor takes each member of it for granted and dies without."""
+        self.api(0, "STREAM.CREATE.S", {"name": "S", "subjects": ["m"], "num_replicas": 3})
+        for port in self.monitors:
+            for path, key in (("/jsz", "meta_cluster"), ("/varz", "jetstream")):
+                said = json.loads(get(port, path)[1])[key]
+                snapshot = said.get("meta", said)["snapshot"]
+                self.assertIsInstance(snapshot["pending_entries"], int)
+                self.assertGreaterEqual(snapshot["pending_entries"], 0)
+                self.assertGreaterEqual(snapshot["pending_size"], 0)
+                self.assertRegex(snapshot["last_time"], r"^\d{4}-\d\d-\d\dT.*Z$")
+
     # --- a node that comes back empty
 
     def wipe_a_follower(self):
