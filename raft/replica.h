@@ -210,6 +210,14 @@ void replica_block_spooled(struct replica *replica, struct spool *body, struct s
  * inside an event. */
 void replica_block_soon(struct replica *replica);
 uint64_t replica_block_size(const struct replica *replica); /* of the last one */
+
+struct replica_behind {
+    uint64_t entries; /* applied, and not in the newest block that is on the disk */
+    uint64_t bytes;   /* of them, roughly: up to where a next block was begun they do not count */
+    int64_t
+        written_ns; /* of the wall clock: when that block was written; 0: by an earlier process */
+};
+struct replica_behind replica_behind_block(const struct replica *replica);
 /* There will be no block this time. */
 void replica_block_drop(struct replica *replica);
 

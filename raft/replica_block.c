@@ -120,6 +120,7 @@ static void move_floor(struct replica *replica)
 
     replica->block.newest = op->index;
     replica->block.newest_term = op->term;
+    replica->block.written_ns = io_wall(replica->io);
     if (replica->groups->options.transport == NULL) {
         index = op->index;
         term = op->term;
@@ -196,6 +197,17 @@ void replica_block_begin(struct replica *replica)
 uint64_t replica_block_size(const struct replica *replica)
 {
     return replica->block.size;
+}
+
+struct replica_behind replica_behind_block(const struct replica *replica)
+{
+    uint64_t newest = replica->block.newest;
+
+    return (struct replica_behind){
+        .entries = replica->applied > newest ? replica->applied - newest : 0,
+        .bytes = replica->block.bytes,
+        .written_ns = replica->block.written_ns,
+    };
 }
 
 #define DOUBT_NS INT64_C(10000000000) /* who doubts may be wrong: a block has its price */

@@ -142,6 +142,7 @@ struct replica {
         uint64_t sealed;              /* index of the newest such batch that was proposed here */
         bool busy;                    /* the machine takes its state down, or it is written */
         uint64_t newest, newest_term; /* the durable one that counts; 0: none */
+        int64_t written_ns;           /* of the wall clock; 0: by an earlier process */
         int64_t doubted_ns;           /* a new one was wanted for one that cannot be read */
         struct log_block_op op;
         struct spool *body, *local; /* being written; NULL: nothing is */

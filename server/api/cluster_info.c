@@ -130,6 +130,16 @@ static bool is_alone(const struct stream_config *stream, const struct consumer_c
     return config->durable_name.size == 0 && stream->retention == RETENTION_LIMITS;
 }
 
+struct bytes api_group_name(char name[API_GROUP_MAX], struct stream *stream)
+{
+    const struct raft_config *members = replica_members(stream_replica(stream));
+    char storage = stream_config(stream)->storage == STORAGE_MEMORY ? 'M' : 'F';
+    int size = snprintf(name, API_GROUP_MAX, "S-R%u%c-%08x", members->count, storage,
+                        (unsigned)stream_id(stream));
+
+    return bytes_of(name, (size_t)size);
+}
+
 void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream,
                  const struct consumer_config *consumer)
 {
@@ -147,13 +157,10 @@ void api_cluster(struct json_writer *writer, struct api_request *request, struct
         json_string(writer, name);
     }
     if (count > 0) {
-        char group[64];
+        char group[API_GROUP_MAX];
 
-        snprintf(group, sizeof group, "S-R%u%c-%08x", count + 1,
-                 stream_config(stream)->storage == STORAGE_MEMORY ? 'M' : 'F',
-                 (unsigned)stream_id(stream));
         JSON_KEY(writer, "raft_group");
-        json_string(writer, bytes_of_text(group));
+        json_string(writer, api_group_name(group, stream));
     }
     JSON_KEY(writer, "leader");
     json_string(writer, bytes_of_text(server_name(jetstream_server(jetstream))));

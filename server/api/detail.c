@@ -1,31 +1,21 @@
 #include "server/api/detail.h"
 
-#include <stdio.h>
-
 #include "server/api/api_priv.h"
 #include "server/jetstream_priv.h"
-
-static struct bytes group_name(char name[64], struct stream *stream)
-{
-    const struct raft_config *members = replica_members(stream_replica(stream));
-    int size = snprintf(name, 64, "S-R%uF-%08x", members->count, (unsigned)stream_id(stream));
-
-    return bytes_of(name, (size_t)size);
-}
 
 /* Who leads, as far as this node knows: the followers have no more to say. */
 static void write_follower(struct json_writer *writer, struct jetstream *jetstream,
                            struct stream *stream)
 {
     struct raft_member leader = replica_leader(stream_replica(stream));
-    char group[64];
+    char group[API_GROUP_MAX];
 
     JSON_KEY(writer, "cluster");
     json_object_begin(writer);
     JSON_KEY(writer, "name");
     json_string(writer, jetstream_cluster_name(jetstream));
     JSON_KEY(writer, "raft_group");
-    json_string(writer, group_name(group, stream));
+    json_string(writer, api_group_name(group, stream));
     if (leader.node != 0) {
         JSON_KEY(writer, "leader");
         json_string(writer, jetstream_node_name(jetstream, leader.node));
@@ -59,7 +49,7 @@ static void write_detail(struct json_writer *writer, struct api_request *request
 {
     static const struct api_subjects none;
     struct jetstream *jetstream = api_jetstream(request);
-    char group[64];
+    char group[API_GROUP_MAX];
 
     JSON_KEY(writer, "name");
     json_string(writer, stream_name(stream));
@@ -79,7 +69,7 @@ static void write_detail(struct json_writer *writer, struct api_request *request
         write_consumers(writer, request, stream, detail, true);
     if (detail->raft && jetstream_clustered(jetstream)) {
         JSON_KEY(writer, "stream_raft_group");
-        json_string(writer, group_name(group, stream));
+        json_string(writer, api_group_name(group, stream));
     }
 }
 

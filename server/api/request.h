@@ -141,6 +141,9 @@ void api_alternates(struct json_writer *writer, struct api_request *request,
                     const struct stream *stream);
 void api_stream_tail(struct json_writer *writer, struct api_request *request, struct stream *stream,
                      bool cluster);
+/* What the stream's group is called: "S-R3F-0000000a". A view of `name`. */
+#define API_GROUP_MAX 32
+struct bytes api_group_name(char name[API_GROUP_MAX], struct stream *stream);
 /* "cluster":{...}: who leads the stream, or one of its consumers (else NULL), and the other
  * replicas as their leader sees them. */
 void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
+#include "base/text.h"
 #include "raft/replica.h"
 #include "server/api/account_limits.h"
 #include "server/api/detail.h"
@@ -106,6 +107,23 @@ static void write_members(struct json_writer *w, const struct server *server)
     json_array_end(w);
 }
 
+/* The reference's snapshots of its metadata are our catalogue's state blocks. Tools that read one
+ * member of it expect it whole. */
+static void write_snapshot(struct json_writer *w, const struct replica *meta)
+{
+    struct replica_behind behind = {0};
+
+    if (meta != NULL)
+        behind = replica_behind_block(meta);
+    json_key(w, BYTES("snapshot"));
+    json_object_begin(w);
+    monitor_unsigned(w, BYTES("pending_entries"), behind.entries);
+    monitor_unsigned(w, BYTES("pending_size"), behind.bytes);
+    monitor_wall_time(w, BYTES("last_time"),
+                      behind.written_ns != 0 ? behind.written_ns : TIME_UNSET);
+    json_object_end(w);
+}
+
 void monitor_jetstream_meta(struct json_writer *w, struct bytes key, const struct server *server)
 {
     struct jetstream *jetstream = server->jetstream;
@@ -131,6 +149,7 @@ void monitor_jetstream_meta(struct json_writer *w, struct bytes key, const struc
     monitor_number(w, BYTES("pending"), 0);
     monitor_number(w, BYTES("pending_requests"), 0);
     monitor_number(w, BYTES("pending_infos"), 0);
+    write_snapshot(w, meta);
     json_object_end(w);
 }
 

@@ -61,6 +61,32 @@ class Health(ClusterCase):
         self.until(lambda value: value == 0, healthy)
         self.until(lambda found: found == [None, None], leaders)
 
+    def test_every_document_says_how_far_the_metadata_is_behind_its_snapshot(self):
+        """nats-surveyor takes each member of it for granted and dies without."""
+        self.api(0, "STREAM.CREATE.S", {"name": "S", "subjects": ["m"], "num_replicas": 3})
+        for port in self.monitors:
+            for path, key in (("/jsz", "meta_cluster"), ("/varz", "jetstream")):
+                said = json.loads(get(port, path)[1])[key]
+                snapshot = said.get("meta", said)["snapshot"]
+                self.assertIsInstance(snapshot["pending_entries"], int)
+                self.assertGreaterEqual(snapshot["pending_entries"], 0)
+                self.assertGreaterEqual(snapshot["pending_size"], 0)
+                self.assertRegex(snapshot["last_time"], r"^\d{4}-\d\d-\d\dT.*Z$")
+
+    @own_promise
+    def test_all_documents_call_a_streams_group_by_one_name(self):
+        for name, storage, begin in (("F", "file", "S-R3F-"), ("M", "memory", "S-R3M-")):
+            self.api(0, f"STREAM.CREATE.{name}", {"name": name, "subjects": [name], "num_replicas": 3, "storage": storage})
+            group = self.api(0, f"STREAM.INFO.{name}")["cluster"]["raft_group"]
+            self.assertTrue(group.startswith(begin), group)
+            for port in self.monitors:
+                self.until(lambda found: found == [group] * 2, lambda port=port, name=name: self.groups_named(port, name))
+
+    def groups_named(self, port, stream):
+        said = json.loads(get(port, "/jsz?accounts=1&streams=1&raft=1")[1])
+        rows = [row for account in said["account_details"] for row in account.get("stream_detail", []) if row["name"] == stream]
+        return [name for row in rows for name in (row["stream_raft_group"], row["cluster"]["raft_group"])]
+
     # --- a node that comes back empty
 
     def wipe_a_follower(self):
