@@ -178,7 +178,6 @@ static bool replay_holds(struct consumer *c, const struct consumer_message *mess
 
 /* ---- the next message ------------------------------------------------------------------------ */
 
-/* The head of the redelivery queue, past those that may not be delivered again. */
 /* False: what the stream has of the next ones has to be read from the disk. They are asked about
  * together, and nothing else comes to the front of the queue within a hand-out. */
 static bool redelivery_ready(struct consumer *c, uint32_t place)
@@ -204,6 +203,7 @@ static bool redelivery_ready(struct consumer *c, uint32_t place)
     return wait_ns == 0;
 }
 
+/* The head of the redelivery queue, past those that may not be delivered again. */
 static enum plan_found next_redelivery(struct consumer *c, struct candidate *found)
 {
     struct pending *pending = &c->busy->pending;
