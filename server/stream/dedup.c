@@ -294,51 +294,77 @@ static bool capacity_sound(uint64_t capacity, uint64_t count)
            capacity / CAPACITY_SPARSE <= count + SLOTS_FIRST;
 }
 
-static bool bucket_decode(struct dedup *dedup, struct decoder *in)
+static bool bucket_begin(struct dedup *dedup, struct dedup_decoding *decoding)
 {
-    int64_t first_ns = (int64_t)decode_u64(in), last_ns = (int64_t)decode_u64(in);
-    uint64_t sequence = decode_u64(in), capacity = decode_u64(in), count = decode_u64(in);
+    struct decoder in = {.rest = decoding->rest};
+    int64_t first_ns = (int64_t)decode_u64(&in), last_ns = (int64_t)decode_u64(&in);
+    uint64_t sequence = decode_u64(&in), capacity = decode_u64(&in), count = decode_u64(&in);
     struct dedup_bucket *bucket;
 
-    if (in->failed || !capacity_sound(capacity, count) || last_ns < first_ns || sequence == 0 ||
-        count * sizeof *bucket->slots > in->rest.size ||
+    if (in.failed || !capacity_sound(capacity, count) || last_ns < first_ns || sequence == 0 ||
+        count * sizeof *bucket->slots > in.rest.size ||
         (dedup->newest != NULL && first_ns < dedup->newest->last_ns))
         return false;
     bucket = bucket_add(dedup, sequence, first_ns);
     bucket->last_ns = last_ns;
     bucket_set_capacity(bucket, capacity);
-    for (uint64_t i = 0; i < count; i++) {
-        struct dedup_slot slot, *to;
-
-        memcpy(&slot, decode_bytes(in, sizeof slot).at, sizeof slot);
-        if (slot.sequence_offset == 0)
-            return false;
-        to = probe(bucket, slot.hash);
-        bucket->count += to->sequence_offset == 0;
-        dedup->count += to->sequence_offset == 0;
-        *to = slot;
-    }
+    decoding->rest = in.rest;
+    decoding->ids = count;
     return true;
 }
 
-enum err dedup_decode(struct dedup *dedup, struct bytes bytes)
+static bool id_decode(struct dedup *dedup, struct dedup_decoding *decoding)
+{
+    struct dedup_bucket *bucket = dedup->newest;
+    struct dedup_slot slot, *to;
+
+    memcpy(&slot, decoding->rest.at, sizeof slot); /* there are as many as the bucket says */
+    if (slot.sequence_offset == 0)
+        return false;
+    to = probe(bucket, slot.hash);
+    bucket->count += to->sequence_offset == 0;
+    dedup->count += to->sequence_offset == 0;
+    *to = slot;
+    decoding->rest = bytes_skip(decoding->rest, sizeof slot);
+    decoding->ids--;
+    return true;
+}
+
+enum err dedup_decode_begin(struct dedup *dedup, struct bytes bytes,
+                            struct dedup_decoding *decoding)
 {
     struct decoder in;
-    uint32_t count;
-    bool sound = true;
 
     assert(dedup->oldest == NULL);
     decoder_init(&in, bytes);
     dedup->seed[0] = decode_u64(&in);
     dedup->seed[1] = decode_u64(&in);
     dedup->window_ns = (int64_t)decode_u64(&in);
-    count = decode_u32(&in);
+    *decoding = (struct dedup_decoding){.buckets = decode_u32(&in)};
     (void)decode_u32(&in);
-    if (in.failed || dedup->window_ns < 0 || count > BUCKETS_MAX)
+    decoding->rest = in.rest;
+    if (in.failed || dedup->window_ns < 0 || decoding->buckets > BUCKETS_MAX)
         return ERR_CORRUPT;
-    for (uint32_t i = 0; i < count && sound; i++)
-        sound = bucket_decode(dedup, &in);
-    if (sound && in.rest.size == 0)
+    return OK;
+}
+
+/* A bucket costs as much as an id: its table is not touched before its ids are. */
+enum err dedup_decode_part(struct dedup *dedup, struct dedup_decoding *decoding, uint64_t *left)
+{
+    bool sound = true;
+
+    while (sound && decoding->ids + decoding->buckets > 0) {
+        if (*left == 0)
+            return ERR_AGAIN;
+        --*left;
+        if (decoding->ids > 0) {
+            sound = id_decode(dedup, decoding);
+        } else {
+            decoding->buckets--;
+            sound = bucket_begin(dedup, decoding);
+        }
+    }
+    if (sound && decoding->rest.size == 0)
         return OK;
     dedup_deinit(dedup);
     return ERR_CORRUPT;

@@ -40,7 +40,14 @@ void dedup_key(struct dedup *dedup, const uint8_t key[16]);
 
 /* All of it, key and window included, for a state block; equal states make equal bytes. */
 void dedup_encode(const struct dedup *dedup, struct buf *out);
-/* Into a fresh one. ERR_CORRUPT: it makes no sense, nothing is held. */
-enum err dedup_decode(struct dedup *dedup, struct bytes in);
+/* Into a fresh one, in parts, each of which takes up to *left ids (and counts them down).
+ * ERR_AGAIN: there are more. ERR_CORRUPT: it makes no sense, nothing is held. */
+struct dedup_decoding {
+    struct bytes rest;
+    uint32_t buckets; /* to come */
+    uint64_t ids;     /* to come of the newest */
+};
+enum err dedup_decode_begin(struct dedup *dedup, struct bytes in, struct dedup_decoding *decoding);
+enum err dedup_decode_part(struct dedup *dedup, struct dedup_decoding *decoding, uint64_t *left);
 
 #endif

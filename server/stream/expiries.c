@@ -204,19 +204,24 @@ void expiries_encode(const struct expiries *expiries, struct buf *out)
     heap_give(all);
 }
 
-enum err expiries_decode(struct expiries *expiries, struct bytes in)
+enum err expiries_decode_part(struct expiries *expiries, struct expiries_decoding *decoding,
+                              uint64_t *left)
 {
     struct decoder from;
-    uint64_t before = 0;
 
-    decoder_init(&from, in);
-    while (from.rest.size > 0) {
-        uint64_t sequence = decode_u64(&from), life = decode_u64(&from);
+    decoder_init(&from, decoding->rest);
+    for (; from.rest.size > 0; --*left) {
+        uint64_t sequence, life;
 
-        if (from.failed || sequence <= before || life == 0)
+        if (*left == 0)
+            return ERR_AGAIN;
+        sequence = decode_u64(&from);
+        life = decode_u64(&from);
+        if (from.failed || sequence <= decoding->before || life == 0)
             return ERR_CORRUPT;
         expiries_add(expiries, sequence, (int64_t)(life >> 1), (life & 1) != 0);
-        before = sequence;
+        decoding->before = sequence;
+        decoding->rest = from.rest;
     }
     return OK;
 }

@@ -48,7 +48,13 @@ bool expiries_ended(const struct expiries *expiries, int64_t now_ns,
 
 /* All of them, for a state block; equal ones make equal bytes. */
 void expiries_encode(const struct expiries *expiries, struct buf *out);
-/* Into fresh ones. ERR_CORRUPT: that makes no sense; they are to be thrown away. */
-enum err expiries_decode(struct expiries *expiries, struct bytes in);
+/* Into fresh ones, in parts, each of which takes up to *left (and counts them down). ERR_AGAIN:
+ * there are more. ERR_CORRUPT: that makes no sense; they are to be thrown away. */
+struct expiries_decoding {
+    struct bytes rest;
+    uint64_t before; /* the last sequence that was taken */
+};
+enum err expiries_decode_part(struct expiries *expiries, struct expiries_decoding *decoding,
+                              uint64_t *left);
 
 #endif

@@ -94,7 +94,8 @@ static bool sound(const struct stream_state *state)
            index_last(state->index) <= state->last_seq;
 }
 
-enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
+enum err stream_state_decode_begin(struct stream_state *state, struct bytes bytes,
+                                   struct stream_state_decoding *decoding)
 {
     uint64_t config_size, id_size, lives_size, schedules_size, positions_size;
     struct bytes config, id, lives, schedules, positions;
@@ -129,10 +130,33 @@ enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
     state->gap = (flags & FLAG_GAP) != 0;
     state->restoring = (flags & FLAG_RESTORING) != 0;
     if (!take_config(state, config) || !take_id(state, id) ||
-        expiries_decode(&state->expiries, lives) != OK ||
-        expiries_decode(&state->schedules, schedules) != OK ||
         positions_decode(&state->positions, &state->config, positions) != OK)
         return ERR_CORRUPT;
     apply_set_first(state);
-    return dedup_decode(&state->dedup, in.rest);
+    *decoding = (struct stream_state_decoding){
+        .lives = {.rest = lives},
+        .schedules = {.rest = schedules},
+    };
+    return dedup_decode_begin(&state->dedup, in.rest, &decoding->ids);
+}
+
+enum err stream_state_decode_part(struct stream_state *state,
+                                  struct stream_state_decoding *decoding, uint64_t *left)
+{
+    enum err err = expiries_decode_part(&state->expiries, &decoding->lives, left);
+
+    if (err == OK)
+        err = expiries_decode_part(&state->schedules, &decoding->schedules, left);
+    if (err == OK)
+        err = dedup_decode_part(&state->dedup, &decoding->ids, left);
+    return err;
+}
+
+enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
+{
+    struct stream_state_decoding decoding;
+    uint64_t left = UINT64_MAX;
+    enum err err = stream_state_decode_begin(state, bytes, &decoding);
+
+    return err == OK ? stream_state_decode_part(state, &decoding, &left) : err;
 }

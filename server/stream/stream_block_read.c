@@ -12,6 +12,8 @@
 
 #define PIECE_WORK    (384u << 10) /* what 1024 messages cost */
 #define CONSUMER_WORK (32u << 10)
+#define ITEM_WORK     128u /* an id of the duplicate window, an end, a schedule */
+#define STATE_WORK    4096u
 
 /* ---- what is lost --------------------------------------------------------------------------- */
 
@@ -152,8 +154,10 @@ struct stream_reading {
     struct placing placing;
     struct bytes erasing, lost;
     struct index_restoring *messages; /* NULL: all of them are there */
-    bool stated;                      /* and all but the consumers */
-    struct bytes consumers;           /* those that are still to come */
+    bool begun;                       /* the state is */
+    struct stream_state_decoding state;
+    bool stated;            /* and all but the consumers */
+    struct bytes consumers; /* those that are still to come */
 };
 
 static enum err begin_messages(struct stream *stream, struct stream_reading *reading,
@@ -228,11 +232,31 @@ static enum err read_messages(struct stream_reading *reading, uint64_t *work)
     return OK;
 }
 
-static enum err read_state(struct stream *stream, struct stream_reading *reading)
+static enum err begin_state(struct stream *stream, struct stream_reading *reading, uint64_t *work)
+{
+    if (!spend(work, STATE_WORK))
+        return ERR_AGAIN;
+    reading->begun = true;
+    return stream_state_decode_begin(&stream->state, reading->sections.state, &reading->state);
+}
+
+/* What there may be many of. */
+static enum err read_items(struct stream *stream, struct stream_reading *reading, uint64_t *work)
+{
+    uint64_t most = *work / ITEM_WORK + (*work % ITEM_WORK > 0), left = most;
+    enum err err = stream_state_decode_part(&stream->state, &reading->state, &left);
+
+    (void)spend(work, (most - left) * ITEM_WORK);
+    return err;
+}
+
+static enum err read_state(struct stream *stream, struct stream_reading *reading, uint64_t *work)
 {
     struct decoder shell;
-    enum err err = stream_state_decode(&stream->state, reading->sections.state);
+    enum err err = reading->begun ? OK : begin_state(stream, reading, work);
 
+    if (err == OK)
+        err = read_items(stream, reading, work);
     if (err != OK)
         return err;
     stream->until_acked = stream->state.config.retention != RETENTION_LIMITS;
@@ -291,7 +315,7 @@ static enum err restore(struct stream *stream, const struct replica_block *block
     if (err == OK && reading->messages != NULL)
         err = read_messages(reading, &work);
     if (err == OK && !reading->stated)
-        err = read_state(stream, reading);
+        err = read_state(stream, reading, &work);
     if (err == OK)
         err = read_consumers(stream, reading, &work);
     if (err != OK)

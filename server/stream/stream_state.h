@@ -127,6 +127,16 @@ void stream_state_encode(const struct stream_state *state, struct buf *out);
 /* Into a fresh state whose index has the block's messages. ERR_CORRUPT: it makes no sense; the
  * state is to be thrown away. */
 enum err stream_state_decode(struct stream_state *state, struct bytes in);
+/* The same in parts: what there may be many of (ends, schedules, ids) comes up to *left at a time,
+ * which is counted down. ERR_AGAIN: there are more. `in` stays until the last. */
+struct stream_state_decoding {
+    struct expiries_decoding lives, schedules;
+    struct dedup_decoding ids;
+};
+enum err stream_state_decode_begin(struct stream_state *state, struct bytes in,
+                                   struct stream_state_decoding *decoding);
+enum err stream_state_decode_part(struct stream_state *state,
+                                  struct stream_state_decoding *decoding, uint64_t *left);
 
 /* The size the API counts (reference 3.1). `storage`: enum stream_storage. */
 uint32_t stream_stored_size(int32_t storage, size_t subject, size_t headers, size_t payload);

@@ -195,9 +195,61 @@ START_TEST(schedules_fire_when_they_would_have)
 }
 END_TEST
 
+#define MANY 5000u
+#define PART 64u
+
+static uint64_t items(const struct stream_state *of)
+{
+    return of->dedup.count + of->expiries.count;
+}
+
+/* A stream with many ids and ends is opened beside others: none of its steps is longer for them. */
+START_TEST(ids_and_ends_come_in_parts)
+{
+    struct stream_state_decoding decoding;
+    struct buf bytes, again;
+    struct stream_state back;
+    uint64_t steps = 0, before, left;
+    enum err err;
+
+    begin("{\"name\":\"S\",\"subjects\":[\"s.>\"],\"duplicate_window\":10000000000000,"
+          "\"allow_msg_ttl\":true}");
+    for (unsigned i = 0; i < MANY; i++) {
+        char id[16];
+
+        snprintf(id, sizeof id, "%u", i);
+        store(&state, id, (int64_t)(2 * MANY + i) * SECOND, false);
+    }
+    ck_assert_uint_eq(items(&state), 2 * MANY);
+    bytes = encoded(&state);
+    stream_state_init(&back, 12345);
+    copy_messages(&state, &back);
+    ck_assert_int_eq(stream_state_decode_begin(&back, buf_bytes(&bytes), &decoding), OK);
+    ck_assert_uint_eq(items(&back), 0);
+    do {
+        before = items(&back);
+        left = PART;
+        err = stream_state_decode_part(&back, &decoding, &left);
+        ck_assert(err == OK || err == ERR_AGAIN);
+        ck_assert_uint_le(items(&back) - before, PART);
+        steps++;
+    } while (err == ERR_AGAIN);
+    ck_assert_uint_ge(steps, 2 * MANY / PART);
+    ck_assert_uint_le(steps, 2 * MANY / PART + 2);
+    again = encoded(&back);
+    ck_assert_uint_eq(again.size, bytes.size);
+    ck_assert_mem_eq(again.at, bytes.at, again.size);
+    buf_deinit(&again);
+    buf_deinit(&bytes);
+    stream_state_deinit(&back);
+    stream_state_deinit(&state);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
+        ids_and_ends_come_in_parts,
         schedules_fire_when_they_would_have,
         a_state_is_as_it_was_and_goes_on_as_it_would_have,
         what_was_never_configured_and_what_was_emptied_come_back_too,
