@@ -284,6 +284,9 @@ static void meta_lead(void *owner, uint64_t term)
 
     (void)term;
     jetstream->lead = true;
+    if (jetstream->cluster != NULL)
+        logger_info(server_logger(jetstream->server),
+                    "Self is new JetStream cluster metadata leader");
     jetstream_cluster_look(jetstream->cluster);
     jetstream_awake(jetstream);
 }

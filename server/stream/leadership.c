@@ -1,7 +1,7 @@
 /*
- * leadership: who listens is told when a stream that others hold, too, has a new leader, with its
- * consumers, and when its leader gives up because most of the others are gone (reference streams
- * 10). Nothing depends on it: an advisory may be lost.
+ * leadership: who listens, and the log, is told when a stream that others hold, too, has a new
+ * leader, with its consumers, and when its leader gives up because most of the others are gone
+ * (reference streams 10). Nothing depends on it: an advisory may be lost.
  */
 #include "server/api/advisory.h"
 #include "server/stream/stream_priv.h"
@@ -50,6 +50,9 @@ void stream_leader_elected(struct stream *stream)
     if (!stream->state.configured || stream->state.config.num_replicas <= 1)
         return;
     stream->leader_told = true;
+    logger_info(server_logger(jetstream_server(stream->jetstream)),
+                "JetStream cluster new stream leader for '%.*s > %.*s'",
+                BYTES_ARG(account_name(stream->account)), BYTES_ARG(stream->name));
     tell(stream, bytes_of(NULL, 0), true);
     all = stream_consumers(stream, &stream->lane->arena, &count);
     for (size_t i = 0; i < count; i++)
@@ -67,5 +70,8 @@ void stream_leader_gone(struct stream *stream)
     if (stream->quorum_lost_ns != 0 && now_ns - stream->quorum_lost_ns < QUORUM_LOST_NS)
         return;
     stream->quorum_lost_ns = now_ns;
+    logger_warn(server_logger(jetstream_server(stream->jetstream)),
+                "JetStream cluster stream '%.*s > %.*s' has NO quorum, stalled",
+                BYTES_ARG(account_name(stream->account)), BYTES_ARG(stream->name));
     tell(stream, bytes_of(NULL, 0), false);
 }

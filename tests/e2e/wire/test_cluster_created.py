@@ -1,5 +1,6 @@
 """Whoever has been told that a stream exists finds it through any node, at once."""
 
+import signal
 import unittest
 
 from cluster import NODES, ClusterCase
@@ -34,6 +35,20 @@ class Created(ClusterCase):
             self.assertNotIn("error", clients[i % NODES].api("STREAM.UPDATE.S", config))
             for client in clients:
                 self.assertIn("seq", client.publish(b"s.%d" % i, b"x"))
+
+
+class Led(ClusterCase):
+    def test_the_log_of_who_leads_says_so_and_when_nobody_is_left_to_lead(self):
+        self.api(0, "STREAM.CREATE.S", {"name": "S", "subjects": ["m"], "num_replicas": 3})
+        self.publish(0)
+        said = "JetStream cluster new stream leader for '$G > S'"
+        leader = self.leader_of("S")
+        self.until(bool, lambda: said in self.nodes[leader].log())
+        self.assertTrue(any("Self is new JetStream cluster metadata leader" in node.log() for node in self.nodes))
+        for i in range(NODES):
+            if i != leader:
+                self.nodes[i].end(signal.SIGKILL)
+        self.until(bool, lambda: "JetStream cluster stream '$G > S' has NO quorum, stalled" in self.nodes[leader].log())
 
 
 if __name__ == "__main__":
