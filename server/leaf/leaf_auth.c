@@ -12,12 +12,13 @@
 
 /* A password that a worker proves. It outlives its leaf if that goes first. Or the account that
  * somebody shows claims of is looked up: with that one it is asked again when accounts have
- * changed, until its time is over. */
+ * changed, until its time is over. Or somebody else is asked, until then, too. */
 struct leaf_proof {
     struct io_work work;
     struct timer again; /* accounts have changed */
     bool looks_up;
-    struct leaf *leaf; /* NULL: it is gone */
+    struct leaf_question *question; /* NULL: nobody else is asked */
+    struct leaf *leaf;              /* NULL: it is gone */
     struct bytes hash, said, connect;
     struct bytes user;    /* of the server's users; empty: one of leafnodes */
     struct bytes account; /* of that one */
@@ -71,6 +72,7 @@ static void admit_user(struct leaf *leaf, const struct leaf_connect *said,
 
 static void proof_free(struct leaf_proof *proof)
 {
+    leaf_question_free(proof->question);
     if (proof->said.size > 0)
         explicit_bzero((void *)proof->said.at, proof->said.size);
     explicit_bzero((void *)proof->connect.at, proof->connect.size);
@@ -107,6 +109,75 @@ static void proven(struct leaf *leaf, const struct leaf_proof *proof,
         violation(leaf, said->user);
 }
 
+/* ---- as somebody else says ------------------------------------------------------------------ */
+
+static void delegate(struct leaf *leaf, const struct leaf_connect *said, struct bytes args,
+                     const struct auth_user *user)
+{
+    struct leaf_proof *proof = HEAP_NEW(struct leaf_proof);
+
+    proof->leaf = leaf;
+    proof->connect = heap_copy(args);
+    leaf->proof = proof;
+    leaf->state = LEAF_PROVING;
+    leaf_mark(leaf); /* it is not heard meanwhile */
+    proof->question = leaf_callout_ask(leaf, said, user);
+}
+
+static struct auth_claim claim_of(const struct leaf *leaf, const struct leaf_connect *said)
+{
+    return (struct auth_claim){
+        .user = said->user,
+        .password = said->pass,
+        .token = said->token,
+        .nkey = said->nkey,
+        .signature = said->sig,
+        .jwt = said->jwt,
+        .wall_s = io_wall(leaf->leaves->setup.io) / SECOND_NS,
+        .nonce = bytes_of_text(leaf->nonce),
+        .type = CONNECTION_LEAFNODE,
+    };
+}
+
+static bool has_own_users(const struct leaf_options *options)
+{
+    return options->user.size + options->nkey.size + options->users_count > 0;
+}
+
+/* Its password was not the one; perhaps somebody else knows it. */
+static void not_proven(struct leaf *leaf, const struct leaf_proof *proof,
+                       const struct leaf_connect *said)
+{
+    const struct auth_claim claim = claim_of(leaf, said);
+
+    if (!has_own_users(leaf->leaves->options) &&
+        auth_delegates(leaf->leaves->setup.auth, &claim, NULL))
+        delegate(leaf, said, proof->connect, NULL);
+    else
+        violation(leaf, said->user);
+}
+
+void leaf_callout_done(struct leaf *leaf, const struct auth_user *user)
+{
+    struct leaf_proof *proof = leaf->proof;
+    struct leaf_connect said;
+    bool read;
+
+    leaf->proof = NULL;
+    leaf->state = LEAF_UNPROVEN;
+    arena_reset(&leaf->leaves->arena);
+    read = leaf_connect_read(&leaf->leaves->arena, proof->connect, &said);
+    assert(read); /* it was read before */
+    if (user != NULL)
+        admit_user(leaf, &said, user);
+    else
+        violation(leaf, said.user);
+    leaf_mark(leaf); /* what came meanwhile */
+    proof_free(proof);
+}
+
+/* ---- what workers say ----------------------------------------------------------------------- */
+
 static void proof_done(struct io_work *work)
 {
     struct leaf_proof *proof = owner_of(work, struct leaf_proof, work);
@@ -124,7 +195,7 @@ static void proof_done(struct io_work *work)
             if (proof->proven)
                 proven(leaf, proof, &said);
             else
-                violation(leaf, said.user);
+                not_proven(leaf, proof, &said);
         }
         leaf_mark(leaf); /* what came meanwhile */
     }
@@ -149,6 +220,12 @@ static void prove(struct leaf *leaf, struct bytes args, const struct auth_proof 
     io_work(leaf->leaves->setup.io, &proof->work);
 }
 
+/* For others than a worker. */
+static bool waits(const struct leaf_proof *proof)
+{
+    return proof->looks_up || proof->question != NULL;
+}
+
 void leaf_proof_forget(struct leaf *leaf)
 {
     struct leaf_proof *proof = leaf->proof;
@@ -157,7 +234,7 @@ void leaf_proof_forget(struct leaf *leaf)
     if (proof == NULL)
         return;
     proof->leaf = NULL;
-    if (!proof->looks_up)
+    if (!waits(proof))
         return; /* it is the worker's */
     timers_cancel(io_timers(leaf->leaves->setup.io), &proof->again);
     proof_free(proof);
@@ -293,27 +370,22 @@ void leaf_ask_again(struct leaf *leaf)
 
 void leaf_proof_overdue(struct leaf *leaf)
 {
-    if (leaf->proof == NULL || !leaf->proof->looks_up)
+    if (leaf->proof == NULL || !waits(leaf->proof))
         return;
+    if (leaf->proof->question != NULL)
+        logger_debug(leaf->leaves->setup.logger,
+                     "%s - Authorization callout response not received in time", leaf->label);
     leaf_proof_forget(leaf);
     leaf->state = LEAF_UNPROVEN;
     violation(leaf, bytes_of(NULL, 0));
 }
 
+/* ---- as the server's users are -------------------------------------------------------------- */
+
 static void ask(struct leaf *leaf, const struct leaf_connect *said, struct bytes args)
 {
     const struct leaves *leaves = leaf->leaves;
-    const struct auth_claim claim = {
-        .user = said->user,
-        .password = said->pass,
-        .token = said->token,
-        .nkey = said->nkey,
-        .signature = said->sig,
-        .jwt = said->jwt,
-        .wall_s = io_wall(leaves->setup.io) / SECOND_NS,
-        .nonce = bytes_of_text(leaf->nonce),
-        .type = CONNECTION_LEAFNODE,
-    };
+    const struct auth_claim claim = claim_of(leaf, said);
     const struct auth_user *user = NULL;
     struct auth_proof proof;
 
@@ -321,12 +393,8 @@ static void ask(struct leaf *leaf, const struct leaf_connect *said, struct bytes
     case AUTH_ALLOWED: admit_user(leaf, said, user); break;
     case AUTH_REFUSED: violation(leaf, said->user); break;
     case AUTH_DELEGATED:
-        logger_error(leaves->setup.logger,
-                     "%s - auth_callout is not asked about leaf nodes: give them users in "
-                     "leafnodes { authorization }",
-                     leaf->label);
+        delegate(leaf, said, args, user);
         auth_user_end(user);
-        violation(leaf, said->user);
         break;
     case AUTH_UNKNOWN: look_up(leaf, &proof, args); break;
     case AUTH_PROVE:

@@ -208,23 +208,15 @@ void leaf_info_write(struct buf *out, const struct leaf_info *info)
     }
 
 static const struct member connect_members[] = {
-    CONNECT("version", TEXT, version),
-    CONNECT("nkey", TEXT, nkey),
-    CONNECT("jwt", TEXT, jwt),
-    CONNECT("sig", TEXT, sig),
-    CONNECT("user", TEXT, user),
-    CONNECT("pass", TEXT, pass),
-    CONNECT("auth_token", TEXT, token),
-    CONNECT("server_id", TEXT, id),
-    CONNECT("name", TEXT, name),
-    CONNECT("domain", TEXT, domain),
-    CONNECT("cluster", TEXT, cluster),
-    CONNECT("remote_account", TEXT, remote_account),
-    CONNECT("lang", TEXT, lang),
-    CONNECT("gateway", TEXT, gateway),
-    CONNECT("is_hub", BOOL, hub),
-    CONNECT("headers", BOOL, headers),
-    CONNECT("jetstream", BOOL, jetstream),
+    CONNECT("version", TEXT, version),  CONNECT("nkey", TEXT, nkey),
+    CONNECT("jwt", TEXT, jwt),          CONNECT("sig", TEXT, sig),
+    CONNECT("user", TEXT, user),        CONNECT("pass", TEXT, pass),
+    CONNECT("auth_token", TEXT, token), CONNECT("server_id", TEXT, id),
+    CONNECT("name", TEXT, name),        CONNECT("domain", TEXT, domain),
+    CONNECT("cluster", TEXT, cluster),  CONNECT("remote_account", TEXT, remote_account),
+    CONNECT("lang", TEXT, lang),        CONNECT("gateway", TEXT, gateway),
+    CONNECT("protocol", I64, protocol), CONNECT("is_hub", BOOL, hub),
+    CONNECT("headers", BOOL, headers),  CONNECT("jetstream", BOOL, jetstream),
     CONNECT("isolate", BOOL, isolate),
 };
 

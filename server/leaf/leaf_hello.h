@@ -43,6 +43,7 @@ struct leaf_connect {
     const struct bytes *deny;
     size_t deny_count;            /* what the leaf does not want: written */
     const struct json *deny_read; /* as read; NULL: not said */
+    int64_t protocol;             /* as read */
     bool hub;                     /* who dials is the hub */
     bool headers, jetstream, isolate;
 };

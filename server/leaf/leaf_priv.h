@@ -1,8 +1,9 @@
 /*
  * What the files of leaf nodes share. Private to server/leaf/: leaf.c is what one connection says
  * and hears, leaf_sock.c its bytes, leaf_web.c what stands before
- * them when they come over a WebSocket or through a proxy, leaf_auth.c who dialled, leaf_interest.c
- * what either side wants, remote.c whom we dial and when, leaves.c the rest.
+ * them when they come over a WebSocket or through a proxy, leaf_auth.c who dialled, leaf_callout.c
+ * those whom others let in, leaf_interest.c what either side wants, remote.c whom we dial and when,
+ * leaves.c the rest.
  */
 #ifndef SERVER_LEAF_LEAF_PRIV_H
 #define SERVER_LEAF_LEAF_PRIV_H
@@ -48,7 +49,9 @@ struct leaf_account {
 };
 
 struct leaf_remote_state;
+struct leaf_callouts;
 struct leaf_proof;
+struct leaf_question;
 struct leaf_web;
 
 struct leaf {
@@ -118,8 +121,9 @@ struct leaves {
     size_t count;
     struct leaf_account *accounts;
     struct leaf_remote_state *remotes;
-    struct deflater *deflater;     /* of those over WebSockets; NULL: none needed it yet */
-    struct tls_context *tls_usual; /* of remotes that say no more than that; NULL: not made yet */
+    struct leaf_callouts *callouts; /* leaf_callout.c's; NULL: nobody was asked yet */
+    struct deflater *deflater;      /* of those over WebSockets; NULL: none needed it yet */
+    struct tls_context *tls_usual;  /* of remotes that say no more than that; NULL: not made yet */
     struct core_news *news[SHARDS_MAX];
     unsigned news_count;
     struct buf noted; /* scratch, as the next */
@@ -200,7 +204,11 @@ void leaf_slow(struct leaf *leaf);
 
 /* ---- leaf_auth.c ---------------------------------------------------------------------------- */
 
-/* Admits, refuses, or has a worker prove the password first. */
+/* Who it is by what was answered; NULL: nobody. Ends the user. */
+void leaf_callout_done(struct leaf *leaf, const struct auth_user *user);
+/* How long one that came may take to say who it is. */
+int64_t leaf_auth_ns(const struct leaves *leaves);
+/* Admits, refuses, or has a worker prove the password, or somebody else say who it is, first. */
 void leaf_authenticate(struct leaf *leaf, const struct leaf_connect *said, struct bytes args);
 void leaf_proof_forget(struct leaf *leaf);
 /* Accounts have changed: one whose account is looked up is perhaps somebody now. */
@@ -209,6 +217,15 @@ void leaf_ask_again(struct leaf *leaf);
 void leaf_proof_overdue(struct leaf *leaf);
 /* Its account may be another now: is it still who it was, and may what it may? Else it ends. */
 void leaf_look_again(struct leaf *leaf);
+
+/* ---- leaf_callout.c ------------------------------------------------------------------------- */
+
+/* Somebody else is asked who it is; leaf_callout_done follows, if there is an answer. */
+struct leaf_question *leaf_callout_ask(struct leaf *leaf, const struct leaf_connect *said,
+                                       const struct auth_user *user);
+void leaf_question_free(struct leaf_question *question); /* NULL is fine */
+/* No leaf is left. */
+void leaf_callouts_free(struct leaves *leaves);
 
 /* ---- leaf_interest.c ------------------------------------------------------------------------ */
 

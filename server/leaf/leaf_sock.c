@@ -151,7 +151,7 @@ static void make_nonce(struct leaf *leaf)
     base64_write_url(leaf->nonce, bytes_of(random, sizeof(random)));
 }
 
-static int64_t auth_ns(const struct leaves *leaves)
+int64_t leaf_auth_ns(const struct leaves *leaves)
 {
     const struct leaf_options *options = leaves->options;
     int64_t ns = options->auth_timeout_ns > 0 ? options->auth_timeout_ns : LEAF_AUTH_NS;
@@ -180,7 +180,7 @@ struct leaf *leaf_accept(struct leaves *leaves, struct io_sock *sock, const stru
     if (leaf->secure_due && options->tls->handshake_first)
         leaf_secure(leaf, options->tls_context, NULL);
     leaf_greet(leaf, false);
-    arm(leaf, &leaf->deadline, auth_ns(leaves));
+    arm(leaf, &leaf->deadline, leaf_auth_ns(leaves));
     return leaf;
 }
 
@@ -205,7 +205,7 @@ struct leaf *leaf_visit(struct leaves *leaves, const struct leaf_visitor *visito
     leaf_log_begin(leaf);
     io_sock_hand(leaves->setup.io, leaf->sock, &events, leaf);
     leaf_greet(leaf, false);
-    arm(leaf, &leaf->deadline, auth_ns(leaves));
+    arm(leaf, &leaf->deadline, leaf_auth_ns(leaves));
     return leaf;
 }
 

@@ -168,6 +168,7 @@ void leaves_destroy(struct leaves *leaves)
     while (leaves->all != NULL)
         drop(leaves->all);
     router_set_leaves(leaves->setup.router, NULL);
+    leaf_callouts_free(leaves);
     remotes_destroy(leaves);
     while ((account = leaves->accounts) != NULL) {
         leaves->accounts = account->next;
