@@ -1,6 +1,6 @@
 /*
  * jetstream_prepare: the logs of new streams are made on workers, many of those that wait at a
- * time: they share the sync of the directory that they are in.
+ * time: they share their syncs.
  */
 #include "base/heap.h"
 #include "base/owner.h"
@@ -14,7 +14,7 @@ struct preparation {
     struct stream_lane *lane;
     struct log_preparing log;
     bool memory;
-    struct buf bootstrap;
+    struct jetstream_beginning beginning;
     struct preparation *next;
 };
 
@@ -50,7 +50,7 @@ static void end(struct jetstream *jetstream, struct preparation *preparation)
     if (jetstream != NULL && preparation->memory)
         err = log_make_memory(preparation->lane->store, id, preparation->log.incarnation,
                               preparation->log.bootstrap);
-    buf_deinit(&preparation->bootstrap);
+    jetstream_beginning_deinit(&preparation->beginning);
     heap_give(preparation);
     if (jetstream != NULL)
         jetstream_prepared(jetstream, id, err);
@@ -123,7 +123,7 @@ static void begin_jobs(struct jetstream *jetstream)
 }
 
 void jetstream_prepare(struct stream_lane *lane, const struct catalogue_assignment *assigned,
-                       bool memory, struct buf *bootstrap)
+                       bool memory, struct jetstream_beginning *beginning)
 {
     struct jetstream *jetstream = lane->jetstream;
     struct preparation *preparation = HEAP_NEW(struct preparation);
@@ -131,9 +131,10 @@ void jetstream_prepare(struct stream_lane *lane, const struct catalogue_assignme
 
     preparation->lane = lane;
     preparation->memory = memory;
-    preparation->bootstrap = *bootstrap;
+    preparation->beginning = *beginning;
     preparation->log.id = assigned->id;
-    preparation->log.bootstrap = buf_bytes(&preparation->bootstrap);
+    preparation->log.bootstrap = buf_bytes(&preparation->beginning.members);
+    preparation->log.second = buf_bytes(&preparation->beginning.config);
     memcpy(preparation->log.incarnation, assigned->incarnation,
            sizeof preparation->log.incarnation);
     while (*last != NULL)

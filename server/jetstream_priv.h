@@ -338,9 +338,19 @@ void jetstream_opening_drop(struct jetstream *jetstream);
 /* ---- jetstream_prepare.c: new logs, on workers
  * ---------------------------------------------------------- */
 
-/* Makes the log of that assignment; then jetstream_prepared. Takes what is in `bootstrap`. */
+/* jetstream_beginning.c: what the log of an entry begins with: content of index 1, and of index 2
+ * (or empty). */
+struct jetstream_beginning {
+    struct buf members, config;
+};
+
+void jetstream_beginning(const struct jetstream *jetstream, const struct catalogue_entry *entry,
+                         struct jetstream_beginning *out);
+void jetstream_beginning_deinit(struct jetstream_beginning *beginning);
+
+/* Makes the log of that assignment; then jetstream_prepared. Takes what is in `beginning`. */
 void jetstream_prepare(struct stream_lane *lane, const struct catalogue_assignment *assigned,
-                       bool memory, struct buf *bootstrap);
+                       bool memory, struct jetstream_beginning *beginning);
 /* Nobody is told of those that are under way. */
 void jetstream_prepare_leave(struct jetstream *jetstream);
 /* jetstream_anew.c: as jetstream_prepare, for a member of the group's beginning that may have given

@@ -361,13 +361,6 @@ void jetstream_entries_again(struct timer *timer)
     jetstream_go_on(jetstream);
 }
 
-static void write_bootstrap(const struct catalogue_entry *entry, struct buf *out)
-{
-    buf_init(out, 4096);
-    members_bootstrap(out, entry->assigned.incarnation, entry->assigned.created_ns,
-                      &entry->assigned.members);
-}
-
 static bool in_memory(const struct catalogue_entry *entry)
 {
     return entry->readable && entry->config.storage == STORAGE_MEMORY;
@@ -468,11 +461,11 @@ static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
 
 void jetstream_begin_log(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    struct buf bootstrap;
+    struct jetstream_beginning beginning;
 
-    write_bootstrap(entry, &bootstrap);
+    jetstream_beginning(jetstream, entry, &beginning);
     jetstream_prepare(jetstream_lane(jetstream, entry), &entry->assigned, in_memory(entry),
-                      &bootstrap);
+                      &beginning);
 }
 
 /* A log that is not here was perhaps given up in an earlier life of this node: made anew before the
@@ -530,16 +523,19 @@ static enum err make_log(struct jetstream *jetstream, struct catalogue_entry *en
 {
     struct store *store = jetstream_lane(jetstream, entry)->store;
     const struct catalogue_assignment *assigned = &entry->assigned;
-    struct buf bootstrap;
-    enum err err;
+    struct log_preparing log = {.id = assigned->id}, *logs[] = {&log};
+    struct jetstream_beginning beginning;
 
-    write_bootstrap(entry, &bootstrap);
+    jetstream_beginning(jetstream, entry, &beginning);
+    memcpy(log.incarnation, assigned->incarnation, sizeof log.incarnation);
+    log.bootstrap = buf_bytes(&beginning.members);
+    log.second = buf_bytes(&beginning.config);
     if (in_memory(entry))
-        err = log_make_memory(store, assigned->id, assigned->incarnation, buf_bytes(&bootstrap));
+        log.err = log_make_memory(store, assigned->id, assigned->incarnation, log.bootstrap);
     else
-        err = log_prepare(store, assigned->id, assigned->incarnation, buf_bytes(&bootstrap));
-    buf_deinit(&bootstrap);
-    return err;
+        log_prepare_all(store, logs, 1);
+    jetstream_beginning_deinit(&beginning);
+    return log.err;
 }
 
 static void note_opened(struct jetstream *jetstream, struct catalogue_entry *entry, enum err err)

@@ -248,12 +248,13 @@ struct log_recovery {
  * all. ERR_CORRUPT: the bootstrap is not a content of index 1 of that incarnation. */
 enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
                      struct bytes bootstrap);
-/* The same of several, which share what can be shared; each has its own result. */
+/* The same of several, which share their syncs; each has its own result. */
 struct log_preparing {
     uint64_t id;
     uint8_t incarnation[16];
     struct bytes bootstrap;
-    enum err err; /* as log_prepare returns it */
+    struct bytes second; /* content of index 2, term 1, that follows the bootstrap; or empty */
+    enum err err;        /* as log_prepare returns it */
 };
 void log_prepare_all(struct store *store, struct log_preparing *const *logs, size_t count);
 /* log_prepare has just said OK of that log, in this process: when it is opened next, nothing of it

@@ -169,9 +169,8 @@ static struct path first_path(const struct segment_make *make)
     return path_segment_new(make->store->dir, make->header.log_id, make->header.file_id);
 }
 
-static enum err make_in(struct segment_make *make, struct io *io)
+static enum err write_in(struct segment_make *make, struct io *io)
 {
-    struct store *store = make->store;
     uint8_t at[SEGMENT_HEADER];
     enum err err = io_allocate(io, make->file, 0, make->space);
 
@@ -182,12 +181,42 @@ static enum err make_in(struct segment_make *make, struct io *io)
         err = io_write_all(io, make->file, 0, bytes_of(at, sizeof at));
     if (err == OK && make->first.size > 0)
         err = io_write_all(io, make->file, SEGMENT_HEADER, make->first);
-    if (err == OK)
-        err = io_sync(io, make->file);
-    if (err == OK && make->first.size > 0)
-        err = io_rename(io, first_path(make).text, segment_path(make).text);
-    if (err == OK && !store_flaw(store, FLAW_FORGET_DIRECTORY_SYNC))
-        err = io_sync_dir(io, path_log(store->dir, make->header.log_id).text);
+    return err;
+}
+
+static void give_up(struct segment_make *make, struct io *io)
+{
+    io_close(io, make->file);
+    make->file = NULL;
+    (void)io_unlink(io, first_path(make).text); /* recovery passes over what is left */
+}
+
+void segment_make_begin(struct segment_make *make, struct io *io)
+{
+    make->err = io_open(io, first_path(make).text, IO_READ | IO_WRITE | IO_CREATE, &make->file);
+    if (make->err != OK)
+        return;
+    make->err = write_in(make, io);
+    if (make->err != OK)
+        give_up(make, io);
+}
+
+void segment_make_named(struct segment_make *make, struct io *io, enum err synced)
+{
+    assert(make->err == OK);
+    make->err = synced;
+    if (make->err == OK && make->first.size > 0)
+        make->err = io_rename(io, first_path(make).text, segment_path(make).text);
+    if (make->err != OK)
+        give_up(make, io);
+}
+
+static enum err make_known(struct segment_make *make, struct io *io)
+{
+    enum err err = OK;
+
+    if (!store_flaw(make->store, FLAW_FORGET_DIRECTORY_SYNC))
+        err = io_sync_dir(io, path_log(make->store->dir, make->header.log_id).text);
     if (err == OK && make->trim != NULL)
         (void)io_truncate(io, make->trim, make->trim_size); /* costs space, nothing else */
     return err;
@@ -195,13 +224,12 @@ static enum err make_in(struct segment_make *make, struct io *io)
 
 void segment_make(struct segment_make *make, struct io *io)
 {
-    make->err = io_open(io, first_path(make).text, IO_READ | IO_WRITE | IO_CREATE, &make->file);
+    segment_make_begin(make, io);
+    if (make->err == OK)
+        segment_make_named(make, io, io_sync(io, make->file));
     if (make->err != OK)
         return;
-    make->err = make_in(make, io);
-    if (make->err == OK)
-        return;
-    io_close(io, make->file);
-    make->file = NULL;
-    (void)io_unlink(io, first_path(make).text); /* recovery passes over what is left */
+    make->err = make_known(make, io);
+    if (make->err != OK)
+        give_up(make, io);
 }

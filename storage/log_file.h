@@ -94,4 +94,11 @@ struct segment_make {
 
 void segment_make(struct segment_make *make, struct io *io);
 
+/*
+ * The same in parts, for many that share their syncs: what is to be on the disk is written; the
+ * caller syncs `file` and says how that went, and it gets its name; the caller syncs the directory.
+ */
+void segment_make_begin(struct segment_make *make, struct io *io);
+void segment_make_named(struct segment_make *make, struct io *io, enum err synced);
+
 #endif

@@ -75,7 +75,7 @@ void monitor_jetstream_limits(struct json_writer *w, const struct server *server
     json_key(w, BYTES("limits"));
     json_object_begin(w);
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-        if (limits[i].value != 0)
+        if (limits[i].value > 0) /* where there is none it is not named, as the reference does it */
             monitor_number(w, bytes_of_text(limits[i].name), limits[i].value);
     json_object_end(w);
 }

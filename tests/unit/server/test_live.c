@@ -91,6 +91,26 @@ START_TEST(a_pull_that_comes_before_the_stream_leads_again_is_served_when_it_doe
 }
 END_TEST
 
+/* The catalogue's and that of the stream's term: its config has none of its own. */
+START_TEST(a_stream_is_made_with_two_writes_that_wait_for_each_other)
+{
+    struct sim_faults faults = sim_faults_none();
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 5, "");
+
+    faults.disk_min_ns = faults.disk_max_ns = 2 * SECOND;
+    sim_set_faults(world.sim, world.server_node, &faults);
+    say_publish(&world, peer, "$JS.API.STREAM.CREATE.T", "in.api",
+                "{\"name\":\"T\",\"subjects\":[\"t.>\"]}");
+    sim_run(world.sim, 3 * SECOND);
+    ck_assert(!peer_has(peer, "stream_create_response"));
+    sim_run(world.sim, 3 * SECOND / 2); /* five in all */
+    ck_assert(peer_has(peer, "stream_create_response"));
+    ck_assert(peer_has(peer, "\"name\":\"T\""));
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -98,6 +118,7 @@ int main(void)
         a_push_consumer_somebody_listens_to_is_handed_out_by_the_same_batch,
         what_the_disk_refuses_is_not_handed_out,
         a_pull_that_comes_before_the_stream_leads_again_is_served_when_it_does,
+        a_stream_is_made_with_two_writes_that_wait_for_each_other,
     };
 
     return UNIT_RUN_PLAIN("live", tests);

@@ -249,6 +249,53 @@ START_TEST(a_log_can_be_made_with_its_first_batch)
 }
 END_TEST
 
+static struct log_preparing preparing_of(uint64_t id, struct bytes bootstrap, struct bytes second)
+{
+    struct log_preparing log = {.id = id, .bootstrap = bootstrap, .second = second};
+
+    memcpy(log.incarnation, shard_incarnation, sizeof log.incarnation);
+    return log;
+}
+
+START_TEST(a_log_can_be_made_with_its_first_two_batches)
+{
+    struct log_preparing made[20], *logs[20];
+    struct sealed first, second, third;
+    struct log *log;
+
+    shard_begin(&s);
+    first = seal_of(1, 1, (struct log_hash){}, 300, 9);
+    second = seal_of(1, 2, first.hash, 5000, 9);
+    third = seal_of(2, 3, second.hash, 300, 9);
+    for (unsigned i = 0; i < 20; i++) {
+        made[i] = preparing_of(50 + i, first.content, second.content);
+        logs[i] = &made[i];
+    }
+    made[17].second = first.content; /* does not follow */
+    made[18].bootstrap = bytes_of(NULL, 0);
+    log_prepare_all(s.store, logs, 20);
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert_int_eq(made[i].err, i == 17 || i == 18 ? ERR_CORRUPT : OK);
+    ck_assert_int_eq(open_other(50 + 17, &log), ERR_NOT_FOUND);
+    log_prepare_all(s.store, logs, 1);
+    ck_assert_int_eq(made[0].err, ERR_EXISTS);
+
+    ck_assert_int_eq(open_other(50 + 19, &log), OK);
+    ck_assert_uint_eq(s.recovered, 2);
+    ck_assert_uint_eq(log_durable(log), 2);
+    ck_assert(hash_equal(&s.hashes[2], &second.hash));
+    s.durable = 2;
+    ck_assert_int_eq(log_append(log, third.content), OK);
+    shard_settle(&s);
+    ck_assert_uint_eq(s.durable, 3);
+    log_close(log);
+    buf_deinit(&first.batch);
+    buf_deinit(&second.batch);
+    buf_deinit(&third.batch);
+    shard_end(&s);
+}
+END_TEST
+
 START_TEST(what_a_cut_short_preparation_left_is_completed)
 {
     char path[160];
@@ -391,6 +438,7 @@ int main(void)
         a_log_is_opened_once_until_it_is_closed_for_good,
         a_log_is_prepared_once,
         a_log_can_be_made_with_its_first_batch,
+        a_log_can_be_made_with_its_first_two_batches,
         what_a_cut_short_preparation_left_is_completed,
         a_removed_log_is_gone_and_its_id_can_be_used_again,
         a_removal_that_was_cut_short_is_completed_at_the_next_start,
