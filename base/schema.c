@@ -2,8 +2,7 @@
 
 #include "base/text.h"
 
-/* ---- looking
- * --------------------------------------------------------------------------------------- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 static bool is_empty(const struct schema_field *field, const void *at)
 {
@@ -39,8 +38,7 @@ const char *schema_refused(const struct schema *schema, const void *in)
     return name;
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------ */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static void write_strings(const struct schema_strings *strings, struct json_writer *writer)
 {
@@ -132,8 +130,7 @@ void schema_encode(const struct schema *schema, const void *in, struct json_writ
     json_object_end(writer);
 }
 
-/* ---- comparing and copying go through the encoding: it is the meaning, and neither is hot.
- * ------- */
+/* ---- comparing and copying go through the encoding: it is the meaning, and neither is hot. ---- */
 
 bool schema_equal(const struct schema *schema, const void *a, const void *b)
 {
@@ -174,8 +171,7 @@ void schema_clear(const struct schema *schema, void *out)
     clear_times(schema, out);
 }
 
-/* ---- maps
- * ---------------------------------------------------------------------------------------- */
+/* ---- maps ----------------------------------------------------------------------------------- */
 
 /* The first place whose key is not below `key`. */
 static size_t map_place(const struct schema_map *map, struct bytes key)

@@ -141,8 +141,7 @@ static bool no_memory(const struct reading *in)
     return complain(in, "json: value is too large");
 }
 
-/* ---- values
- * --------------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static size_t child_count(const struct json *json)
 {
@@ -415,8 +414,7 @@ static bool read_field(const struct place *place, const struct json *json, void 
     return false;
 }
 
-/* ---- objects
- * ---------------------------------------------------------------------------------------- */
+/* ---- objects -------------------------------------------------------------------------------- */
 
 typedef bool equal_fn(struct bytes a, struct bytes b);
 

@@ -34,8 +34,7 @@ void replica_let_go(struct replica *replica)
         destroy(replica);
 }
 
-/* ---- applying
- * ------------------------------------------------------------------------------------ */
+/* ---- applying ------------------------------------------------------------------------------- */
 
 static void apply(struct replica *replica, const struct log_batch *batch)
 {
@@ -128,8 +127,7 @@ static void read_confirmed(struct replica *replica, uint64_t number, uint64_t in
     }
 }
 
-/* ---- orders
- * ---------------------------------------------------------------------------------------- */
+/* ---- orders --------------------------------------------------------------------------------- */
 
 void replica_look_at_members(struct replica *replica)
 {
@@ -238,8 +236,7 @@ static void commit(struct replica *replica, uint64_t index)
     tell_reads(replica);
 }
 
-/* ---- carrying out
- * -------------------------------------------------------------------------------------- */
+/* ---- carrying out --------------------------------------------------------------------------- */
 
 static void carry_out(struct replica *replica, const struct raft_order *order)
 {
@@ -379,8 +376,7 @@ static void forgive_fired(struct timer *timer)
     replica_let_go(replica);
 }
 
-/* ---- what the log and the other nodes tell
- * ------------------------------------------------------------ */
+/* ---- what the log and the other nodes tell -------------------------------------------------- */
 
 static void log_durable_event(void *owner, const struct log_batch *batch)
 {
@@ -442,8 +438,7 @@ void replica_node(struct replica *replica, uint64_t node, bool up)
     replica_drain(replica);
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct replica *replica_opening(struct groups *groups, uint64_t log_id,
                                 const struct replica_events *events, void *owner,
@@ -554,8 +549,7 @@ void replica_forget(struct replica *replica)
     destroy(replica);
 }
 
-/* ---- looking
- * --------------------------------------------------------------------------------------------- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 bool replica_leads(const struct replica *replica)
 {
@@ -622,8 +616,7 @@ void replica_tell_commit(struct replica *replica)
     replica_drain(replica);
 }
 
-/* ---- proposing
- * --------------------------------------------------------------------------------------------- */
+/* ---- proposing ------------------------------------------------------------------------------ */
 
 struct buf *replica_gather(struct replica *replica)
 {

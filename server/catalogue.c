@@ -47,8 +47,7 @@ struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, uint64
     return map64_pointer(&catalogue->by_id, id);
 }
 
-/* ---- names
- * ---------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 /* No subject token, so no name of a stream, has a space in it. */
 static bool write_key(struct buf *out, struct bytes account, struct bytes name)
@@ -97,8 +96,7 @@ static void read_config(struct catalogue_entry *entry)
         stream_config_decode(entry->assigned.json, &entry->arena, &entry->config) == OK;
 }
 
-/* ---- applying
- * -------------------------------------------------------------------------------------- */
+/* ---- applying ------------------------------------------------------------------------------- */
 
 static void decode_members(struct decoder *in, uint32_t count, struct raft_config *members)
 {
@@ -288,8 +286,7 @@ enum err catalogue_apply(struct catalogue *catalogue, const struct record *recor
     }
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static uint8_t *encode_members(uint8_t *at, const struct raft_config *members)
 {

@@ -54,8 +54,7 @@ bool jetstream_listened(struct jetstream *jetstream, struct account *account, st
     return stream_lane_listened(jetstream->home, account, subject);
 }
 
-/* ---- streams
- * --------------------------------------------------------------------------------------- */
+/* ---- streams -------------------------------------------------------------------------------- */
 
 struct groups *jetstream_groups(struct jetstream *jetstream)
 {
@@ -218,8 +217,7 @@ void jetstream_awake(struct jetstream *jetstream)
     stream_lane_awake(jetstream->home);
 }
 
-/* ---- opening
- * ----------------------------------------------------------------------------------------- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static void apply_all(struct jetstream *jetstream, const struct log_batch *batch)
 {
@@ -606,8 +604,7 @@ void jetstream_close(struct jetstream *jetstream)
     heap_give(jetstream);
 }
 
-/* ---- the turn
- * ------------------------------------------------------------------------------------------ */
+/* ---- the turn ------------------------------------------------------------------------------- */
 
 /* As a stream may ask at any time. */
 static void look_at_meta(struct jetstream *jetstream)

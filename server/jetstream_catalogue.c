@@ -46,8 +46,7 @@ static void fail(struct jetstream *jetstream, struct catalogue_op *op, uint16_t 
     finish(jetstream, op, NULL);
 }
 
-/* ---- waiting for the effect
- * ------------------------------------------------------------------------------ */
+/* ---- waiting for the effect ----------------------------------------------------------------- */
 
 static void arm(struct jetstream *jetstream)
 {
@@ -78,8 +77,7 @@ static void wait_for(struct jetstream *jetstream, struct catalogue_op *op,
     jetstream_entry_changed(jetstream, entry); /* what was refused before is tried again */
 }
 
-/* ---- servers that are removed
- * ---------------------------------------------------------------------------- */
+/* ---- servers that are removed --------------------------------------------------------------- */
 
 static void wait_departed(struct jetstream *jetstream, struct catalogue_op *op)
 {
@@ -191,8 +189,7 @@ void jetstream_catalogue_op_due(struct timer *timer)
     arm(jetstream);
 }
 
-/* ---- the intent
- * -------------------------------------------------------------------------------------------- */
+/* ---- the intent ----------------------------------------------------------------------------- */
 
 /* Standing alone, a stream is here, whatever it asks for: the reference does the same. */
 static bool place(struct jetstream *jetstream, struct catalogue_op *op,
@@ -383,8 +380,7 @@ static void start(struct jetstream *jetstream)
             replica_propose(jetstream->meta, jetstream_log_now(jetstream), records);
 }
 
-/* ---- files that are gone
- * ------------------------------------------------------------------------------------- */
+/* ---- files that are gone -------------------------------------------------------------------- */
 
 void jetstream_files_gone(struct jetstream *jetstream, uint64_t id)
 {
@@ -466,9 +462,7 @@ static void propose_lost(struct jetstream *jetstream)
         (void)replica_propose(jetstream->meta, jetstream_log_now(jetstream), records);
 }
 
-/* ---- the turn
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the turn ------------------------------------------------------------------------------- */
 
 static bool quiet(const struct jetstream *jetstream)
 {

@@ -11,8 +11,7 @@
 #define LEADER_SIZE  24u
 #define REFUSED_HEAD 24u
 
-/* ---- sending
- * ------------------------------------------------------------------------------------------ */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 uint64_t cluster_self_id(const struct jetstream_cluster *cluster)
 {
@@ -36,8 +35,7 @@ void cluster_tell_all(struct jetstream_cluster *cluster, enum jetstream_frame ki
     }
 }
 
-/* ---- nodes
- * -------------------------------------------------------------------------------------------- */
+/* ---- nodes ---------------------------------------------------------------------------------- */
 
 struct node_state *cluster_node_state(struct jetstream_cluster *cluster, uint64_t id)
 {
@@ -133,8 +131,7 @@ static void node_down(struct cluster_watcher *watcher, const struct cluster_node
     jetstream_awake(cluster->jetstream);
 }
 
-/* ---- who leads what
- * ----------------------------------------------------------------------------------- */
+/* ---- who leads what ------------------------------------------------------------------------- */
 
 static void heard_leader(struct jetstream_cluster *cluster, uint64_t node, uint64_t id,
                          uint64_t term, uint64_t configured)
@@ -248,8 +245,7 @@ static void refused_received(struct jetstream_cluster *cluster, struct bytes bod
     jetstream_configured(cluster->jetstream, entry, version, error, text);
 }
 
-/* ---- files of removed streams
- * -------------------------------------------------------------------------- */
+/* ---- files of removed streams --------------------------------------------------------------- */
 
 /* The metadata leader forgets a stream when the files are gone on all nodes that had some. */
 static void forget_gone(struct jetstream_cluster *cluster, const struct catalogue_entry *entry)
@@ -314,8 +310,7 @@ void jetstream_cluster_look(struct jetstream_cluster *cluster)
     jetstream_awake(cluster->jetstream);
 }
 
-/* ---- receiving
- * ------------------------------------------------------------------------------------------ */
+/* ---- receiving ------------------------------------------------------------------------------ */
 
 static void raft_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
@@ -474,9 +469,7 @@ static void outside_received(void *owner, uint64_t node, enum cluster_class clas
     jetstream_go_on(((struct jetstream_cluster *)owner)->jetstream);
 }
 
-/* ---- life
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
 {
@@ -552,9 +545,7 @@ void jetstream_cluster_turn(struct jetstream_cluster *cluster)
     gather_turn(cluster);
 }
 
-/* ---- names
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 struct bytes jetstream_cluster_name(const struct jetstream *jetstream)
 {

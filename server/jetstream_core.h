@@ -11,8 +11,7 @@
 #include "server/stream/lane.h"
 #include "server/stream/stream.h"
 
-/* ---- answering
- * ------------------------------------------------------------------------------------- */
+/* ---- answering ------------------------------------------------------------------------------ */
 
 /* Publishes to `to` inside the account; nothing when `to` is empty. Not from a sink's deliver. */
 void jetstream_answer(struct jetstream *jetstream, struct account *account, struct bytes to,
@@ -54,8 +53,7 @@ void jetstream_lane_is_still(const struct jetstream *jetstream, const struct str
 void jetstream_entry_is_still(const struct jetstream *jetstream,
                               const struct catalogue_entry *entry);
 
-/* ---- for the shells of streams
- * ----------------------------------------------------------------------- */
+/* ---- for the shells of streams -------------------------------------------------------------- */
 
 /* Of error 10194. */
 #define JETSTREAM_OFFLINE "stream is offline: its log could not be opened when the server started"
@@ -88,8 +86,7 @@ bool jetstream_with_others(const struct jetstream *jetstream, uint64_t stream_id
  * knowing? Not while it hears who leads the metadata group, and knows nearly all of that. */
 bool jetstream_outdated(const struct jetstream *jetstream, uint64_t stream_id);
 
-/* ---- accounts
- * ---------------------------------------------------------------------------------------- */
+/* ---- accounts ------------------------------------------------------------------------------- */
 
 /* What streams take, and what their limits reserve. */
 struct account_usage {
@@ -126,8 +123,7 @@ uint16_t jetstream_admits(struct jetstream *jetstream, struct stream *stream, si
 /* What streams say they have counts; else it will be asked of them again. */
 bool jetstream_quotas_current(const struct jetstream *jetstream);
 
-/* ---- the catalogue
- * ------------------------------------------------------------------------------------- */
+/* ---- the catalogue -------------------------------------------------------------------------- */
 
 /* The stream of that name as the catalogue knows it, wherever it is; NULL: none. */
 struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct account *account,

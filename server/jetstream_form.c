@@ -43,8 +43,7 @@ static struct raft_member self_of(const struct jetstream_cluster *cluster)
     return groups_self(cluster->jetstream->home->groups);
 }
 
-/* ---- hello
- * ------------------------------------------------------------------------------------------ */
+/* ---- hello ---------------------------------------------------------------------------------- */
 
 void form_hello(struct jetstream_cluster *cluster, uint64_t node)
 {
@@ -105,8 +104,7 @@ void form_heard(struct jetstream_cluster *cluster, uint64_t node, struct bytes b
     }
 }
 
-/* ---- beginning the log
- * --------------------------------------------------------------------------------- */
+/* ---- beginning the log ---------------------------------------------------------------------- */
 
 static void begin_run(struct io_work *work, struct io *io)
 {
@@ -177,8 +175,7 @@ void form_drop(struct jetstream_cluster *cluster)
         cluster->beginning->cluster = NULL;
 }
 
-/* ---- a fresh cluster
- * -------------------------------------------------------------------------------------- */
+/* ---- a fresh cluster ------------------------------------------------------------------------ */
 
 static int by_node(const void *a, const void *b)
 {
@@ -233,8 +230,7 @@ static void form(struct jetstream_cluster *cluster)
     buf_deinit(&content);
 }
 
-/* ---- taking nodes in
- * ---------------------------------------------------------------------------------------- */
+/* ---- taking nodes in ------------------------------------------------------------------------ */
 
 static uint32_t voters(const struct raft_config *config)
 {

@@ -651,9 +651,7 @@ void jetstream_late_drop(struct jetstream *jetstream)
     drop_all(&jetstream->late.lacking);
 }
 
-/* ---- how many, and what they will need
- * ----------------------------------------------------------------------
- */
+/* ---- how many, and what they will need ------------------------------------------------------ */
 
 static size_t count_of(const struct late_list *list)
 {

@@ -8,8 +8,7 @@
 #include "server/jetstream_cluster_priv.h"
 #include "server/placement.h"
 
-/* ---- choosing
- * ------------------------------------------------------------------------------------------ */
+/* ---- choosing ------------------------------------------------------------------------------- */
 
 struct candidate {
     struct raft_member member;
@@ -160,8 +159,7 @@ bool jetstream_cluster_place(struct jetstream_cluster *cluster, const struct jet
     return false;
 }
 
-/* ---- bringing it about
- * ------------------------------------------------------------------------------------- */
+/* ---- bringing it about ---------------------------------------------------------------------- */
 
 static void step(struct jetstream *jetstream, struct catalogue_entry *entry)
 {

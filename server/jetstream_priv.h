@@ -144,8 +144,7 @@ struct jetstream {
     struct jetstream_stats stats;
 };
 
-/* ---- jetstream_lanes.c
- * --------------------------------------------------------------------------- */
+/* ---- jetstream_lanes.c ---------------------------------------------------------------------- */
 
 /* Home alone, without a store. */
 void jetstream_lanes_init(struct jetstream *jetstream);
@@ -237,8 +236,7 @@ void jetstream_directory_end(struct jetstream *jetstream);
  * again in a while. */
 bool jetstream_directory_missing(struct jetstream *jetstream);
 
-/* ---- jetstream_accounts.c
- * ---------------------------------------------------------------------------------- */
+/* ---- jetstream_accounts.c ------------------------------------------------------------------- */
 
 void jetstream_spaces_init(struct jetstream *jetstream);
 void jetstream_spaces_deinit(struct jetstream *jetstream);
@@ -263,8 +261,7 @@ void jetstream_quotas_count(struct jetstream *jetstream);
 /* Consumers with one replica, whatever the stream has. */
 uint64_t jetstream_lone_consumers(const struct stream *stream);
 
-/* ---- jetstream_streams.c: catalogue entries and the replicas here
- * --------------------------------------- */
+/* ---- jetstream_streams.c: catalogue entries and the replicas here --------------------------- */
 
 /* At start, when the catalogue is known: opens what is here, or has it opened later. Blocking. */
 void jetstream_entries_open(struct jetstream *jetstream);
@@ -296,8 +293,7 @@ const char *jetstream_offline_text(enum err err);
 /* It is in the catalogue no more, and will be freed. Its files stay. */
 void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry);
 
-/* ---- jetstream_late.c: streams that are opened after the start
- * ------------------------------------------------ */
+/* ---- jetstream_late.c: streams that are opened after the start ------------------------------ */
 
 void jetstream_late_init(struct jetstream *jetstream);
 /* May streams be opened later? */
@@ -321,8 +317,7 @@ bool jetstream_late_waits(const struct jetstream *jetstream);
 /* The server ends: they stay as they are. */
 void jetstream_late_drop(struct jetstream *jetstream);
 
-/* ---- jetstream_opening.c: a stream that is opened, over several turns if it is large
- * ------------------------------------ */
+/* ---- jetstream_opening.c: a stream that is opened, over several turns if it is large -------- */
 
 /* If that is little work; blocking. False: it is more, and the stream is closed as it was. */
 bool jetstream_opening_at_once(struct jetstream *jetstream, struct catalogue_entry *entry);
@@ -335,8 +330,7 @@ bool jetstream_opening_step(struct jetstream *jetstream);
 /* It is closed again, as it was; none is under way. */
 void jetstream_opening_drop(struct jetstream *jetstream);
 
-/* ---- jetstream_prepare.c: new logs, on workers
- * ---------------------------------------------------------- */
+/* ---- jetstream_prepare.c: new logs, on workers ---------------------------------------------- */
 
 /* jetstream_beginning.c: what the log of an entry begins with: content of index 1, and of index 2
  * (or empty). */
@@ -367,8 +361,7 @@ void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err);
 /* The catalogue says so of one more. */
 void jetstream_expelled(struct jetstream *jetstream);
 
-/* ---- jetstream_meta.c: state blocks of the metadata group: events of its replica
- * --------------- */
+/* ---- jetstream_meta.c: state blocks of the metadata group: events of its replica ------------ */
 
 /* What index 1 of its log is. */
 void jetstream_meta_began(struct jetstream *jetstream, struct bytes content);
@@ -382,8 +375,7 @@ void jetstream_meta_told(void *owner, struct bytes answer, uint64_t applied);
 void jetstream_meta_asked(void *owner, struct raft_member by, uint64_t index,
                           struct bytes question);
 
-/* ---- jetstream_catalogue.c: changes of the catalogue
- * ----------------------------------------------------- */
+/* ---- jetstream_catalogue.c: changes of the catalogue ---------------------------------------- */
 
 /* jetstream_joins.c: may that operation be proposed together with those, before they are applied?
  * Then what they do does not matter to it. */
@@ -403,8 +395,7 @@ void jetstream_catalogue_drop(struct jetstream *jetstream);
 void jetstream_catalogue_free(struct jetstream *jetstream);
 void jetstream_catalogue_op_due(struct timer *timer);
 
-/* ---- jetstream_spread.c: what is answered is known everywhere
- * ------------------------------------------ */
+/* ---- jetstream_spread.c: what is answered is known everywhere ------------------------------- */
 
 /* Takes over an operation that is done: its owner is told when all nodes that are up have applied
  * what the metadata group has committed until now, so that whoever hears the answer finds the

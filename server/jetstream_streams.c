@@ -41,8 +41,7 @@ static bool is_here(const struct jetstream *jetstream, const struct catalogue_en
     return false;
 }
 
-/* ---- the config into the stream's log
- * --------------------------------------------------------------- */
+/* ---- the config into the stream's log ------------------------------------------------------- */
 
 /* Or a newer one: this node's catalogue may be behind the leader that logged it. */
 static bool has_config(const struct jetstream *jetstream, const struct catalogue_entry *entry)
@@ -60,8 +59,7 @@ static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry
 static bool may_make(const struct jetstream *jetstream);
 static void note_opened(struct jetstream *jetstream, struct catalogue_entry *entry, enum err err);
 
-/* ---- a stream that is filled from a backup
- * ---------------------------------------------------------- */
+/* ---- a stream that is filled from a backup -------------------------------------------------- */
 
 /* Nobody has begun to, or whoever did has gone: the catalogue's leader hears of it until it has
  * taken the stream back. */
@@ -254,8 +252,7 @@ void jetstream_stream_leader(struct jetstream *jetstream, struct catalogue_entry
     jetstream_awake(jetstream);
 }
 
-/* ---- a replica here
- * ------------------------------------------------------------------------------------ */
+/* ---- a replica here ------------------------------------------------------------------------- */
 
 /* NULL: its streams are to stay closed. */
 static struct account *account_of(const struct jetstream *jetstream,
@@ -477,8 +474,7 @@ static bool may_make(const struct jetstream *jetstream)
            jetstream_flawed(jetstream, JETSTREAM_FLAW_MADE_EARLY);
 }
 
-/* ---- what the catalogue tells
- * ------------------------------------------------------------------------------ */
+/* ---- what the catalogue tells --------------------------------------------------------------- */
 
 void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry *entry)
 {

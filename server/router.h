@@ -44,8 +44,7 @@ static inline struct bytes message_sent_to(const struct message *message)
 
 typedef void sink_deliver_fn(void *owner, const struct message *message);
 
-/* ---- accounts: a namespace each. "$G" is always there.
- * ------------------------------------------- */
+/* ---- accounts: a namespace each. "$G" is always there. -------------------------------------- */
 
 struct account_options;
 
@@ -78,8 +77,7 @@ struct sink *router_sink_add_known(struct router *router, struct account *accoun
 /* Not from inside a deliver. */
 void router_sink_remove(struct router *router, struct sink *sink);
 
-/* ---- publishing
- * ----------------------------------------------------------------------------------- */
+/* ---- publishing ----------------------------------------------------------------------------- */
 
 /* Delivers to every match in the cluster; one member per queue group. Returns how many received it,
  * a node that has plain subscriptions counted as one (0: nobody). Not from inside a sink's deliver.
@@ -115,8 +113,7 @@ size_t router_publish_sinks(struct router *router, struct account *account,
 bool router_congested(const struct router *router);
 void router_congestion_reset(struct router *router);
 
-/* ---- interest
- * ------------------------------------------------------------------------------------- */
+/* ---- interest ------------------------------------------------------------------------------- */
 
 /* Would anything in the cluster receive a message on this literal subject (wildcard subscriptions
  * count)? */

@@ -251,8 +251,7 @@ uint64_t index_bare_purge(struct index *index, const struct index_filter *filter
     return count;
 }
 
-/* ---- what is there
- * --------------------------------------------------------------------------------- */
+/* ---- what is there -------------------------------------------------------------------------- */
 
 uint64_t index_bare_first(const struct index *index)
 {

@@ -673,8 +673,7 @@ void index_blocks_set_place(struct index_blocks *blocks, uint64_t sequence, uint
     slot->place = place;
 }
 
-/* ---- walking
- * ------------------------------------------------------------------------------------- */
+/* ---- walking -------------------------------------------------------------------------------- */
 
 uint64_t index_cursor_sequence(const struct index_blocks *blocks, struct index_cursor cursor)
 {

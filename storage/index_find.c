@@ -25,8 +25,7 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* ---- upwards
- * --------------------------------------------------------------------------------------- */
+/* ---- upwards -------------------------------------------------------------------------------- */
 
 static bool next_by_names(const struct index *index, const struct index_filter *filter,
                           uint64_t from, struct index_entry *entry)
@@ -98,8 +97,7 @@ bool index_bare_next(const struct index *index, const struct index_filter *filte
     return next_by_scan(index, filter, from, entry);
 }
 
-/* ---- downwards
- * ------------------------------------------------------------------------------------- */
+/* ---- downwards ------------------------------------------------------------------------------ */
 
 static bool previous_by_names(const struct index *index, const struct index_filter *filter,
                               uint64_t up_to, struct index_entry *entry)
@@ -167,8 +165,7 @@ bool index_bare_first_at(const struct index *index, int64_t time_ns, struct inde
     return true;
 }
 
-/* ---- counting
- * -------------------------------------------------------------------------------------- */
+/* ---- counting ------------------------------------------------------------------------------- */
 
 static uint64_t pending_last_by_names(const struct index *index, const struct index_filter *filter,
                                       uint64_t from, uint64_t up_to)

@@ -31,8 +31,7 @@ bool index_filter_matches(const struct index_filter *filter, struct bytes subjec
     return false;
 }
 
-/* ---- names
- * --------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 void index_names_begin(struct index_name_walk *walk, const struct index *index,
                        const struct index_filter *filter)
@@ -102,8 +101,7 @@ const struct index_name *index_names_next(struct index_name_walk *walk)
     return index_names_some(walk, &steps);
 }
 
-/* ---- memo
- * ---------------------------------------------------------------------------------------- */
+/* ---- memo ----------------------------------------------------------------------------------- */
 
 void index_memo_init(struct index_memo *memo, const struct index *index,
                      const struct index_filter *filter)

@@ -121,8 +121,7 @@ void index_memo_init(struct index_memo *memo, const struct index *index,
                      const struct index_filter *filter);
 bool index_memo_matches(struct index_memo *memo, uint32_t id);
 
-/* ---- chains: the messages of one name (index_chain.c)
- * -------------------------------------------- */
+/* ---- chains: the messages of one name (index_chain.c) --------------------------------------- */
 
 /* The lowest at or above `from` / the highest at or below `up_to`; 0: none. */
 uint64_t index_chain_up(const struct index *index, const struct index_name *name, uint64_t from);

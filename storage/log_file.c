@@ -153,8 +153,7 @@ bool log_file_settled(struct log_file *file)
     return false;
 }
 
-/* ---- making
- * -------------------------------------------------------------------------------------- */
+/* ---- making --------------------------------------------------------------------------------- */
 
 static struct path segment_path(const struct segment_make *make)
 {

@@ -7,8 +7,7 @@
 #include "base/owner.h"
 #include "storage/removal.h"
 
-/* ---- what logs use
- * ------------------------------------------------------------------------------- */
+/* ---- what logs use -------------------------------------------------------------------------- */
 
 uint64_t store_file_id(struct store *store)
 {
@@ -115,8 +114,7 @@ void store_buf_give(struct store *store, struct buf *buf)
     *buf = (struct buf){};
 }
 
-/* ---- closing
- * ------------------------------------------------------------------------------------- */
+/* ---- closing -------------------------------------------------------------------------------- */
 
 void store_forget(struct store *store)
 {
@@ -172,8 +170,7 @@ struct io *store_io(const struct store *store)
     return store->io;
 }
 
-/* ---- logs as directories
- * ------------------------------------------------------------------------- */
+/* ---- logs as directories -------------------------------------------------------------------- */
 
 struct listing {
     void (*found)(void *context, uint64_t log_id);
@@ -236,8 +233,7 @@ void store_remove(struct store *store, uint64_t log_id, void (*done)(void *conte
     log->removed_context = context;
 }
 
-/* ---- turns
- * --------------------------------------------------------------------------------------- */
+/* ---- turns ---------------------------------------------------------------------------------- */
 
 static void send_logs(struct store *store)
 {

@@ -229,8 +229,7 @@ struct log {
     void *removed_context;
 };
 
-/* ---- log.c
- * --------------------------------------------------------------------------------------- */
+/* ---- log.c ---------------------------------------------------------------------------------- */
 
 /* What is true of a log between any two calls. */
 void log_check(const struct log *log);
@@ -274,16 +273,14 @@ void log_destroy(struct log *log); /* closes its files and frees it */
 /* Frees the memory as if the process had died; touches no file. */
 void log_forget(struct log *log);
 
-/* ---- log_read.c
- * --------------------------------------------------------------------------------------- */
+/* ---- log_read.c ----------------------------------------------------------------------------- */
 
 /* Frees the memory of what is under way as if the process had died. */
 void log_read_forget(struct log *log);
 /* Reads the rest of it from its file, or as much as is taken of the budget. */
 void log_read_begin(struct log_read *read);
 
-/* ---- log_pack.c
- * --------------------------------------------------------------------------------------- */
+/* ---- log_pack.c ----------------------------------------------------------------------------- */
 
 /* As log_read_now and log_read, of a packed file. */
 int64_t log_unpack_now(struct log *log, log_place place, void *at, size_t size);
@@ -294,8 +291,7 @@ bool log_pack_done(struct log *log);
 bool log_pack_idle(const struct store *store);
 void log_pack_forget(struct store *store);
 
-/* ---- log_erase.c
- * --------------------------------------------------------------------------------------- */
+/* ---- log_erase.c ---------------------------------------------------------------------------- */
 
 /* A closed log: is nothing of it erased any more? */
 bool log_erase_done(struct log *log);
@@ -303,8 +299,7 @@ void log_erase_forget(struct log *log);
 /* flight.c: its active file ends; the log is idle. */
 void log_renew(struct log *log);
 
-/* ---- log_space.c
- * -------------------------------------------------------------------------------------- */
+/* ---- log_space.c ---------------------------------------------------------------------------- */
 
 /* Frees the memory of what is under way as if the process had died. */
 void log_space_forget(struct store *store);
@@ -316,8 +311,7 @@ void log_block_only(struct log *log, uint64_t index); /* it has taken the place 
 #define LOG_BLOCK_REPLACES (UINT64_MAX - 1) /* all count, the log's other blocks do not */
 void log_block_start(struct log *log, struct log_block_op *op, uint64_t end);
 
-/* ---- log_take.c
- * --------------------------------------------------------------------------------------- */
+/* ---- log_take.c ----------------------------------------------------------------------------- */
 
 struct part;
 /* The files by whose ids a block's places are found: those of a walk, or (parts NULL) the log's. */
@@ -334,8 +328,7 @@ void log_unlink_later(struct log *log, struct path path);
 /* May a file be changed or removed that has so and so much below the floor? */
 bool log_file_below(const struct log *log, uint32_t ordinal);
 
-/* ---- log_redo.c
- * --------------------------------------------------------------------------------------- */
+/* ---- log_redo.c ----------------------------------------------------------------------------- */
 
 /* Blocking: before it is opened again. The next start would do it for all logs. */
 enum err log_redo(struct store *store, uint64_t log_id);
@@ -344,13 +337,11 @@ void log_redo_init(struct log *log);
 void log_redo_later(struct log *log);
 void log_redo_stop(struct log *log);
 
-/* ---- log_vouch.c
- * -------------------------------------------------------------------------------------- */
+/* ---- log_vouch.c ---------------------------------------------------------------------------- */
 
 void log_vouch_forget(struct log *log);
 
-/* ---- log_keep.c
- * --------------------------------------------------------------------------------------- */
+/* ---- log_keep.c ----------------------------------------------------------------------------- */
 
 void log_keep_forget(struct log *log);
 /* Opens those that are there. */

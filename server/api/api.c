@@ -125,8 +125,7 @@ bool api_idle(const struct api *api)
     return api->count == 0;
 }
 
-/* ---- collecting
- * ----------------------------------------------------------------------------------- */
+/* ---- collecting ----------------------------------------------------------------------------- */
 
 static void collect(void *owner, const struct message *message)
 {
@@ -186,8 +185,7 @@ void api_leave(struct api *api, struct account *account)
         close_door(server_router(jetstream_server(api->jetstream)), door);
 }
 
-/* ---- working off
- * ------------------------------------------------------------------------------------- */
+/* ---- working off ---------------------------------------------------------------------------- */
 
 static void run_unknown(struct api_request *request)
 {
@@ -328,8 +326,7 @@ void api_changed(struct api *api, struct account *account, const struct message 
     api_answer_changed(request, entry, kind, created);
 }
 
-/* ---- publish errors
- * ------------------------------------------------------------------------------------- */
+/* ---- publish errors ------------------------------------------------------------------------- */
 
 void api_write_error(struct json_writer *writer, uint16_t err_code, const char *text)
 {

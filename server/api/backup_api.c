@@ -66,8 +66,7 @@ static void log_backup(const struct backup *backup, struct bytes what)
                 BYTES_ARG(backup->stream), BYTES_ARG(what));
 }
 
-/* ---- SNAPSHOT
- * ---------------------------------------------------------------------------------- */
+/* ---- SNAPSHOT ------------------------------------------------------------------------------- */
 
 struct snapshot_request {
     struct bytes deliver_subject;
@@ -192,8 +191,7 @@ static void run_snapshot(struct api_request *request)
         begin_snapshot(request, stream, &parsed);
 }
 
-/* ---- RESTORE
- * ----------------------------------------------------------------------------------- */
+/* ---- RESTORE -------------------------------------------------------------------------------- */
 
 static void answer_restore(struct api_request *request, struct bytes subject)
 {

@@ -47,8 +47,7 @@ static struct api_request *request_of(struct stream_op *op)
     return (struct api_request *)((uint8_t *)op - offsetof(struct api_request, stream_op));
 }
 
-/* ---- CREATE: the three forms
- * ---------------------------------------------------------------------------- */
+/* ---- CREATE: the three forms ---------------------------------------------------------------- */
 
 static bool is_durable_form(const struct api_request *request)
 {
@@ -402,8 +401,7 @@ static void run_create(struct api_request *request)
     submit_create(request, stream, creation);
 }
 
-/* ---- INFO, DELETE
- * --------------------------------------------------------------------------------------------- */
+/* ---- INFO, DELETE --------------------------------------------------------------------------- */
 
 static void glanced(struct stream_glance *glance, struct stream *stream)
 {
@@ -469,9 +467,7 @@ static void run_delete(struct api_request *request)
     stream_submit(stream, &request->stream_op);
 }
 
-/* ---- NAMES, LIST
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- NAMES, LIST ---------------------------------------------------------------------------- */
 
 static const struct schema paged = API_PAGED_SCHEMA("JSApiConsumersRequest");
 

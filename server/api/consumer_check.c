@@ -47,8 +47,7 @@ bool consumer_check_name(struct bytes name)
     return true;
 }
 
-/* ---- defaults
- * ------------------------------------------------------------------------------------------ */
+/* ---- defaults ------------------------------------------------------------------------------- */
 
 struct negative_rule {
     int64_t *value;
@@ -167,8 +166,7 @@ static bool set_defaults(struct consumer_config *config, const struct stream_con
     return true;
 }
 
-/* ---- validation, in the reference's order
- * ----------------------------------------------------------------- */
+/* ---- validation, in the reference's order --------------------------------------------------- */
 
 static bool check_names(const struct consumer_config *config, struct consumer_verdict *verdict)
 {
@@ -500,9 +498,7 @@ void consumer_check(struct consumer_config *config, const struct stream_config *
     consumer_check_level(config, arena);
 }
 
-/* ---- updates
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- updates -------------------------------------------------------------------------------- */
 
 void consumer_check_update(const struct consumer_config *from, const struct consumer_config *to,
                            bool bound, struct consumer_verdict *verdict)

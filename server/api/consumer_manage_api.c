@@ -24,9 +24,7 @@ static struct consumer *find_consumer(struct api_request *request, struct stream
     return consumer;
 }
 
-/* ---- PAUSE
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- PAUSE ---------------------------------------------------------------------------------- */
 
 struct pause_request {
     int64_t until_ns;
@@ -107,8 +105,7 @@ static void run_pause(struct api_request *request)
     stream_submit(stream, &request->stream_op);
 }
 
-/* ---- RESET, UNPIN
- * ------------------------------------------------------------------------------------------ */
+/* ---- RESET, UNPIN --------------------------------------------------------------------------- */
 
 /* The body is read here as json.Unmarshal does it: one document, unknown keys ignored. */
 static bool read_body(struct api_request *request, const struct schema *schema, void *out)

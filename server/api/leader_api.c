@@ -103,8 +103,7 @@ static void run_meta(struct api_request *request)
         api_request_free(request);
 }
 
-/* ---- STREAM.PEER.REMOVE
- * ------------------------------------------------------------------------------------ */
+/* ---- STREAM.PEER.REMOVE --------------------------------------------------------------------- */
 
 struct peer_request {
     struct bytes peer;

@@ -15,8 +15,7 @@
 
 #define API_TYPE_PREFIX "io.nats.jetstream.api.v1."
 
-/* ---- life
- * -------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static struct bytes place_copy(uint8_t **at, struct bytes b)
 {
@@ -92,8 +91,7 @@ void api_request_free(struct api_request *request)
     heap_give(request);
 }
 
-/* ---- looking at it
- * --------------------------------------------------------------------------------------- */
+/* ---- looking at it -------------------------------------------------------------------------- */
 
 static struct bytes next_token(struct bytes *rest)
 {
@@ -191,8 +189,7 @@ bool api_level_is_met(struct bytes headers)
     return bytes_read_u64(value, &level) && level <= JETSTREAM_API_LEVEL;
 }
 
-/* ---- bodies
- * --------------------------------------------------------------------------------------------- */
+/* ---- bodies --------------------------------------------------------------------------------- */
 
 const struct schema_field api_paged_field = {
     "offset", SCHEMA_INT64, SCHEMA_GO_INT, offsetof(struct api_paged, offset), NULL, NULL, NULL};
@@ -262,8 +259,7 @@ bool api_parse_nothing(struct api_request *request)
     return false;
 }
 
-/* ---- answering
- * ---------------------------------------------------------------------------------------------- */
+/* ---- answering ------------------------------------------------------------------------------ */
 
 struct json_writer *api_answer_begin(struct api_request *request)
 {
@@ -402,8 +398,7 @@ struct bytes api_encode(struct api_request *request, const struct schema *schema
     return json;
 }
 
-/* ---- advisories
- * ------------------------------------------------------------------------------------------- */
+/* ---- advisories ----------------------------------------------------------------------------- */
 
 static void advise(struct api_request *request, const struct buf *subject, const struct buf *body)
 {

@@ -79,8 +79,7 @@ extern const struct schema_field api_paged_field;
 /* The place of the first of `count` things on the page. */
 size_t api_page_from(const struct api_paged *paged, size_t count);
 
-/* ---- bodies
- * -------------------------------------------------------------------------------------- */
+/* ---- bodies --------------------------------------------------------------------------------- */
 
 /* Parses the body with `schema` into `out` (cleared first). An empty body is an empty object.
  * False: 10025 has been answered and the request is gone. */
@@ -93,8 +92,7 @@ bool api_parse_nothing(struct api_request *request);
 /* Nothing, or an object without members: what endpoints that need a body refuse. */
 bool api_is_empty(struct api_request *request);
 
-/* ---- answering: each ends the request, which is freed.
- * ------------------------------------------------ */
+/* ---- answering: each ends the request, which is freed. -------------------------------------- */
 
 /* Begins {"type":"...", ; add members to the writer, then api_answer. The buffer is the api's own.
  */
@@ -110,8 +108,7 @@ void api_refuse(struct api_request *request, uint16_t err_code, const char *text
 /* `in` as JSON in the request's arena; empty when it is too large. */
 struct bytes api_encode(struct api_request *request, const struct schema *schema, const void *in);
 
-/* ---- shared encoders
- * ------------------------------------------------------------------------------------ */
+/* ---- shared encoders ------------------------------------------------------------------------ */
 
 /* Members of StreamInfo / ConsumerInfo (no braces); `dynamic`: with _nats.ver and _nats.level in
  * metadata. */

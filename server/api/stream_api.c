@@ -118,8 +118,7 @@ static void submit(struct api_request *request, enum catalogue_op_kind kind,
         jetstream_catalogue(api_jetstream(request), &request->catalogue_op);
 }
 
-/* ---- CREATE, UPDATE, DELETE
- * ---------------------------------------------------------------------------------- */
+/* ---- CREATE, UPDATE, DELETE ----------------------------------------------------------------- */
 
 /* Hands a verdict to the operation. */
 static uint16_t verdict_error(struct catalogue_op *op, const struct stream_verdict *verdict)
@@ -278,8 +277,7 @@ static void run_create(struct api_request *request)
     }
 }
 
-/* ---- RESTORE: from then on backup_api.c
- * ---------------------------------------------------------------------------------- */
+/* ---- RESTORE: from then on backup_api.c ----------------------------------------------------- */
 
 struct restore_state {
     uint64_t messages, bytes, first_seq, last_seq, num_subjects, num_deleted, consumer_count;
@@ -495,9 +493,7 @@ static void run_delete(struct api_request *request)
     jetstream_catalogue(api_jetstream(request), &request->catalogue_op);
 }
 
-/* ---- PURGE
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- PURGE ---------------------------------------------------------------------------------- */
 
 struct purge_request {
     uint64_t seq;

@@ -48,8 +48,7 @@ static bool invalid(const struct checking *in, const char *text)
     return refuse_text(in->verdict, 10052, "%s", text);
 }
 
-/* ---- names and sizes
- * ------------------------------------------------------------------------------------ */
+/* ---- names and sizes ------------------------------------------------------------------------ */
 
 static bool name_fits(struct bytes name)
 {
@@ -84,9 +83,7 @@ static bool check_names(const struct checking *in)
     return true;
 }
 
-/* ---- limits
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- limits --------------------------------------------------------------------------------- */
 
 struct limit_rule {
     int64_t *value;
@@ -162,8 +159,7 @@ static bool check_window(const struct checking *in)
     return true;
 }
 
-/* ---- combinations
- * ----------------------------------------------------------------------------------------- */
+/* ---- combinations --------------------------------------------------------------------------- */
 
 static bool check_counter(const struct checking *in)
 {
@@ -276,9 +272,7 @@ static bool check_origins(const struct checking *in)
     return stream_check_mirror(config, in->verdict);
 }
 
-/* ---- subjects
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- subjects ------------------------------------------------------------------------------- */
 
 static bool settle_subjects(const struct checking *in)
 {
@@ -380,8 +374,7 @@ static bool settle_placement(const struct checking *in)
     return true;
 }
 
-/* ---- metadata: what the server manages
- * ---------------------------------------------------------------------- */
+/* ---- metadata: what the server manages ------------------------------------------------------ */
 
 static const char *required_level(const struct stream_config *config)
 {
@@ -436,9 +429,7 @@ void stream_check_built(const struct stream_config *config, bool clustered,
         refuse_text(verdict, 10052, "%s is not supported by this version of Millrace", refused);
 }
 
-/* ---- updates
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- updates -------------------------------------------------------------------------------- */
 
 static const char *violated(const struct stream_config *from, const struct stream_config *to)
 {

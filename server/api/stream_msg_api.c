@@ -7,9 +7,7 @@
 #include "server/api/request.h"
 #include "server/stream/message_get.h"
 
-/* ---- GET
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- GET ------------------------------------------------------------------------------------ */
 
 /* Subjects of multi_last are known here and mean nothing. */
 static bool wants_one(const struct message_get *get)
@@ -79,9 +77,7 @@ static void run_get(struct api_request *request)
     stream_ask(stream, &request->question);
 }
 
-/* ---- DELETE
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- DELETE --------------------------------------------------------------------------------- */
 
 struct delete_request {
     uint64_t seq;

@@ -93,8 +93,7 @@ static const struct auth_user *read_answer(const struct leaf_question *question)
         .user = bytes_of_text(question->user),
         .server_id = bytes_of_text(leaves->setup.info->id),
         .home = question->home,
-        .sealed =
-            xkey_of(question).size > 0 && !bytes_starts(question->answer, BYTES("eyJ")),
+        .sealed = xkey_of(question).size > 0 && !bytes_starts(question->answer, BYTES("eyJ")),
         .said = question->said,
         .type = CONNECTION_LEAFNODE,
         .wall_s = wall_s(leaves),

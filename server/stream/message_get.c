@@ -88,8 +88,7 @@ void message_get_here(const struct message_get *get, const struct index *index,
         index_here_get(index, get->seq, here);
 }
 
-/* ---- last of many subjects
- * ------------------------------------------------------------------------------ */
+/* ---- last of many subjects ------------------------------------------------------------------ */
 
 struct lasts {
     const struct index *index;

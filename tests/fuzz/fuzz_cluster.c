@@ -15,8 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* ---- decoders
- * ------------------------------------------------------------------------------------ */
+/* ---- decoders ------------------------------------------------------------------------------- */
 
 static void check_hello(struct bytes body)
 {
@@ -63,8 +62,7 @@ static void check_interest(struct bytes body)
             abort();
 }
 
-/* ---- a peer
- * -------------------------------------------------------------------------------------- */
+/* ---- a peer --------------------------------------------------------------------------------- */
 
 struct lane_of_peer {
     struct io_sock *sock;

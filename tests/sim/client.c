@@ -22,8 +22,7 @@ void sim_client_deinit(struct sim_client *client)
     buf_deinit(&client->flight);
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------------- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 static void flush(struct sim_client *client)
 {
@@ -81,8 +80,7 @@ void sim_client_say(struct sim_client *client, const char *lines)
     flush(client);
 }
 
-/* ---- receiving
- * ------------------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------ */
 
 /* Splits a line into words. */
 static size_t split(char *line, char *words[6])

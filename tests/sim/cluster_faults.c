@@ -27,8 +27,7 @@ static enum sim_crash_mode crash_mode(struct faults *faults)
     return chance(faults, 1, 2) ? SIM_CRASH_KILL : SIM_CRASH_POWER;
 }
 
-/* ---- the mix
- * --------------------------------------------------------------------------------------- */
+/* ---- the mix -------------------------------------------------------------------------------- */
 
 static uint32_t rate(struct faults *faults, uint32_t most)
 {
@@ -91,8 +90,7 @@ void faults_spare_memory(struct faults *faults)
     faults->fragile = true;
 }
 
-/* ---- nodes
- * ------------------------------------------------------------------------------------------ */
+/* ---- nodes ---------------------------------------------------------------------------------- */
 
 static size_t any_up(struct faults *faults)
 {
@@ -207,8 +205,7 @@ static void jump_clock(struct faults *faults)
     sim_jump_wall(faults->sim, node, by);
 }
 
-/* ---- disks
- * ------------------------------------------------------------------------------------------- */
+/* ---- disks ---------------------------------------------------------------------------------- */
 
 static void slow_disk(struct faults *faults)
 {
@@ -271,8 +268,7 @@ static void heal_disks(struct faults *faults)
     }
 }
 
-/* ---- the network
- * --------------------------------------------------------------------------------------- */
+/* ---- the network ---------------------------------------------------------------------------- */
 
 static void plan_join(struct faults *faults)
 {
@@ -357,8 +353,7 @@ static void delay(struct faults *faults)
         plan_join(faults);
 }
 
-/* ---- what happens
- * ------------------------------------------------------------------------------------------ */
+/* ---- what happens --------------------------------------------------------------------------- */
 
 static bool happens(struct faults *faults, enum fault fault, int64_t ns)
 {

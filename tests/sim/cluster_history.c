@@ -24,8 +24,7 @@ void history_deinit(struct history *history)
     free(history->messages);
 }
 
-/* ---- publishes
- * ------------------------------------------------------------------------------------ */
+/* ---- publishes ------------------------------------------------------------------------------ */
 
 uint64_t history_sent(struct history *history, uint8_t subject, uint32_t msg_id, int64_t now_ns)
 {
@@ -135,8 +134,7 @@ void history_answered(struct history *history, uint64_t id, enum history_outcome
         history->acked_last = sequence;
 }
 
-/* ---- removals
- * --------------------------------------------------------------------------------------- */
+/* ---- removals ------------------------------------------------------------------------------- */
 
 void history_removal_asked(struct history *history, uint64_t sequence, int64_t now_ns)
 {
@@ -154,8 +152,7 @@ void history_removed(struct history *history, uint64_t sequence, int64_t now_ns)
         message->removed_ns = now_ns;
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* The publish that it is of; 0: none. */
 static uint64_t recognise(struct history *history, uint64_t sequence, struct bytes payload)
@@ -258,8 +255,7 @@ void history_last(struct history *history, int64_t asked_ns, uint64_t sequence, 
     }
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------------ */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 static void check_present(struct history *history, uint64_t last)
 {

@@ -39,8 +39,7 @@ void script_prepare(enum script script, struct nodes *nodes)
     nodes->may_differ = script == SCRIPT_DIFFERS;
 }
 
-/* ---- a leader that does not know that it was replaced
- * ---------------------------------------------------- */
+/* ---- a leader that does not know that it was replaced --------------------------------------- */
 
 static bool other_leads(const struct stage *stage, size_t old, int64_t most_ns)
 {
@@ -90,8 +89,7 @@ static void play_stale(const struct stage *stage)
     stage_publish_for(stage, busy, SECOND);
 }
 
-/* ---- a new leader whose own disk is behind
- * -------------------------------------------------------------- */
+/* ---- a new leader whose own disk is behind -------------------------------------------------- */
 
 static void play_heir(const struct stage *stage)
 {
@@ -120,8 +118,7 @@ static void play_heir(const struct stage *stage)
     stage_pass(stage, SECOND);
 }
 
-/* ---- a catalogue that is behind
- * ------------------------------------------------------------------------- */
+/* ---- a catalogue that is behind ------------------------------------------------------------- */
 
 static bool asked(const struct stage *stage, struct user *user, enum ask what, unsigned stream)
 {
@@ -147,8 +144,7 @@ static void play_change(const struct stage *stage)
         (void)asked(stage, user, ASK_INFO, 1);
 }
 
-/* ---- an old leader's word
- * ------------------------------------------------------------------------------- */
+/* ---- an old leader's word ------------------------------------------------------------------- */
 
 static bool elected(const struct stage *stage, size_t node, int64_t most_ns)
 {
@@ -189,8 +185,7 @@ static void play_late(const struct stage *stage)
     stage_must_serve(stage, user);
 }
 
-/* ---- a replica whose state is another one
- * --------------------------------------------------------------- */
+/* ---- a replica whose state is another one --------------------------------------------------- */
 
 static bool spoilt(const struct stage *stage, size_t node, uint64_t healed)
 {
@@ -264,8 +259,7 @@ static void play_differs(const struct stage *stage)
                        node + 1);
 }
 
-/* ---- state blocks that cannot be read
- * ------------------------------------------------------------------- */
+/* ---- state blocks that cannot be read ------------------------------------------------------- */
 
 /* Of one that is down all of them: it has its peers. */
 static void rot_all(const struct stage *stage, size_t node, uint64_t log)
@@ -308,8 +302,7 @@ static void play_rot(const struct stage *stage)
         report_violate(stage->report, "S0: n%zu does not come back", node + 1);
 }
 
-/* ---- a log that ends too early
- * -------------------------------------------------------------------------- */
+/* ---- a log that ends too early -------------------------------------------------------------- */
 
 /* What it had accepted it does not know any more, and a catalogue does not know its streams: until
  * it does again it neither votes nor leads, and sets nothing aside. */
@@ -342,8 +335,7 @@ static void play_short(const struct stage *stage)
         report_violate(stage->report, "S0: n%zu does not come back", node + 1);
 }
 
-/* ---- replicas more and less
- * ----------------------------------------------------------------------------- */
+/* ---- replicas more and less ----------------------------------------------------------------- */
 
 /* One node, or the power of all. */
 static bool die(const struct stage *stage)

@@ -2,8 +2,7 @@
 
 #include "server/jetstream_core.h"
 
-/* ---- what users do meanwhile
- * ---------------------------------------------------------------------------- */
+/* ---- what users do meanwhile ---------------------------------------------------------------- */
 
 int64_t stage_now(const struct stage *stage)
 {

@@ -104,8 +104,7 @@ static uint64_t hash_of(struct bytes content)
     return hash | 1;
 }
 
-/* ---- across crashes
- * ------------------------------------------------------------------------------------ */
+/* ---- across crashes ------------------------------------------------------------------------- */
 
 /* The only voter needs no record to lead a term: its first entry says so, and to who joins. */
 static bool needed_no_record(const struct replica *replica, uint64_t id)
@@ -188,8 +187,7 @@ static void wiped(void *context, size_t node)
         truth->groups[i].seen[node].promise.made = false;
 }
 
-/* ---- as it goes
- * -------------------------------------------------------------------------------------- */
+/* ---- as it goes ----------------------------------------------------------------------------- */
 
 static void look_at_leader(struct truth *truth, size_t node, struct truth_group *group,
                            const struct replica *replica)
@@ -303,8 +301,7 @@ void truth_look(struct truth *truth)
         each_replica(truth, i, nodes_jetstream(truth->nodes, i), look_at_replica);
 }
 
-/* ---- at rest
- * ------------------------------------------------------------------------------------------ */
+/* ---- at rest -------------------------------------------------------------------------------- */
 
 /* The catalogue that the others are compared with: of the node that leads it. */
 static struct jetstream *reference(struct truth *truth)
@@ -630,8 +627,7 @@ const char *truth_level(struct truth *truth)
     return NULL;
 }
 
-/* ---- comparing
- * ----------------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------ */
 
 static bool equal_entries(const struct catalogue_entry *a, const struct catalogue_entry *b)
 {

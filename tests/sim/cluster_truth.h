@@ -65,8 +65,7 @@ void truth_deinit(struct truth *truth);
 /* Looks at what is new since the last time. */
 void truth_look(struct truth *truth);
 
-/* ---- when faults have ended
- * ------------------------------------------------------------------------ */
+/* ---- when faults have ended ----------------------------------------------------------------- */
 
 /* Every group whose majority is up has a leader that all its replicas know; NULL, or what is
  * missing. */

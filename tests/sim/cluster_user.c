@@ -53,8 +53,7 @@ static const char *shown(const struct client_message *message)
     return text;
 }
 
-/* ---- what is heard
- * --------------------------------------------------------------------------------- */
+/* ---- what is heard -------------------------------------------------------------------------- */
 
 static bool find_number(struct bytes text, const char *key, uint64_t *value)
 {
@@ -323,8 +322,7 @@ static void heard(void *context, const struct client_message *message)
     }
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 void scene_init(struct scene *scene, struct report *report, struct sim *sim, struct nodes *nodes,
                 struct prng *prng, unsigned stream_count)
@@ -441,8 +439,7 @@ void user_look_at_time(struct user *user)
         move_on(user);
 }
 
-/* ---- asking
- * ------------------------------------------------------------------------------------------ */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 [[gnu::format(printf, 3, 4)]] static void request(struct user *user, const char *subject,
                                                   const char *format, ...)
@@ -564,8 +561,7 @@ bool user_set_up(struct user *user)
     return all;
 }
 
-/* ---- publishing
- * --------------------------------------------------------------------------------------- */
+/* ---- publishing ----------------------------------------------------------------------------- */
 
 static size_t write_headers(const struct history_publish *publish, char out[static 300])
 {
@@ -661,8 +657,7 @@ static void publish_some(struct user *user)
         publish_one(user, stream);
 }
 
-/* ---- consuming
- * ------------------------------------------------------------------------------------------ */
+/* ---- consuming ------------------------------------------------------------------------------ */
 
 static void send_pull(struct user *user, unsigned stream, int batch, const char *how)
 {
@@ -717,8 +712,7 @@ void user_drain(struct user *user, unsigned stream)
         send_pull(user, stream, 200, "\"no_wait\":true");
 }
 
-/* ---- one thing of many
- * ------------------------------------------------------------------------------------ */
+/* ---- one thing of many ---------------------------------------------------------------------- */
 
 static void look(struct user *user)
 {

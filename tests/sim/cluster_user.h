@@ -120,8 +120,7 @@ void user_act(struct user *user);
 /* Nothing it has asked or sent waits for an answer. */
 bool user_idle(const struct user *user);
 
-/* ---- step by step, for a driver that wants something done
- * ----------------------------------------- */
+/* ---- step by step, for a driver that wants something done ----------------------------------- */
 
 /* Asks for what is not there yet; true: all streams and consumers are. */
 bool user_set_up(struct user *user);

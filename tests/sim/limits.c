@@ -46,8 +46,7 @@ void limits_tell(const struct limits *limits)
     }
 }
 
-/* ---- one run in a process of its own
- * ------------------------------------------------------------------------- */
+/* ---- one run in a process of its own -------------------------------------------------------- */
 
 static void be_quiet(void)
 {
@@ -101,8 +100,7 @@ static bool same_kind(const char *a, const char *b)
     return true;
 }
 
-/* ---- the search
- * ------------------------------------------------------------------------------------------ */
+/* ---- the search ----------------------------------------------------------------------------- */
 
 struct search {
     const struct minimise *m;

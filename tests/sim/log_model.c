@@ -30,8 +30,7 @@ static void push(size_t **at, size_t *count, size_t *capacity, size_t value)
     (*at)[(*count)++] = value;
 }
 
-/* ---- a life
- * -------------------------------------------------------------------------------------- */
+/* ---- a life --------------------------------------------------------------------------------- */
 
 uint64_t model_last(const struct model_log *model)
 {
@@ -221,8 +220,7 @@ void model_vote_found(struct model_log *model, const struct store_vote *vote)
     model->vote_durable = vote->term;
 }
 
-/* ---- recovery
- * ------------------------------------------------------------------------------------ */
+/* ---- recovery ------------------------------------------------------------------------------- */
 
 /* `guess`: where it probably is. */
 static size_t find(const struct model_log *model, uint64_t hash, size_t guess)

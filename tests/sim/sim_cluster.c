@@ -316,8 +316,7 @@ static void chaos(struct run *run)
     }
 }
 
-/* ---- the end of a run
- * ------------------------------------------------------------------------------ */
+/* ---- the end of a run ----------------------------------------------------------------------- */
 
 /* Waits until `missing` says that nothing is; users go on looking after their connections. */
 static bool wait_for(struct run *run, int64_t most_ns, const char *(*missing)(struct run *run),
@@ -533,9 +532,7 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
     return good;
 }
 
-/* ---- main
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- main ----------------------------------------------------------------------------------- */
 
 static double processor_seconds(void)
 {

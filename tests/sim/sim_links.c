@@ -141,8 +141,7 @@ static size_t below(struct run *run, size_t count)
     return prng_below(&run->prng, count);
 }
 
-/* ---- the model
- * ----------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------ */
 
 /* Matches as the protocol says, without the server's code. */
 static bool matches(const char *pattern, const char *subject)
@@ -275,8 +274,7 @@ static void heard(void *context, const struct client_message *message)
     }
 }
 
-/* ---- servers
- * ------------------------------------------------------------------------------------- */
+/* ---- servers -------------------------------------------------------------------------------- */
 
 static bool contains(struct bytes line, const char *text)
 {
@@ -345,8 +343,7 @@ static bool meshed(const struct run *run)
     return true;
 }
 
-/* ---- clients
- * ------------------------------------------------------------------------------------- */
+/* ---- clients -------------------------------------------------------------------------------- */
 
 static void sub_say(struct person *p, struct subscription *sub)
 {
@@ -454,8 +451,7 @@ static void act_client(struct run *run)
     }
 }
 
-/* ---- faults
- * -------------------------------------------------------------------------------------- */
+/* ---- faults --------------------------------------------------------------------------------- */
 
 static void note_part(struct run *run, size_t a, size_t b)
 {
@@ -558,8 +554,7 @@ static void trouble(struct run *run)
     }
 }
 
-/* ---- after the faults
- * ---------------------------------------------------------------------------- */
+/* ---- after the faults ----------------------------------------------------------------------- */
 
 static void heal(struct run *run)
 {
@@ -763,8 +758,7 @@ static void verify(struct run *run)
         check_requests(run);
 }
 
-/* ---- one run
- * ------------------------------------------------------------------------------------- */
+/* ---- one run -------------------------------------------------------------------------------- */
 
 static void begin_node(struct run *run, size_t i, uint64_t flaws)
 {
@@ -888,8 +882,7 @@ static bool run_seed(uint64_t seed, bool loud, uint64_t flaws, uint64_t *hash)
     return good;
 }
 
-/* ---- main
- * ---------------------------------------------------------------------------------------- */
+/* ---- main ----------------------------------------------------------------------------------- */
 
 /* One seed in fifty runs twice: equal seeds, equal traces. */
 static int run_many(uint64_t from, double seconds)

@@ -144,8 +144,7 @@ static struct sim_log *owner_log(void *owner)
     return owner;
 }
 
-/* ---- what the store tells
- * ------------------------------------------------------------------------ */
+/* ---- what the store tells ------------------------------------------------------------------- */
 
 static void report(void *context, const char *text)
 {
@@ -294,8 +293,7 @@ static void cut_short(void *context)
                  owner_log(context)->model.id);
 }
 
-/* ---- appending
- * ----------------------------------------------------------------------------------- */
+/* ---- appending ------------------------------------------------------------------------------ */
 
 static size_t draw_size(struct run *run)
 {
@@ -660,8 +658,7 @@ static void flush(void *context)
     store_flush(run->store);
 }
 
-/* ---- starting
- * ------------------------------------------------------------------------------------ */
+/* ---- starting ------------------------------------------------------------------------------- */
 
 /* Only now what it was found with is a promise. */
 static void opened(struct run *run, struct sim_log *log)
@@ -835,8 +832,7 @@ static enum err start_store(struct run *run)
     return start_logs(run);
 }
 
-/* ---- stopping
- * ------------------------------------------------------------------------------------ */
+/* ---- stopping ------------------------------------------------------------------------------- */
 
 /* The process is gone; what it had in memory goes too. */
 static void bury(struct run *run)
@@ -949,8 +945,7 @@ static void start(struct run *run)
     }
 }
 
-/* ---- rot
- * ----------------------------------------------------------------------------------------- */
+/* ---- rot ------------------------------------------------------------------------------------ */
 
 struct files {
     char paths[FILES_MAX][96];
@@ -1105,8 +1100,7 @@ static void rot(struct run *run)
     heap_give(files);
 }
 
-/* ---- living
- * -------------------------------------------------------------------------------------- */
+/* ---- living --------------------------------------------------------------------------------- */
 
 static void removed(void *context, enum err err)
 {
@@ -1292,8 +1286,7 @@ static void live(struct run *run, bool small_disk)
     }
 }
 
-/* ---- runs
- * ---------------------------------------------------------------------------------------- */
+/* ---- runs ----------------------------------------------------------------------------------- */
 
 static void trace_line(void *context, const char *text)
 {
@@ -1393,8 +1386,7 @@ static uint64_t run_seed(struct run *run, uint64_t seed, uint64_t flaws, bool tr
     return hash;
 }
 
-/* ---- the program
- * --------------------------------------------------------------------------------- */
+/* ---- the program ---------------------------------------------------------------------------- */
 
 struct arguments {
     uint64_t seed;

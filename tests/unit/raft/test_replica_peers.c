@@ -72,8 +72,7 @@ static const struct replica_events events = {
     .refused = shell_refused,
 };
 
-/* ---- the other two
- * ------------------------------------------------------------------------------------------ */
+/* ---- the other two -------------------------------------------------------------------------- */
 
 static bool keep_sent(void *owner, uint64_t node, enum transport_class class,
                       const struct bytes *pieces, size_t count)
@@ -160,9 +159,7 @@ static void pass(int64_t ns)
     }
 }
 
-/* ---- this one
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- this one ------------------------------------------------------------------------------- */
 
 static void flush(void *context)
 {
@@ -221,8 +218,7 @@ static void end(void)
     sim_destroy(w.sim);
 }
 
-/* ---- F1
- * -------------------------------------------------------------------------------------------- */
+/* ---- F1 ------------------------------------------------------------------------------------- */
 
 static uint64_t committed_elsewhere(uint64_t flaws)
 {
@@ -249,8 +245,7 @@ START_TEST(it_leads_when_the_entry_of_its_term_is_applied_not_when_it_is_committ
 }
 END_TEST
 
-/* ---- F2
- * -------------------------------------------------------------------------------------------- */
+/* ---- F2 ------------------------------------------------------------------------------------- */
 
 static void read_done(struct replica_read *read, bool ok)
 {
@@ -288,8 +283,7 @@ START_TEST(a_read_that_waits_when_leadership_goes_is_not_confirmed)
 }
 END_TEST
 
-/* ---- damage
- * -------------------------------------------------------------------------------------------- */
+/* ---- damage --------------------------------------------------------------------------------- */
 
 #define FIRST_BATCH 4096u /* where it stands in its file */
 

@@ -52,8 +52,7 @@ static const struct replica_events events = {
     .refused = shell_refused,
 };
 
-/* ---- the others
- * --------------------------------------------------------------------------------------------- */
+/* ---- the others ----------------------------------------------------------------------------- */
 
 static bool hear(void *owner, uint64_t node, enum transport_class class, const struct bytes *pieces,
                  size_t count)
@@ -110,9 +109,7 @@ static void say(unsigned i, uint64_t node, enum raft_message_type type, bool sle
     io_wake(w.io);
 }
 
-/* ---- this one
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- this one ------------------------------------------------------------------------------- */
 
 static void open_all(void)
 {
@@ -171,9 +168,7 @@ static unsigned standing(unsigned first, unsigned end)
     return count;
 }
 
-/* ---- promises
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- promises ------------------------------------------------------------------------------- */
 
 START_TEST(one_a_heartbeat_stands_and_who_slept_last_is_first)
 {

@@ -114,8 +114,7 @@ static inline int64_t model_time(struct model *model, int64_t now_ns)
     return model->log_time_ns;
 }
 
-/* ---- removal
- * ------------------------------------------------------------------------------------- */
+/* ---- removal -------------------------------------------------------------------------------- */
 
 static inline void model_limits(struct model *model)
 {
@@ -199,8 +198,7 @@ static inline bool model_delete(struct model *model, uint64_t sequence)
     return false;
 }
 
-/* ---- publish
- * --------------------------------------------------------------------------------------- */
+/* ---- publish -------------------------------------------------------------------------------- */
 
 [[gnu::format(printf, 3, 4)]] static inline struct model_answer model_refuse(unsigned error,
                                                                              bool looks,

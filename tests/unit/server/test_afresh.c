@@ -73,8 +73,7 @@ START_TEST(a_stream_that_is_removed_while_it_is_held_still_is_removed_once)
 }
 END_TEST
 
-/* ---- who has it only as a learner
- * ----------------------------------------------------------------------------- */
+/* ---- who has it only as a learner ----------------------------------------------------------- */
 
 static struct catalogue_entry *entry_at(const struct world *world, size_t i)
 {

@@ -55,8 +55,7 @@ static void check_refused(uint16_t error, const char *text, bool looked)
     ck_assert(decision.looked == looked);
 }
 
-/* ---- order
- * ------------------------------------------------------------------------------------------- */
+/* ---- order ---------------------------------------------------------------------------------- */
 
 /*
  * Every check fails at once; each answer names one, which is then taken away: the order in which a
@@ -187,8 +186,7 @@ START_TEST(features_that_are_not_built_are_refused_as_if_disabled)
 }
 END_TEST
 
-/* ---- sizes
- * ------------------------------------------------------------------------------------------- */
+/* ---- sizes ---------------------------------------------------------------------------------- */
 
 START_TEST(a_record_of_32_mib_is_the_largest_in_a_file_stream)
 {
@@ -255,8 +253,7 @@ START_TEST(a_subject_that_no_record_holds_is_too_large)
 }
 END_TEST
 
-/* ---- expectations
- * ------------------------------------------------------------------------------------ */
+/* ---- expectations --------------------------------------------------------------------------- */
 
 START_TEST(expected_sequences_are_those_of_what_is_in_flight)
 {
@@ -390,8 +387,7 @@ START_TEST(roll_ups_need_permission_and_a_value)
 }
 END_TEST
 
-/* ---- ids
- * --------------------------------------------------------------------------------------------- */
+/* ---- ids ------------------------------------------------------------------------------------ */
 
 START_TEST(a_duplicate_is_one_in_flight_and_applied_until_the_window_ends)
 {
@@ -444,8 +440,7 @@ START_TEST(without_a_window_ids_are_only_headers)
 }
 END_TEST
 
-/* ---- the batch and what becomes of it
- * ---------------------------------------------------------------- */
+/* ---- the batch and what becomes of it ------------------------------------------------------- */
 
 START_TEST(a_full_batch_leaves_no_trace)
 {
@@ -566,8 +561,7 @@ START_TEST(lost_messages_keep_their_sequences)
 }
 END_TEST
 
-/* ---- limits
- * ------------------------------------------------------------------------------------------ */
+/* ---- limits --------------------------------------------------------------------------------- */
 
 static void check_limits(const char *config, const char *subjects, const char *outcomes)
 {
@@ -660,8 +654,7 @@ START_TEST(a_check_waits_for_what_a_limit_will_remove)
 }
 END_TEST
 
-/* ---- the owner's side
- * -------------------------------------------------------------------------------- */
+/* ---- the owner's side ----------------------------------------------------------------------- */
 
 START_TEST(a_wrong_prediction_stops_the_process)
 {

@@ -83,8 +83,7 @@ START_TEST(memory_follows_the_window)
 }
 END_TEST
 
-/* ---- against a list of everything
- * ------------------------------------------------------------------ */
+/* ---- against a list of everything ----------------------------------------------------------- */
 
 struct model {
     struct {

@@ -176,8 +176,7 @@ static bool read_delivery(const struct heard *heard, struct delivery *delivery)
            2;
 }
 
-/* ---- F7
- * ------------------------------------------------------------------------------------------ */
+/* ---- F7 ------------------------------------------------------------------------------------- */
 
 /* The consumer's crash strikes at the `operation`th disk operation from the pull on. */
 static unsigned pull_and_crash(uint64_t operation, enum sim_crash_mode mode)
@@ -277,8 +276,7 @@ START_TEST(what_waits_for_the_disk_does_not_leave_after_its_ack_was_confirmed)
 }
 END_TEST
 
-/* ---- F12
- * ----------------------------------------------------------------------------------------- */
+/* ---- F12 ------------------------------------------------------------------------------------ */
 
 #define STORED 24u
 
@@ -362,8 +360,7 @@ START_TEST(a_consumer_starts_at_one_place_in_the_log_whatever_is_in_flight)
 }
 END_TEST
 
-/* ---- a disk that refuses
- * ------------------------------------------------------------------------- */
+/* ---- a disk that refuses -------------------------------------------------------------------- */
 
 static void refuse_writes(uint32_t of_million)
 {

@@ -33,8 +33,7 @@ static uint64_t below(struct run *run, uint64_t bound)
     return prng_below(&run->prng, bound);
 }
 
-/* ---- comparing states
- * -------------------------------------------------------------------------------- */
+/* ---- comparing states ----------------------------------------------------------------------- */
 
 #define SAME(what, a, b)                                                                           \
     do {                                                                                           \
@@ -73,8 +72,7 @@ static void compare(const struct stream_state *state, const struct model *model)
     compare_messages(state, model);
 }
 
-/* ---- the log moves
- * ----------------------------------------------------------------------------------- */
+/* ---- the log moves -------------------------------------------------------------------------- */
 
 static void remember(struct run *run, uint64_t index)
 {
@@ -137,8 +135,7 @@ static void crash(struct run *run)
     compare(&run->rig->state, &run->tail);
 }
 
-/* ---- publishes
- * --------------------------------------------------------------------------------------- */
+/* ---- publishes ------------------------------------------------------------------------------ */
 
 [[gnu::format(printf, 2, 3)]] static void header(struct buf *out, const char *format, ...)
 {
@@ -284,8 +281,7 @@ static void publish_one(struct run *run)
     buf_deinit(&headers);
 }
 
-/* ---- atomic batches
- * ---------------------------------------------------------------------------------- */
+/* ---- atomic batches ------------------------------------------------------------------------- */
 
 static void batch_headers(const struct model_publish *p, unsigned seq, bool last, struct buf *out)
 {
@@ -362,8 +358,7 @@ static void publish_batch(struct run *run)
     check_batch(run, &decision, &answer, count);
 }
 
-/* ---- operations
- * -------------------------------------------------------------------------------------- */
+/* ---- operations ----------------------------------------------------------------------------- */
 
 static void random_limits(struct run *run, struct model_config *config)
 {
@@ -472,8 +467,7 @@ static void operation(struct run *run)
     }
 }
 
-/* ---- one history
- * ------------------------------------------------------------------------------------- */
+/* ---- one history ---------------------------------------------------------------------------- */
 
 static void step(struct run *run)
 {
@@ -556,8 +550,7 @@ START_TEST(answers_and_states_are_those_of_a_stream_without_pipeline)
 }
 END_TEST
 
-/* ---- seeded bugs
- * ------------------------------------------------------------------------------------- */
+/* ---- seeded bugs ---------------------------------------------------------------------------- */
 
 static bool found(uint64_t flaw)
 {

@@ -110,8 +110,7 @@ static void check_ends(uint64_t first, uint64_t last)
     ck_assert_uint_eq(state.last_seq, last);
 }
 
-/* ---- sequences: as asked of a nats-server 2.14
- * -------------------------------------------------------- */
+/* ---- sequences: as asked of a nats-server 2.14 ---------------------------------------------- */
 
 START_TEST(a_fresh_stream_has_no_place_until_something_happens)
 {
@@ -195,9 +194,7 @@ START_TEST(a_purge_beyond_the_end_moves_the_end)
 }
 END_TEST
 
-/* ---- purge
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- purge ---------------------------------------------------------------------------------- */
 
 START_TEST(purges_take_what_they_say)
 {
@@ -337,8 +334,7 @@ START_TEST(expiry_takes_the_old_up_to_its_bounds)
 }
 END_TEST
 
-/* ---- limits
- * ---------------------------------------------------------------------------------------------- */
+/* ---- limits --------------------------------------------------------------------------------- */
 
 START_TEST(old_messages_make_room)
 {
@@ -428,8 +424,7 @@ START_TEST(a_roll_up_of_a_subject_with_wildcards_is_of_all_that_it_matches)
 }
 END_TEST
 
-/* ---- what is remembered
- * --------------------------------------------------------------------------------- */
+/* ---- what is remembered --------------------------------------------------------------------- */
 
 static void store_with_id(uint64_t sequence, const char *headers, size_t at, size_t size)
 {
@@ -468,8 +463,7 @@ START_TEST(sizes_are_those_that_the_api_counts)
 }
 END_TEST
 
-/* ---- records that make no sense
- * --------------------------------------------------------------------------- */
+/* ---- records that make no sense ------------------------------------------------------------- */
 
 static void check_refused(struct effect effect)
 {
@@ -530,8 +524,7 @@ START_TEST(a_loss_of_everything_ends_at_the_last_sequence)
 }
 END_TEST
 
-/* ---- listeners
- * --------------------------------------------------------------------------------------------- */
+/* ---- listeners ------------------------------------------------------------------------------ */
 
 static char told[400];
 

@@ -55,8 +55,7 @@ struct trace {
     (void)buf_add(&trace->out, bytes_of(text, (size_t)size));
 }
 
-/* ---- answers
- * ----------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 static void park(struct trace *trace, const char *text)
 {
@@ -85,8 +84,7 @@ static void unanswered(struct trace *trace)
     trace->parked_count = 0;
 }
 
-/* ---- commands
- * ---------------------------------------------------------------------------------------- */
+/* ---- commands ------------------------------------------------------------------------------- */
 
 static const char *value_of(char **words, const char *key)
 {
@@ -371,8 +369,7 @@ static void command(struct trace *trace, char *line)
         ck_abort_msg("no such command: %s", words[0]);
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static void run_line(struct trace *trace, char *line)
 {

@@ -33,8 +33,7 @@ static void append(size_t size)
     world_append(size, 'x');
 }
 
-/* ---- F3
- * ------------------------------------------------------------------------------------------ */
+/* ---- F3 ------------------------------------------------------------------------------------- */
 
 /* Killed at the `operation`th disk operation of a batch, recovered, and then the power goes.
  * Returns how many batches the second recovery lacks of the first. */
@@ -79,8 +78,7 @@ START_TEST(what_a_recovery_has_handed_out_survives_a_power_cut_right_after_it)
 }
 END_TEST
 
-/* ---- reads
- * --------------------------------------------------------------------------------------- */
+/* ---- reads ---------------------------------------------------------------------------------- */
 
 static int64_t read_result;
 
@@ -113,8 +111,7 @@ START_TEST(a_read_that_the_system_does_in_parts_is_whole)
 }
 END_TEST
 
-/* ---- a file that is written anew
- * --------------------------------------------------------------------------------------- */
+/* ---- a file that is written anew ------------------------------------------------------------ */
 
 #define BATCHES 7u
 

@@ -174,8 +174,7 @@ START_TEST(a_sealed_content_is_there_at_once_and_stays_as_long_as_it_is_held)
 }
 END_TEST
 
-/* ---- cuts
- * ---------------------------------------------------------------------------------------- */
+/* ---- cuts ----------------------------------------------------------------------------------- */
 
 START_TEST(a_cut_below_what_is_durable_holds_when_something_else_is_durable)
 {
@@ -271,8 +270,7 @@ START_TEST(the_log_goes_on_behind_any_number_of_cuts)
 }
 END_TEST
 
-/* ---- what is committed
- * --------------------------------------------------------------------------- */
+/* ---- what is committed ---------------------------------------------------------------------- */
 
 START_TEST(what_was_known_to_be_committed_is_known_after_a_start)
 {

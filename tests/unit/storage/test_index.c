@@ -9,8 +9,7 @@
 #include "storage/index_slot.h"
 #include "tests/unit/unit.h"
 
-/* ---- a naive index: an array of all messages ever, walked from end to end
- * --------------------------- */
+/* ---- a naive index: an array of all messages ever, walked from end to end ------------------- */
 
 #define MODEL_MAX 6000
 
@@ -209,8 +208,7 @@ static void count_subject(void *context, struct bytes subject, const struct inde
     counted->messages += counts->count;
 }
 
-/* ---- random histories
- * ------------------------------------------------------------------------------- */
+/* ---- random histories ----------------------------------------------------------------------- */
 
 static size_t random_filter(struct prng *prng, struct bytes out[3], char texts[3][24])
 {
@@ -576,8 +574,7 @@ START_TEST(long_histories_are_found_as_by_looking_at_every_message)
 }
 END_TEST
 
-/* ---- single promises
- * ---------------------------------------------------------------------------------- */
+/* ---- single promises ------------------------------------------------------------------------ */
 
 START_TEST(an_empty_index_has_nothing_and_says_so)
 {

@@ -7,8 +7,7 @@
 #include "storage/index_subjects.h"
 #include "tests/unit/unit.h"
 
-/* ---- all of it, against an array
- * -------------------------------------------------------------------- */
+/* ---- all of it, against an array ------------------------------------------------------------ */
 
 #define WORLD 600u /* subjects that there may be */
 
@@ -150,8 +149,7 @@ START_TEST(subjects_that_come_and_go_are_found_as_in_an_array)
 }
 END_TEST
 
-/* ---- what it costs
- * ------------------------------------------------------------------------------------ */
+/* ---- what it costs -------------------------------------------------------------------------- */
 
 static uint64_t slots_of(const struct index_tags *tags, uint32_t *largest)
 {
@@ -272,8 +270,7 @@ START_TEST(texts_of_subjects_that_went_take_no_space_for_long)
 }
 END_TEST
 
-/* ---- single promises
- * ---------------------------------------------------------------------------------- */
+/* ---- single promises ------------------------------------------------------------------------ */
 
 START_TEST(subjects_of_one_hash_are_told_apart)
 {

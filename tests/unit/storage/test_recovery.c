@@ -13,8 +13,7 @@ static struct shard s;
 
 #define HEAD 152u
 
-/* ---- the files
- * ----------------------------------------------------------------------------------- */
+/* ---- the files ------------------------------------------------------------------------------ */
 
 static char *log_dir(void)
 {
@@ -103,8 +102,7 @@ static void three_batches(size_t last_size)
     remove_journal();
 }
 
-/* ---- damage
- * -------------------------------------------------------------------------------------- */
+/* ---- damage --------------------------------------------------------------------------------- */
 
 START_TEST(damage_in_the_middle_is_lost_and_reported_and_the_rest_is_kept)
 {
@@ -274,8 +272,7 @@ START_TEST(a_missing_file_in_the_middle_is_a_lost_range)
 }
 END_TEST
 
-/* ---- torn
- * ---------------------------------------------------------------------------------------- */
+/* ---- torn ----------------------------------------------------------------------------------- */
 
 START_TEST(a_torn_tail_ends_its_file_and_the_log_goes_on_in_a_new_one)
 {
@@ -328,8 +325,7 @@ START_TEST(what_lies_behind_a_cut_stays_void_even_if_it_is_whole_again)
 }
 END_TEST
 
-/* ---- the journal
- * --------------------------------------------------------------------------------- */
+/* ---- the journal ---------------------------------------------------------------------------- */
 
 START_TEST(what_only_the_journal_holds_is_written_to_its_segment)
 {
@@ -480,8 +476,7 @@ START_TEST(a_journal_file_with_a_damaged_header_is_read_and_replaced)
 }
 END_TEST
 
-/* ---- doors that stay shut
- * ------------------------------------------------------------------------ */
+/* ---- doors that stay shut ------------------------------------------------------------------- */
 
 static void newer_version(const char *path, size_t size)
 {
