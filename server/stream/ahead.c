@@ -167,19 +167,19 @@ static bool ended_here(void *context, uint64_t sequence)
     return ended->here->count < INDEX_AWAY_MAX;
 }
 
-bool stream_ahead_expiry(struct stream *stream, int64_t now_ns)
+/* What is due, as far as it can be looked at: with here->scratch NULL all of it. */
+static void take_due(struct stream *stream, int64_t now_ns, struct index_here *here)
 {
     struct stream_state *state = &stream->state;
     struct ahead *ahead = &stream->ahead;
-    struct index_front front = {.from = state->aged_below, .messages = AGED_MOST};
-    struct index_here here;
+    struct index_front front = {
+        .from = state->aged_below,
+        .messages = AGED_MOST,
+        .until_ns = now_ns - state->config.max_age_ns,
+    };
 
-    stream_here(stream, &here);
-    if (given_up(&ahead->expiry, here.now_ns))
-        here.scratch = NULL;
-    front.until_ns = now_ns - state->config.max_age_ns;
     if (state->config.max_age_ns > 0)
-        index_here_front(state->index, &front, &here);
+        index_here_front(state->index, &front, here);
     else
         front.messages = 0;
     ahead->due_ns = now_ns;
@@ -187,6 +187,24 @@ bool stream_ahead_expiry(struct stream *stream, int64_t now_ns)
     ahead->aged_more = front.messages == AGED_MOST;
     if (!ahead->aged_more)
         (void)expiries_ended(&state->expiries, now_ns, ended_here,
-                             &(struct ended){state->index, &here});
-    return settle(stream, &ahead->expiry, &here);
+                             &(struct ended){state->index, here});
+}
+
+bool stream_ahead_expiry(struct stream *stream, int64_t now_ns)
+{
+    struct ahead *ahead = &stream->ahead;
+    struct index_here here;
+
+    stream_here(stream, &here);
+    if (given_up(&ahead->expiry, here.now_ns))
+        here.scratch = NULL;
+    take_due(stream, now_ns, &here);
+    if (!settle(stream, &ahead->expiry, &here))
+        return false;
+    if (!index_all_here(&here)) { /* else it would be decided for ever that nothing goes */
+        stream_here(stream, &here);
+        here.scratch = NULL;
+        take_due(stream, now_ns, &here);
+    }
+    return true;
 }

@@ -301,6 +301,30 @@ START_TEST(who_publishes_does_not_wait_for_what_cannot_be_read)
 }
 END_TEST
 
+/* Not by deciding again and again that nothing goes. */
+START_TEST(an_age_does_not_wait_for_what_cannot_be_read)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 14, ",\"max_age\":60000000000");
+    const struct stream *stream = stream_of(&world);
+    struct lines lines = {.size = 0};
+    uint64_t logged_before;
+
+    for (int i = 0; i < MESSAGES; i++) {
+        lines_publish(&lines, "s.a", "", "x");
+        if (i % 500 == 499)
+            lines_say(&lines, &world, peer);
+    }
+    settle(&world);
+    forget(&world, 1, 1);
+    logged_before = replica_applied(stream->replica);
+    sim_run(world.sim, 70 * SECOND);
+    ck_assert_uint_eq(index_count(stream->state.index), 0);
+    ck_assert_uint_le(replica_applied(stream->replica), logged_before + 20);
+    world_deinit(&world);
+}
+END_TEST
+
 START_TEST(a_stream_that_goes_says_so_to_who_waits)
 {
     struct world world;
@@ -331,6 +355,7 @@ int main(void)
         so_does_a_count_with_wildcards,
         so_does_the_background_check,
         who_publishes_does_not_wait_for_what_cannot_be_read,
+        an_age_does_not_wait_for_what_cannot_be_read,
         a_stream_that_goes_says_so_to_who_waits,
     };
 
