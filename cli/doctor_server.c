@@ -146,6 +146,36 @@ static int check_consumers(struct checkup *c, const struct json *stream)
     return result;
 }
 
+/* Each of the servers once, by the first of its streams. */
+static bool is_first_full(const struct api_items *items, size_t at)
+{
+    struct bytes leader = api_bytes(items->at[at], "cluster.leader");
+
+    if (!api_bool(items->at[at], "state.disk_full"))
+        return false;
+    for (size_t i = 0; i < at; i++)
+        if (api_bool(items->at[i], "state.disk_full") &&
+            bytes_equal(api_bytes(items->at[i], "cluster.leader"), leader))
+            return false;
+    return true;
+}
+
+static void check_disks(struct checkup *c, const struct api_items *items)
+{
+    struct cli *cli = c->cli;
+
+    for (size_t i = 0; i < items->count; i++)
+        if (is_first_full(items, i))
+            checkup_find(c, FINDING_PROBLEM,
+                         cli_print(cli,
+                                   "the disk of server %s is full: stream %s, and what else it "
+                                   "leads in files, refuses what is published",
+                                   api_text(cli, items->at[i], "cluster.leader"),
+                                   api_text(cli, items->at[i], "config.name")),
+                         "make room on that disk, or purge streams; disk_reserve says how much "
+                         "is kept free");
+}
+
 static int check_jetstream(struct checkup *c)
 {
     struct api_items items;
@@ -161,6 +191,8 @@ static int check_jetstream(struct checkup *c)
     if (result == EXIT_DONE)
         result = api_list(c->cli, "STREAM.LIST", "streams", "", &items);
     before = c->problems + c->warnings;
+    if (result == EXIT_DONE)
+        check_disks(c, &items);
     for (size_t i = 0; result == EXIT_DONE && i < items.count; i++) {
         doctor_stream(c, items.at[i]);
         result = check_consumers(c, items.at[i]);

@@ -112,6 +112,10 @@ void api_stream_state(struct json_writer *writer, struct stream *stream, bool de
     if (deleted && state->lost.bytes > 0)
         write_lost(writer, &state->lost);
     number(writer, BYTES("consumer_count"), stream_consumer_count(stream));
+    if (stream_lacks_space(stream)) { /* ours: whoever may not see the server has no other word */
+        JSON_KEY(writer, "disk_full");
+        json_bool(writer, true);
+    }
     json_object_end(writer);
 }
 

@@ -118,6 +118,20 @@ static void look_at_jetstream(const struct server *server, const struct question
     unwell_stream(health, &trouble);
 }
 
+/* It ends by itself, and nothing but publishes fails: no restart helps, so what probes of liveness
+ * ask (js-enabled-only, js-server-only) does not come here. */
+static void look_at_disk(const struct server *server, const struct question *question,
+                         struct health *health)
+{
+    struct store_space space = jetstream_disk(server->jetstream);
+
+    if (health->status == 200 && space.scarce && !question->meta_only)
+        unwell(health, 503, "JETSTREAM",
+               "JetStream takes no messages: no space left on the disk, %llu MiB are free and "
+               "%llu are kept",
+               (unsigned long long)(space.available >> 20), (unsigned long long)(space.kept >> 20));
+}
+
 static void examine(const struct server *server, const struct question *question,
                     struct health *health)
 {
@@ -133,6 +147,7 @@ static void examine(const struct server *server, const struct question *question
     look_at_jetstream(server, question, health);
     if (health->status == 200 && question->account.size > 0 && !question->meta_only)
         look_at_account(server, question, health);
+    look_at_disk(server, question, health);
 }
 
 static void write_error(struct json_writer *w, const struct question *question,

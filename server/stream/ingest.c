@@ -116,10 +116,15 @@ static void decide(struct stream *stream, const struct publish *publish, struct 
     stream_mark(stream);
 }
 
+bool stream_lacks_space(const struct stream *stream)
+{
+    return stream->state.config.storage == STORAGE_FILE && store_space(stream->lane->store).scarce;
+}
+
 /* A full disk is this node's alone: others of the stream's may have room. */
 static void give_way(struct stream *stream)
 {
-    if (stream->state.config.storage == STORAGE_FILE && store_space(stream->lane->store).scarce)
+    if (stream_lacks_space(stream))
         replica_give_way(stream->replica);
 }
 

@@ -1,14 +1,17 @@
 """A disk that fills up: what is refused then, what still works, and that it ends by itself."""
 
+import json
 import os
 import signal
 import subprocess
 import tempfile
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 from wire import OwnServerCase, own_promise  # finds serverprocess
-from serverprocess import Server
+from serverprocess import BINARY, Server, free_port
 
 SIZE = 96 << 20
 RESERVE = 24 << 20
@@ -58,7 +61,8 @@ class DiskFull(OwnServerCase):
         self.addCleanup(self.config.close)
         self.config.write(f'jetstream {{ store_dir: "{self.disk.directory}", disk_reserve: {RESERVE} }}\n')
         self.config.flush()
-        self.server = Server(["-c", self.config.name], jetstream=False)
+        self.monitor = free_port()
+        self.server = Server(["-c", self.config.name, "-m", str(self.monitor)], jetstream=False)
         self.server.__enter__()
         self.addCleanup(self.server.__exit__)
 
@@ -109,6 +113,51 @@ class DiskFull(OwnServerCase):
         self.assertTrue(client.api("STREAM.PURGE.S")["success"])
         self.assertNotIn("error", client.api("STREAM.DELETE.S"))
         self.resumes(client, b"t")
+
+    def health(self, query=""):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor}/healthz{query}") as answer:
+                return answer.status, json.load(answer).get("error", "")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error).get("error", "")
+
+    def scarce(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor}/metrics") as answer:
+            return b"\nmillrace_jetstream_disk_scarce 1\n" in answer.read()
+
+    def doctor(self):
+        done = subprocess.run([BINARY, "doctor", "--json", "-s", f"127.0.0.1:{self.server.port}"],
+                              capture_output=True, check=False)
+        return done.returncode, [row["what"] for row in json.loads(done.stdout) if row["finding"] == "problem"]
+
+    def fill_up(self, client):
+        """The first refusal may be for what others, still on their way, will have taken."""
+        end = time.monotonic() + RESUME_S
+        while not self.scarce():
+            self.assertLess(time.monotonic(), end, "the disk is never full")
+            client.publish(b"s", PAYLOAD)
+
+    def test_whoever_looks_after_the_server_is_told(self):
+        client = self.client()
+        self.begin(client)
+        self.assertNotIn("error", client.api("STREAM.CREATE.M", {"name": "M", "subjects": ["m"], "storage": "memory"}))
+        self.assertEqual((self.health(), self.doctor(), self.scarce()), ((200, ""), (0, []), False))
+        self.publish_until_refused(client)
+        self.fill_up(client)
+        status, error = self.health()
+        self.assertEqual(status, 503)
+        self.assertRegex(error, r"no space left on the disk, \d+ MiB are free and 24 are kept")
+        for query in ("?js-enabled-only=true", "?js-server-only=true", "?js-meta-only=true"):
+            self.assertEqual(self.health(query), (200, ""), query)
+        code, problems = self.doctor()
+        self.assertEqual((code, len(problems)), (1, 1), problems)
+        self.assertRegex(problems[0], "^the disk of server .* is full: stream S, ")
+        self.assertTrue(self.scarce())
+        self.assertNotIn("disk_full", client.api("STREAM.INFO.M")["state"])
+        self.assertTrue(client.api("STREAM.PURGE.S")["success"])
+        self.resumes(client)
+        self.assertEqual((self.health(), self.doctor(), self.scarce()), ((200, ""), (0, []), False))
 
     def test_acks_and_deletes_go_on_when_others_have_filled_the_disk_to_the_last_block(self):
         client = self.client()
