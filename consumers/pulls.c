@@ -93,13 +93,24 @@ bool pulls_listened(struct consumer *c, struct request *request)
     return request->listened;
 }
 
-/* Drops those at the head that nobody listens for. */
+static bool is_over(const struct request *request, int64_t now_ns)
+{
+    return request->deadline_ns <= now_ns;
+}
+
+/* Drops those at the head that nobody listens for, or whose time is over. */
 static struct request *first_listened(struct consumer *c)
 {
     struct request *request;
 
-    while ((request = c->busy->work.requests.first) != NULL && !pulls_listened(c, request))
-        pulls_close(c, request, STATUS_NONE);
+    while ((request = c->busy->work.requests.first) != NULL) {
+        if (is_over(request, c->now_ns))
+            pulls_close(c, request, STATUS_TIMEOUT);
+        else if (!pulls_listened(c, request))
+            pulls_close(c, request, STATUS_NONE);
+        else
+            break;
+    }
     return request;
 }
 
@@ -176,7 +187,7 @@ static void look_at(struct consumer *c, struct request *request, int64_t now_ns)
 {
     if (!request->waiting)
         return;
-    if (request->deadline_ns <= now_ns) {
+    if (is_over(request, now_ns)) {
         pulls_close(c, request, STATUS_TIMEOUT);
         return;
     }

@@ -2,6 +2,10 @@
 
 #include "base/heap.h"
 
+/* A client that waits as long as it said finds out by its own clock: one that hears it first may
+ * take the status for the message (`nats consumer next`). */
+#define TOLD_LATER_NS 1000000
+
 void requests_init(struct requests *requests, struct timers *timers)
 {
     *requests = (struct requests){.timers = timers};
@@ -258,6 +262,8 @@ void requests_arm(struct requests *requests, struct request *request)
 
     if (request->heartbeat_ns > 0 && request->active_ns + request->heartbeat_ns < at)
         at = request->active_ns + request->heartbeat_ns;
+    else if (__builtin_add_overflow(at, TOLD_LATER_NS, &at))
+        at = TIMERS_NEVER;
     if (at == TIMERS_NEVER)
         timers_cancel(requests->timers, &request->timer);
     else

@@ -34,10 +34,13 @@ static const char *const subjects[] = {
 
 #define SUBJECT_COUNT (sizeof subjects / sizeof subjects[0])
 
-/* The system account has no streams; it says what the cluster shall do, and ends those of others.
- */
-static const char *const system_subjects[] = {"$JS.API.META.>", "$JS.API.SERVER.REMOVE",
-                                              "$JS.API.ACCOUNT.PURGE.*"};
+/* The system account says what the cluster shall do, and ends streams of others. It has none:
+ * whoever asks for them there is told so. */
+#define SYSTEM_OWN 3u
+static const char *const system_subjects[] = {
+    "$JS.API.META.>", "$JS.API.SERVER.REMOVE", "$JS.API.ACCOUNT.PURGE.*",
+    "$JS.API.*",      "$JS.API.STREAM.>",      "$JS.API.CONSUMER.>",
+};
 
 #define SYSTEM_SUBJECT_COUNT (sizeof system_subjects / sizeof system_subjects[0])
 
@@ -215,6 +218,23 @@ static const struct api_endpoint *find_endpoint(struct bytes subject)
     return &unknown;
 }
 
+static bool is_systems_own(const struct api_request *request)
+{
+    for (size_t i = 0; i < SYSTEM_OWN; i++) {
+        if (api_subject_matches(system_subjects[i], request->subject))
+            return request->endpoint != &unknown;
+    }
+    return false;
+}
+
+/* As from the reference, which has a name there for INFO only. */
+static void refuse_system(struct api_request *request)
+{
+    if (!bytes_equal(request->subject, BYTES("$JS.API.INFO")))
+        request->endpoint = &unknown;
+    api_refuse(request, 10039, NULL);
+}
+
 /* If leadership is gone, it goes to whoever has it now. */
 static void looked(struct replica_read *look, bool ok)
 {
@@ -247,6 +267,8 @@ static void run(struct api_request *request)
     request->endpoint = find_endpoint(request->subject);
     if (request->body.size > API_REQUEST_MAX)
         api_refuse(request, 10025, "invalid JSON: request is too large");
+    else if (account_is_system(request->account) && !is_systems_own(request))
+        refuse_system(request);
     else if (!account_is_system(request->account) &&
              !jetstream_serves(request->api->jetstream, request->account))
         api_refuse(request, 10039, NULL);

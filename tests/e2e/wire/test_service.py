@@ -75,7 +75,7 @@ class Notified(unittest.TestCase):
     def test_the_unit_file_is_one(self):
         with open(os.path.join(ROOT, "packaging", "millrace.service"), encoding="utf-8") as file:
             text = file.read()
-        for line in ("Type=notify", "ExecStart=/usr/local/bin/millrace -c /etc/millrace.conf", "LimitNOFILE=1048576"):
+        for line in ("Documentation=man:millrace(1)", "Type=notify", "ExecStart=/usr/local/bin/millrace -c /etc/millrace.conf", "LimitNOFILE=1048576"):
             self.assertIn(line + "\n", text)
 
 

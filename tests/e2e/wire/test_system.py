@@ -72,6 +72,14 @@ class Alone(SystemCase):
         time.sleep(PAUSE_S)
         self.assertEqual(client.flush(), b"")
 
+    def test_it_has_no_jetstream_of_its_own_and_is_told_so(self):
+        for subject, kind in (("INFO", "account_info"), ("STREAM.NAMES", "system"), ("STREAM.INFO.S", "system"),
+                              ("CONSUMER.CREATE.S", "system"), ("CONSUMER.MSG.NEXT.S.C", "system"), ("META.X", "system"),
+                              ("X", "system")):  # fmt: skip
+            answer = ask(self.system, "$JS.API." + subject)
+            self.assertEqual((answer["type"], answer["error"]["err_code"]),
+                             (f"io.nats.jetstream.api.v1.{kind}_response", 10039), subject)
+
     def test_a_ping_is_answered_with_who_it_is_and_how_it_does(self):
         answer = ask(self.system, "$SYS.REQ.SERVER.PING")
         self.assertEqual(answer["server"]["id"], self.id)

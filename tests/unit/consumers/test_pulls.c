@@ -54,6 +54,8 @@ START_TEST(waiting_requests_take_turns)
 }
 END_TEST
 
+#define TOLD_LATER INT64_C(1000000)
+
 START_TEST(an_expired_request_is_told_what_it_did_not_get)
 {
     struct fake *fake = fake_create();
@@ -65,8 +67,29 @@ START_TEST(an_expired_request_is_told_what_it_did_not_get)
     EXPECT(fake, "1>in.1 d1 c1 p0\n");
     fake_pass(fake, FAKE_SECOND - 1);
     EXPECT(fake, "");
-    fake_pass(fake, 1);
+    fake_pass(fake, 1 + TOLD_LATER);
     EXPECT(fake, "in.1 408 Request Timeout|Nats-Pending-Messages: 2|Nats-Pending-Bytes: 0\n");
+    fake_destroy(fake);
+}
+END_TEST
+
+/* A client that waits as long as it said is not to take the status for the message. */
+START_TEST(an_expired_request_is_told_a_moment_later_and_gets_nothing_more)
+{
+    struct fake *fake = fake_create();
+
+    fake_lead(fake);
+    fake_pull(fake, "in.1", "{\"batch\":3,\"expires\":1000000000}");
+    fake_pull(fake, "in.2", "{\"batch\":3,\"expires\":1000000000}");
+    fake_pull(fake, "in.3", "{\"batch\":1,\"expires\":2000000000}");
+    fake_turn(fake);
+    fake_pass(fake, FAKE_SECOND + TOLD_LATER - 1);
+    EXPECT(fake, "");
+    fake_store(fake, "a.x");
+    fake_turn(fake);
+    EXPECT(fake, "in.1 408 Request Timeout|Nats-Pending-Messages: 3|Nats-Pending-Bytes: 0\n"
+                 "in.2 408 Request Timeout|Nats-Pending-Messages: 3|Nats-Pending-Bytes: 0\n"
+                 "1>in.3 d1 c1 p0\n");
     fake_destroy(fake);
 }
 END_TEST
@@ -79,7 +102,7 @@ START_TEST(an_implied_batch_of_one_is_not_counted_by_the_timeout)
     fake_lead(fake);
     fake_pull(fake, "in.1", "{\"expires\":1000000000,\"group\":\"g\"}");
     fake_turn(fake);
-    fake_pass(fake, FAKE_SECOND);
+    fake_pass(fake, FAKE_SECOND + TOLD_LATER);
     EXPECT(fake, "in.1 408 Request Timeout|Nats-Pending-Messages: 0|Nats-Pending-Bytes: 0\n");
     fake_destroy(fake);
 }
@@ -169,7 +192,7 @@ START_TEST(no_wait_with_expiry_waits_for_the_first_messages)
                  "in.1 404 No Messages\n");
     fake_pull(fake, "in.2", "{\"batch\":5,\"no_wait\":true,\"expires\":1000000000}");
     fake_turn(fake);
-    fake_pass(fake, FAKE_SECOND);
+    fake_pass(fake, FAKE_SECOND + TOLD_LATER);
     EXPECT(fake, "in.2 408 Request Timeout|Nats-Pending-Messages: 5|Nats-Pending-Bytes: 0\n");
     fake_destroy(fake);
 }
@@ -277,7 +300,7 @@ START_TEST(an_idle_request_gets_heartbeats_until_it_ends)
     EXPECT(fake, "1>in.1 d1 c1 p0\n");
     fake_pass(fake, 2 * FAKE_SECOND);
     EXPECT(fake, "in.1 100 Idle Heartbeat|Nats-Last-Consumer: 1|Nats-Last-Stream: 1\n");
-    fake_pass(fake, 3 * FAKE_SECOND);
+    fake_pass(fake, 3 * FAKE_SECOND + TOLD_LATER);
     EXPECT(fake, "in.1 100 Idle Heartbeat|Nats-Last-Consumer: 1|Nats-Last-Stream: 1\n"
                  "in.1 408 Request Timeout|Nats-Pending-Messages: 1|Nats-Pending-Bytes: 0\n");
     fake_destroy(fake);
@@ -550,7 +573,7 @@ START_TEST(a_paused_consumer_keeps_its_requests_and_their_time)
     EXPECT(fake, "");
     ck_assert(fake_info(fake).paused);
     ck_assert_int_eq(fake_info(fake).pause_remaining_ns, 10 * FAKE_SECOND);
-    fake_pass(fake, 6 * FAKE_SECOND);
+    fake_pass(fake, 6 * FAKE_SECOND + TOLD_LATER);
     EXPECT(fake, "in.1 100 Idle Heartbeat|Nats-Last-Consumer: 0|Nats-Last-Stream: 0\n"
                  "in.1 408 Request Timeout|Nats-Pending-Messages: 1|Nats-Pending-Bytes: 0\n");
     fake_pass(fake, 4 * FAKE_SECOND);
@@ -568,6 +591,7 @@ int main(void)
         the_ack_subject_counts_pending_down_to_zero,
         waiting_requests_take_turns,
         an_expired_request_is_told_what_it_did_not_get,
+        an_expired_request_is_told_a_moment_later_and_gets_nothing_more,
         an_implied_batch_of_one_is_not_counted_by_the_timeout,
         a_timeout_comes_after_the_messages_in_flight,
         a_negative_expiry_has_passed_already,
