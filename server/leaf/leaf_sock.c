@@ -282,6 +282,7 @@ void leaf_close(struct leaf *leaf, enum leaf_end end, const char *reason)
             log_end(leaf, reason);
         timers_cancel(timers_of(leaf), &leaf->ping);
         timers_cancel(timers_of(leaf), &leaf->expiry);
+        leaf_proof_forget(leaf); /* whatever is found out about it comes too late */
     }
     leaf_mark(leaf);
     leaf->state = end == LEAF_LAST_WORDS ? LEAF_ENDING : LEAF_CLOSED;

@@ -202,11 +202,22 @@ void frames_destroy(struct frames *frames)
     heap_give(frames);
 }
 
+/* Control frames that were queued: all of them, or none. */
+static bool send_own(struct frames *frames)
+{
+    size_t before = frames->own.size;
+
+    if (wslay_event_send(frames->in) == 0)
+        return true;
+    frames->own.size = before;
+    return false;
+}
+
 enum frames_state frames_feed(struct frames *frames, struct bytes b)
 {
     frames->fed = b;
     while (frames->fed.size > 0 && wslay_event_get_read_enabled(frames->in)) {
-        if (wslay_event_recv(frames->in) != 0 || wslay_event_send(frames->in) != 0) {
+        if (wslay_event_recv(frames->in) != 0 || !send_own(frames)) {
             frames->fed = bytes_of(NULL, 0);
             return FRAMES_BROKEN;
         }
@@ -337,7 +348,7 @@ void frames_close(struct frames *frames, uint16_t code, struct bytes reason)
     if (reason.size > CLOSE_REASON_MAX)
         reason.size = CLOSE_REASON_MAX;
     if (wslay_event_queue_close(frames->in, code, reason.at, reason.size) == 0)
-        (void)wslay_event_send(frames->in);
+        (void)send_own(frames);
     frames->closed = true;
 }
 

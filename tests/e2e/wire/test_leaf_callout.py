@@ -1,11 +1,14 @@
 """Leaf nodes that somebody else lets in (auth_callout): a hub of ours or the reference's, asked about both kinds of leaves."""
 
+import os
 import signal
+import socket
+import threading
 import unittest
 
 from claims import Key
 from curve import CurveKey
-from leaf import HAS_NATS, LeafCase, free_port, hub, remote
+from leaf import HAS_NATS, READ_S, LeafCase, free_port, hub, remote
 from test_auth_callout import Authority
 
 KINDS = [(a, b) for a in (False, True) for b in (False, True)] if HAS_NATS else [(False, False)]
@@ -119,6 +122,31 @@ authorization {{
         self.until(lambda: len(self.authority.asked) >= 1, "it is asked")
         leaf.end(signal.SIGTERM)
         self.hub.end(signal.SIGTERM)
+
+    def test_who_was_closed_while_somebody_was_asked_stays_closed_whatever_the_answer(self):
+        closed = threading.Event()
+
+        def decide(authority, request):
+            closed.wait(READ_S)
+            return self.good(authority, request)
+
+        self.start(decide)
+        with socket.create_connection(("127.0.0.1", self.port), READ_S) as leaf:
+            leaf.sendall(b'CONNECT {"name":"x","user":"u","pass":"good","headers":true}\r\n')
+            self.until(lambda: len(self.authority.asked) >= 1, "it is asked")
+            path = os.path.join(self.directory, "hub.conf")
+            with open(path, encoding="utf-8") as file:
+                config = file.read()
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(config.replace("  SYS: {}", "  SYS: {}\n  MORE: { users: [ {user: more, password: pwd} ] }"))
+            self.hub.process.send_signal(signal.SIGHUP)
+            self.until_logged(self.hub, "Credentials Revoked")
+            closed.set()
+            said = b""
+            while b"connect_info" not in said and (piece := leaf.recv(4096)):
+                said += piece
+        self.assertNotIn(b"connect_info", said)
+        self.client(self.hub, user="app", **{"pass": "pwd"}).flush()
 
 
 if __name__ == "__main__":

@@ -185,6 +185,29 @@ START_TEST(a_frame_of_the_wrong_kind_breaks_it)
 }
 END_TEST
 
+/* Of a peer that asks much and reads nothing. */
+START_TEST(pongs_that_find_no_room_are_not_written_in_part)
+{
+    static const uint8_t ping[2 + 125] = {0x89, 125};
+    struct frames_options options = {.message_max = 1000, .frame_max = 1000, .unmasked = true};
+    struct buf got, out;
+    struct frames *frames = frames_create(&options, came, &got);
+    size_t count = 0;
+
+    buf_init(&got, 1000);
+    buf_init(&out, 1u << 20);
+    while (frames_feed(frames, bytes_of(ping, sizeof(ping))) == FRAMES_OPEN)
+        count++;
+    frames_close(frames, 1002, BYTES("Protocol Violation"));
+    frames_write(frames, bytes_of(NULL, 0), &out);
+    ck_assert_uint_gt(count, 100);
+    ck_assert_uint_eq(out.size, count * sizeof(ping));
+    frames_destroy(frames);
+    buf_deinit(&got);
+    buf_deinit(&out);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -194,6 +217,7 @@ int main(void)
         what_a_proxy_says_is_told_in_plain_letters,
         frames_of_either_side_are_read_by_the_other,
         a_frame_of_the_wrong_kind_breaks_it,
+        pongs_that_find_no_room_are_not_written_in_part,
     };
 
     return UNIT_RUN_PLAIN("websocket_dial", tests);
