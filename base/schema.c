@@ -130,8 +130,9 @@ void schema_encode(const struct schema *schema, const void *in, struct json_writ
     json_object_end(writer);
 }
 
-/* ---- comparing and copying go through the encoding: it is the meaning, and neither is hot. ----
- */
+/* ---- comparing and copying ------------------------------------------------------------------- */
+
+/* Both go through the encoding: it is the meaning, and neither is hot. */
 
 bool schema_equal(const struct schema *schema, const void *a, const void *b)
 {
