@@ -199,6 +199,8 @@ void jetstream_stream_leads(struct jetstream *jetstream, struct catalogue_entry 
 /* Does it lead here, and take what is for its leader? A stream of home's own shard is looked at;
  * of another what home has heard counts, at any time. */
 bool jetstream_leads_here(const struct catalogue_entry *entry);
+/* Is what is published for it taken by the stream here, if only to keep it for the next leader? */
+bool jetstream_keeps_here(const struct catalogue_entry *entry);
 /* It leads no more: what comes for it here goes to the next leader. */
 void jetstream_stream_follows(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* Its leader, as its replica here knows it, has changed. */

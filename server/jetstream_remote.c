@@ -69,13 +69,23 @@ static bool takes(void *owner, const struct message *message)
     return !jetstream_leads_here(remote->entry);
 }
 
-static void add(struct remote *remote, struct bytes subject, struct bytes queue)
+/* What is published: a stream that led for a moment only, of which home has not heard, keeps it for
+ * the next leader until then. Taken twice it would be stored twice. */
+static bool takes_published(void *owner, const struct message *message)
+{
+    const struct remote *remote = owner;
+
+    return takes(owner, message) && !jetstream_keeps_here(remote->entry);
+}
+
+static struct sink *add(struct remote *remote, struct bytes subject, struct bytes queue)
 {
     struct sink *sink = router_sink_add(server_router(remote->jetstream->server), remote->account,
                                         subject, queue, take, remote);
 
     router_sink_choose(sink, takes);
     remote->sinks[remote->count++] = sink;
+    return sink;
 }
 
 /* $JS.API.CONSUMER.MSG.NEXT.<stream>.>, and so on. */
@@ -88,7 +98,7 @@ static void add_named(struct remote *remote, const char *prefix, struct bytes na
     (void)buf_add(&subject, bytes_of_text(prefix));
     (void)buf_add(&subject, name);
     (void)buf_add(&subject, bytes_of_text(suffix));
-    add(remote, buf_bytes(&subject), queue);
+    (void)add(remote, buf_bytes(&subject), queue);
     buf_deinit(&subject);
 }
 
@@ -108,7 +118,7 @@ static void add_sinks(struct remote *remote, const struct stream_config *config)
 
     remote->sinks = heap_take(sizeof(struct sink *) * (config->subjects.count + 8));
     for (size_t i = 0; i < config->subjects.count; i++)
-        add(remote, config->subjects.at[i], none);
+        router_sink_choose(add(remote, config->subjects.at[i], none), takes_published);
     add_named(remote, "$JS.API.CONSUMER.MSG.NEXT.", config->name, ".>", none);
     add_named(remote, "$JS.ACK.", config->name, ".>", none);
     jetstream_ack_prefix(remote->jetstream, remote->account, acks);

@@ -159,6 +159,12 @@ bool jetstream_leads_here(const struct catalogue_entry *entry)
     return stream_lane_of(stream)->shard > 0 ? entry->leads : stream_leads(stream);
 }
 
+bool jetstream_keeps_here(const struct catalogue_entry *entry)
+{
+    return entry->stream != NULL && stream_lane_of(entry->stream)->shard == 0 &&
+           stream_listens(entry->stream);
+}
+
 /* All shards stand still, and what is on its way to home's sinks arrives there first: so each
  * message finds one of the two listening, and no other. */
 static void admit(struct jetstream *jetstream, struct catalogue_entry *entry)

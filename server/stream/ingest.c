@@ -392,6 +392,11 @@ void stream_subscribe(struct stream *stream)
     remove_sinks(stream, &before);
 }
 
+bool stream_listens(const struct stream *stream)
+{
+    return stream->sink_count > 0;
+}
+
 void stream_sink_remove(struct stream *stream, struct sink **sink)
 {
     if (*sink != NULL)

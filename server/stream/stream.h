@@ -214,6 +214,8 @@ uint64_t stream_id(const struct stream *stream);
 uint64_t stream_life(const struct stream *stream); /* which of its openings */
 struct stream_lane *stream_lane_of(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
+/* Does it take what is published? For some moments also when it leads no more: stream_let_go. */
+bool stream_listens(const struct stream *stream);
 /* Is it kept in files, and the disk here so full that its publishes are refused? */
 bool stream_lacks_space(const struct stream *stream);
 /* Since when, by the wall clock; of a stream that leads. */
