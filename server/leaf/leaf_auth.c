@@ -144,6 +144,21 @@ static bool has_own_users(const struct leaf_options *options)
     return options->user.size + options->nkey.size + options->users_count > 0;
 }
 
+/* It is over: what the leaf had said, in the arena. */
+static struct leaf_connect proof_end(const struct leaf_proof *proof)
+{
+    struct leaf *leaf = proof->leaf;
+    struct leaf_connect said;
+    bool read;
+
+    leaf->proof = NULL;
+    leaf->state = LEAF_UNPROVEN;
+    arena_reset(&leaf->leaves->arena);
+    read = leaf_connect_read(&leaf->leaves->arena, proof->connect, &said);
+    assert(read); /* it was read before */
+    return said;
+}
+
 /* Its password was not the one; perhaps somebody else knows it. */
 static void not_proven(struct leaf *leaf, const struct leaf_proof *proof,
                        const struct leaf_connect *said)
@@ -160,14 +175,8 @@ static void not_proven(struct leaf *leaf, const struct leaf_proof *proof,
 void leaf_callout_done(struct leaf *leaf, const struct auth_user *user)
 {
     struct leaf_proof *proof = leaf->proof;
-    struct leaf_connect said;
-    bool read;
+    struct leaf_connect said = proof_end(proof);
 
-    leaf->proof = NULL;
-    leaf->state = LEAF_UNPROVEN;
-    arena_reset(&leaf->leaves->arena);
-    read = leaf_connect_read(&leaf->leaves->arena, proof->connect, &said);
-    assert(read); /* it was read before */
     if (user != NULL)
         admit_user(leaf, &said, user);
     else
@@ -183,15 +192,11 @@ static void proof_done(struct io_work *work)
     struct leaf_proof *proof = owner_of(work, struct leaf_proof, work);
     struct leaf *leaf = proof->leaf;
     struct leaf_connect said;
-    bool read;
 
     if (leaf != NULL) {
         leaf->proof = NULL;
         if (leaf->state == LEAF_PROVING) {
-            leaf->state = LEAF_UNPROVEN;
-            arena_reset(&leaf->leaves->arena);
-            read = leaf_connect_read(&leaf->leaves->arena, proof->connect, &said);
-            assert(read); /* it was read before */
+            said = proof_end(proof);
             if (proof->proven)
                 proven(leaf, proof, &said);
             else
@@ -333,14 +338,8 @@ static void again_fired(struct timer *timer)
 {
     struct leaf_proof *proof = owner_of(timer, struct leaf_proof, again);
     struct leaf *leaf = proof->leaf;
-    struct leaf_connect said;
-    bool read;
+    struct leaf_connect said = proof_end(proof);
 
-    leaf->proof = NULL;
-    leaf->state = LEAF_UNPROVEN;
-    arena_reset(&leaf->leaves->arena);
-    read = leaf_connect_read(&leaf->leaves->arena, proof->connect, &said);
-    assert(read); /* it was read before */
     leaf_authenticate(leaf, &said, proof->connect);
     leaf_mark(leaf); /* what came meanwhile */
     proof_free(proof);
