@@ -29,18 +29,21 @@ static void read_done(struct stream_read *read, const struct stream_message *mes
     heap_give(look);
 }
 
-/* Of another message it begins anew. */
+/* Of another message it begins anew, but never more often than that: two may be wanted in turn. */
 static bool is_due(struct stream *stream, uint64_t sequence)
 {
     int64_t now_ns = io_now(stream_io(stream));
     int64_t wait_ns = stream->look_again.wait_ns;
+    int64_t looked_ns = stream->look_again.due_ns - wait_ns;
 
     if (stream->look_again.under_way || stream->closing)
         return false;
+    if (stream->look_again.sequence == sequence && now_ns < stream->look_again.due_ns)
+        return false;
+    if (stream->look_again.sequence != 0 && now_ns - looked_ns < AGAIN_LEAST_NS)
+        return false;
     if (stream->look_again.sequence != sequence)
         wait_ns = 0;
-    else if (now_ns < stream->look_again.due_ns)
-        return false;
     wait_ns = wait_ns == 0 ? AGAIN_LEAST_NS : 2 * wait_ns;
     stream->look_again.sequence = sequence;
     stream->look_again.wait_ns = wait_ns < AGAIN_MOST_NS ? wait_ns : AGAIN_MOST_NS;
