@@ -57,9 +57,11 @@ static bool is_open(const struct mail *mail)
 /* Behind what was taken over before, the oldest first. */
 static void take_over(struct mailbox *mailbox)
 {
-    struct mail *mail = atomic_exchange(&mailbox->newest, NULL);
-    struct mail *newest = mail, *oldest = NULL;
+    struct mail *mail, *newest, *oldest = NULL;
 
+    if (atomic_load(&mailbox->newest) == NULL)
+        return; /* most often: and nobody's cache line is written */
+    newest = mail = atomic_exchange(&mailbox->newest, NULL);
     while (mail != NULL) {
         struct mail *older = mail->next;
 
@@ -67,8 +69,6 @@ static void take_over(struct mailbox *mailbox)
         oldest = mail;
         mail = older;
     }
-    if (oldest == NULL)
-        return;
     if (mailbox->first == NULL)
         mailbox->first = oldest;
     else

@@ -107,11 +107,10 @@ struct clients {
     bool congested;
     bool behind; /* set when a receiver of what was published elsewhere is far behind */
     bool trace;
-    /* What other shards have sent by now is delivered; NULL: there are none. Before a PONG: who
-     * knows that something was published, and asks, is answered behind it. */
+    /* What other shards have sent by now is delivered; NULL: there are none. See
+     * clients_catch_up(). */
     void (*catch_up)(void *owner);
     void *catch_up_owner;
-    bool caught_up; /* since what is being fed arrived */
     uint64_t id_last;
     _Atomic uint64_t *ids; /* counted by several shards; NULL: id_last is */
     struct client *dirty;  /* have something for their shell to do */
@@ -249,6 +248,14 @@ void client_left(struct client *client, int64_t now_ns);
 /* It is of that shard from here on, with all that it has. While nothing else uses either of them,
  * and nothing is on its way between any two shards. */
 void client_move(struct client *client, struct clients *to);
+
+/* Before what arrived on a connection is taken: who knows of something that was published on
+ * another shard, and publishes or asks here, is behind it. */
+static inline void clients_catch_up(struct clients *clients)
+{
+    if (clients->catch_up != NULL)
+        clients->catch_up(clients->catch_up_owner);
+}
 
 /* Takes what arrived. */
 void client_feed(struct client *client, struct bytes b, int64_t now_ns);

@@ -570,11 +570,6 @@ void client_erred(struct client *client, struct bytes args)
 
 void client_pinged(struct client *client)
 {
-    struct clients *clients = client->clients;
-
-    if (clients->catch_up != NULL && !clients->caught_up)
-        clients->catch_up(clients->catch_up_owner);
-    clients->caught_up = true;
     if (client->trace)
         trace_out(client, "PONG");
     client_out(client, BYTES("PONG\r\n"));

@@ -357,7 +357,7 @@ static struct bytes complete(struct client *client, struct bytes b, int64_t now_
 /* The frame that `in` began with, and those that follow it. */
 static void feed(struct client *client, struct bytes b, int64_t now_ns)
 {
-    client->clients->caught_up = false;
+    clients_catch_up(client->clients);
     if (client->in.size > 0)
         b = complete(client, b, now_ns);
     while (client->state == CLIENT_OPEN && b.size > 0) {

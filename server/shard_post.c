@@ -426,12 +426,15 @@ static void read_item(struct shard_post *post, const struct item *item)
 
 static void read_mail(struct shard_post *post, struct mail *mail)
 {
+    assert(!post->reading);
+    post->reading = true;
     for (size_t at = 0; at < mail->size;) {
         const struct item *item = (const struct item *)(mail->at + at);
 
         at += item->size; /* before it is read: the call may be the shard's last */
         read_item(post, item);
     }
+    post->reading = false;
     mailbox_keep(&post->inbox, mail);
     spare_give(&post->all->posts[mail->from->place]->spares, mail);
 }
@@ -476,13 +479,14 @@ bool shard_post_settle(struct shard_post *post)
     return any;
 }
 
-/* All that is there now: what is told to this shard's clients next is told behind it. What comes
+/* All that is there now: what this shard's clients do and are told next is behind it. What comes
  * meanwhile is left to the turns: others may send as fast as this shard reads, which then would
- * never come to send on what it has read. */
+ * never come to send on what it has read. A connection that a mail brought here has its input
+ * taken in the midst of that mail: what is left of it has no place before that. */
 static void catch_up(void *owner)
 {
     struct shard_post *post = owner;
-    const struct mail *newest = mailbox_newest(&post->inbox);
+    const struct mail *newest = post->reading ? NULL : mailbox_newest(&post->inbox);
     struct mail *mail = NULL;
     bool last = newest == NULL;
 
@@ -490,7 +494,7 @@ static void catch_up(void *owner)
         last = mail == newest;
         read_mail(post, mail);
     }
-    if (newest != NULL)
+    if (post->behind_id != 0)
         shard_post_flush(post); /* who sends too much hears of it now */
 }
 

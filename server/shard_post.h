@@ -58,6 +58,7 @@ struct shard_post {
     struct clients *clients;
     struct shard_outgoing to[SHARDS_MAX];
     struct shard_spares spares;
+    bool reading;         /* a mail */
     uint64_t pushed;      /* a bit for each shard that batches were pushed to in this turn */
     struct bytes *queues; /* scratch */
     uint32_t queues_capacity;

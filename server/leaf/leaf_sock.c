@@ -466,6 +466,7 @@ static void sock_received(void *context, struct bytes b)
     struct leaf *leaf = context;
     bool secure;
 
+    clients_catch_up(leaf->leaves->setup.clients);
     if (leaf->state >= LEAF_ENDING || !begin_secure(leaf, b))
         return;
     leaf->leaves->setup.clients->behind = false;

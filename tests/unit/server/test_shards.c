@@ -83,6 +83,29 @@ START_TEST(a_pong_stands_behind_what_was_published_before_its_ping)
 }
 END_TEST
 
+/* The first publisher has its PONG before the second begins. */
+START_TEST(what_is_published_after_a_pong_stands_behind_what_was_before_it)
+{
+    struct client first, second, subscriber;
+    struct shards shards;
+
+    shards_init(&shards, 3);
+    shards_join(&shards, 0, &first);
+    shards_join(&shards, 1, &second);
+    shards_join(&shards, 2, &subscriber);
+    shards_say(&shards, 1, &second, "SUB a 7\r\n");
+    shards_say(&shards, 2, &subscriber, "SUB a 1\r\n");
+    shards_say(&shards, 0, &first, "PUB a 1\r\n1\r\nPING\r\n");
+    shards_turn(&shards, 0);
+    CK_OUT(&first, "PONG\r\n");
+    shards_say(&shards, 1, &second, "PUB a 1\r\n2\r\n"); /* in the turn that will read the mail */
+    CK_OUT(&second, "MSG a 7 1\r\n1\r\nMSG a 7 1\r\n2\r\n");
+    shards_settle(&shards);
+    CK_OUT(&subscriber, "MSG a 1 1\r\n1\r\nMSG a 1 1\r\n2\r\n");
+    shards_deinit(&shards);
+}
+END_TEST
+
 START_TEST(a_group_is_served_once_and_each_member_has_the_same_chance)
 {
     enum { MEMBERS = 7, MESSAGES = 7000 };
@@ -925,6 +948,7 @@ int main(void)
         a_message_reaches_subscribers_of_every_shard_once,
         a_subscription_is_in_force_everywhere_when_its_command_was_taken,
         a_pong_stands_behind_what_was_published_before_its_ping,
+        what_is_published_after_a_pong_stands_behind_what_was_before_it,
         a_pong_waits_for_what_was_there_and_not_for_what_still_comes,
         a_group_is_served_once_and_each_member_has_the_same_chance,
         a_member_that_left_meanwhile_is_replaced_wherever_another_is,
