@@ -321,9 +321,12 @@ void consumer_say_follow(struct consumer *c)
     consumer_follow(c);
 }
 
-void consumer_say_shutdown(struct consumer *c)
+bool consumer_say_shutdown(struct consumer *c)
 {
+    bool any = c->busy->work.requests.first != NULL;
+
     pulls_end_all(c, STATUS_SERVER_SHUTDOWN);
+    return any;
 }
 
 void consumer_say_deleted(struct consumer *c)

@@ -353,8 +353,8 @@ void consumer_hand_out(struct consumer *consumer, int64_t now_ns, int64_t log_no
 void consumer_refused(struct consumer *consumer, int64_t now_ns);
 /* As consumer_follow, and every waiting pull gets "409 Leadership Change". */
 void consumer_say_follow(struct consumer *consumer);
-/* The server ends: every waiting pull gets "409 Server Shutdown". */
-void consumer_say_shutdown(struct consumer *consumer);
+/* The server ends: every waiting pull gets "409 Server Shutdown". False: none waited. */
+bool consumer_say_shutdown(struct consumer *consumer);
 /* Being deleted: every waiting pull gets "409 Consumer Deleted". */
 void consumer_say_deleted(struct consumer *consumer);
 

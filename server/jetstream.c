@@ -698,16 +698,19 @@ void jetstream_flush(struct jetstream *jetstream)
     jetstream_lanes_send(jetstream);
 }
 
-void jetstream_say_shutdown(struct jetstream *jetstream)
+bool jetstream_say_shutdown(struct jetstream *jetstream)
 {
+    bool any = false;
+
     jetstream_halt(jetstream);
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
         if (entry->stream != NULL)
-            stream_say_shutdown(entry->stream);
+            any = stream_say_shutdown(entry->stream) || any;
     }
     jetstream_go_on(jetstream);
     atomic_store(&jetstream->ends, true);
+    return any;
 }
 
 bool jetstream_idle(const struct jetstream *jetstream)

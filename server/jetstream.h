@@ -38,8 +38,8 @@ uint64_t jetstream_late_files(struct jetstream *jetstream);
 bool jetstream_known(struct jetstream *jetstream);
 /* Of how many that is to wait for. */
 size_t jetstream_late_count(const struct jetstream *jetstream);
-/* The server ends soon: whoever waits for messages is told. */
-void jetstream_say_shutdown(struct jetstream *jetstream);
+/* The server ends soon: whoever waits for messages is told. False: nobody waited. */
+bool jetstream_say_shutdown(struct jetstream *jetstream);
 bool jetstream_idle(const struct jetstream *jetstream);
 /* Accounts were added, or what was configured of them has changed. */
 void jetstream_accounts_changed(struct jetstream *jetstream);

@@ -40,6 +40,16 @@ static void stop_now(struct server *server)
     logger_info(server->logger, "Server Exiting..");
 }
 
+/* Pulls that were on their way to another shard when all were told that the server ends. Once: from
+ * other nodes they come again and again. */
+static bool tell_late(struct server *server)
+{
+    bool first = !server->late_told;
+
+    server->late_told = true;
+    return first && jetstream_say_shutdown(server->jetstream);
+}
+
 /* What was sent to streams of any shard is theirs before they are asked. */
 static bool has_work_left(struct server *server)
 {
@@ -50,7 +60,7 @@ static bool has_work_left(struct server *server)
     server_shards_halt(server);
     left = !server_shards_settle(server) || !jetstream_idle(server->jetstream);
     server_shards_go_on(server);
-    return left;
+    return left || tell_late(server);
 }
 
 /* Before the output is sent, so that what the last of the work says still leaves. */
@@ -524,7 +534,7 @@ void server_stop(struct server *server, int64_t deadline_ns)
         connections_pause(connections);
     server_shards_go_on(server);
     if (server->jetstream != NULL)
-        jetstream_say_shutdown(server->jetstream);
+        (void)jetstream_say_shutdown(server->jetstream);
     timers_arm(timers, &server->quiesced, now_ns + deadline_ns / 2);
     timers_arm(timers, &server->stopped, now_ns + deadline_ns);
     io_wake(server->io);

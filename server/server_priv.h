@@ -59,6 +59,7 @@ struct server {
     struct listener leaf_listener;
     struct listener websocket_listener;
     enum server_state state;
+    bool late_told;         /* of the end, after what was on its way */
     struct timer quiesced;  /* the longest that quiescing may take */
     struct timer lame_duck; /* the next client is to be closed */
     int64_t places_said_ns; /* server_places.c: when that there are few was last said */

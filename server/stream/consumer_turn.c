@@ -134,12 +134,14 @@ void stream_consumers_refused(struct stream *stream)
     }
 }
 
-void stream_say_shutdown(struct stream *stream)
+bool stream_say_shutdown(struct stream *stream)
 {
     struct consumer_shell *shell;
+    bool any = false;
 
     for (size_t at = 0; stream->lead && (shell = table_next(&stream->consumers, &at)) != NULL;)
-        consumer_say_shutdown(shell->consumer);
+        any = consumer_say_shutdown(shell->consumer) || any;
+    return any;
 }
 
 /* Volatile ones live and die with the leader. */

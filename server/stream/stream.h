@@ -170,8 +170,8 @@ void stream_go_on(struct stream *stream);
 /* The same where it is known whom it may concern: who delivers to a subject of that hash
  * (account_subject_hash). */
 void stream_interest_changed_of(struct stream *stream, const uint64_t *hashes, unsigned count);
-/* The server ends soon: pulls that wait are told, in the stream's next turn. */
-void stream_say_shutdown(struct stream *stream);
+/* The server ends soon: pulls that wait are told, in the stream's next turn. False: none waited. */
+bool stream_say_shutdown(struct stream *stream);
 /* An advisory: this server leads that consumer of it, if there are others that could. */
 struct consumer;
 void stream_say_leader_of(struct stream *stream, const struct consumer *consumer);
