@@ -119,7 +119,7 @@ class Directed:
 
     async def end_churn(self):
         def logs():
-            held = [set(replicas.read_logs(node.store())) for node in self.cluster.nodes]
+            held = [set(replicas.find_logs(node.store())) for node in self.cluster.nodes]
             return len(set().union(*held))
 
         if self.churn is not None:

@@ -92,18 +92,23 @@ def read_log(directory):
     return log
 
 
-def read_logs(store):
-    """log id -> its log; of all lanes (docs/formats.md)."""
+def find_logs(store):
+    """log id -> its directory; of all lanes (docs/formats.md)."""
     lanes = os.path.join(store, "lanes")
     stores = [store, *(os.path.join(lanes, lane) for lane in (os.listdir(lanes) if os.path.isdir(lanes) else ()))]
     logs = [os.path.join(one, "logs") for one in stores]
     return {
-        name: read_log(os.path.join(one, name))
+        name: os.path.join(one, name)
         for one in logs
         if os.path.isdir(one)
         for name in os.listdir(one)
         if "." not in name
     }
+
+
+def read_logs(store):
+    """log id -> its log; of a server that does not run."""
+    return {name: read_log(directory) for name, directory in find_logs(store).items()}
 
 
 def broken_chain(log):

@@ -220,7 +220,9 @@ class Late(unittest.TestCase):
         end = time.monotonic() + 30
         while True:
             try:
-                return Requester(server.port)
+                client = Requester(server.port)
+                self.assertEqual(client.flush(), b"")
+                return client
             except (AssertionError, OSError):
                 if time.monotonic() > end:
                     raise

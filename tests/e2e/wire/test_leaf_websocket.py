@@ -375,7 +375,11 @@ class Proxy:
     def serve(self, sock):
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += sock.recv(1)
+            more = sock.recv(1)
+            if not more:
+                sock.close()
+                return
+            head += more
         self.asked.append(head)
         if self.credentials is not None and b"Basic " + base64.b64encode(self.credentials) not in head:
             sock.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
