@@ -76,10 +76,9 @@ static void take_over(struct mailbox *mailbox)
     mailbox->last = newest;
 }
 
-const struct mail *mailbox_newest(struct mailbox *mailbox)
+bool mailbox_has_any(struct mailbox *mailbox)
 {
-    take_over(mailbox);
-    return mailbox->first != NULL ? mailbox->last : NULL;
+    return mailbox->first != NULL || atomic_load(&mailbox->newest) != NULL;
 }
 
 struct mail *mailbox_take(struct mailbox *mailbox)
@@ -93,6 +92,38 @@ struct mail *mailbox_take(struct mailbox *mailbox)
         return NULL;
     mailbox->first = mail->next;
     return mail;
+}
+
+/* What was found shut stays so for this look: its sender may open it meanwhile, with what it pushed
+ * behind it. */
+static bool may_pass(const struct mail *mail, uint64_t *shut)
+{
+    uint64_t sender = UINT64_C(1) << mail->from->place;
+
+    if ((*shut & sender) == 0 && !is_open(mail))
+        *shut |= sender;
+    return (*shut & sender) == 0;
+}
+
+struct mail *mailbox_take_all(struct mailbox *mailbox)
+{
+    struct mail *all = NULL, **end = &all, **at = &mailbox->first, *mail;
+    uint64_t shut = 0;
+
+    take_over(mailbox);
+    mailbox->last = NULL;
+    while ((mail = *at) != NULL) {
+        if (may_pass(mail, &shut)) {
+            *at = mail->next;
+            *end = mail;
+            end = &mail->next;
+        } else {
+            mailbox->last = mail;
+            at = &mail->next;
+        }
+    }
+    *end = NULL;
+    return all;
 }
 
 void mailbox_keep(struct mailbox *mailbox, const struct mail *mail)

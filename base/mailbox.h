@@ -13,9 +13,12 @@
  *     waker_ask(receiver) for each        mailbox_take until NULL
  *
  * A receiver that stops at a batch that is not open turns again when it is: the sender asks after
- * it has opened. A push never waits and has no bound; how much waits is known to each sender
- * (mail_waiting), who is to stop making more. Rejected: a queue for each pair of threads, which
- * loses the order of causes over three.
+ * it has opened. One that must not go on before it has done all that may be known by now, and
+ * cannot wait for a sender that is in the midst of its turn, passes by what is not open
+ * (mailbox_take_all): nothing that was pushed behind it by then can follow from it. A push never
+ * waits and has no bound; how much waits is known to each sender (mail_waiting), who is to stop
+ * making more. Rejected: a queue for each pair of threads, which loses the order of causes over
+ * three.
  *
  * Every interleaving of the atomic steps is tried in tests/unit/base/test_mailbox.c.
  */
@@ -68,10 +71,11 @@ void mail_open(struct mail_sender *sender);
 /* From the receiver's thread: the oldest that is open, NULL: there is none now. The caller frees
  * it. It still counts as waiting until mailbox_done. */
 struct mail *mailbox_take(struct mailbox *mailbox);
-/* From the receiver's thread: the newest that was pushed by now, open or not; NULL: there is none.
- * To be compared alone: who takes until it was taken has what was there, and ends, however fast
- * others push. */
-const struct mail *mailbox_newest(struct mailbox *mailbox);
+/* From the receiver's thread: all that are open by now, by `next`, in order, also those behind
+ * others that are not; NULL: there is none. However fast others push, it ends. */
+struct mail *mailbox_take_all(struct mailbox *mailbox);
+/* From the receiver's thread: is there any, open or not? */
+bool mailbox_has_any(struct mailbox *mailbox);
 /* What the mail asked for is done; frees it. */
 void mailbox_done(struct mailbox *mailbox, struct mail *mail);
 /* The same, but it is the caller's to free, or to use again. */

@@ -99,6 +99,7 @@ static void turn(void *context)
         jetstream_flush(server->jetstream);
     if (server->cluster != NULL)
         cluster_flush(server->cluster);
+    server_shards_flush(server); /* who is asked about clients, who has left */
     end_further(server);
 }
 

@@ -200,6 +200,12 @@ static size_t messages_max(const struct options *options)
     return (size_t)(options->max_pending > least ? options->max_pending : least);
 }
 
+/* Who publishes at another node may know of what clients of this one did on other shards. */
+static void catch_up(void *clients)
+{
+    clients_catch_up(clients);
+}
+
 void server_cluster_create(struct server *server)
 {
     const struct cluster_setup setup = {
@@ -220,6 +226,7 @@ void server_cluster_create(struct server *server)
         return;
     }
     server->cluster = cluster_create(&setup);
+    cluster_set_catch_up(server->cluster, catch_up, &server->connections.clients);
     server->core = core_create(server->cluster, server->router, server->logger, server->io);
     server->watcher = (struct cluster_watcher){.up = node_changed, .down = node_changed};
     cluster_watch(server->cluster, &server->watcher);

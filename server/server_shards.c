@@ -77,6 +77,7 @@ static void shard_turn(void *context)
     connections_flush(shard->connections);
     if (shard->server->jetstream != NULL)
         jetstream_shard_flush(shard->server->jetstream, shard->number);
+    shard_post_flush(&shard->post); /* who is asked about clients, who has left */
     tell_count(shard);
 }
 

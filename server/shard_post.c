@@ -462,7 +462,7 @@ static bool has_outgoing(const struct shard_post *post)
 
 bool shard_post_quiet(struct shard_post *post)
 {
-    return mailbox_newest(&post->inbox) == NULL && !has_outgoing(post);
+    return !mailbox_has_any(&post->inbox) && !has_outgoing(post);
 }
 
 bool shard_post_settle(struct shard_post *post)
@@ -481,17 +481,18 @@ bool shard_post_settle(struct shard_post *post)
 
 /* All that is there now: what this shard's clients do and are told next is behind it. What comes
  * meanwhile is left to the turns: others may send as fast as this shard reads, which then would
- * never come to send on what it has read. A connection that a mail brought here has its input
- * taken in the midst of that mail: what is left of it has no place before that. */
+ * never come to send on what it has read. What another is still to send on is passed by: nobody
+ * knows of it. A connection that a mail brought here has its input taken in the midst of that mail:
+ * what is left of it has no place before that. */
 static void catch_up(void *owner)
 {
     struct shard_post *post = owner;
-    const struct mail *newest = post->reading ? NULL : mailbox_newest(&post->inbox);
-    struct mail *mail = NULL;
-    bool last = newest == NULL;
+    struct mail *mail = NULL, *next;
 
-    while (!last && (mail = mailbox_take(&post->inbox)) != NULL) {
-        last = mail == newest;
+    if (!post->reading && mailbox_has_any(&post->inbox))
+        mail = mailbox_take_all(&post->inbox);
+    for (; mail != NULL; mail = next) {
+        next = mail->next;
         read_mail(post, mail);
     }
     if (post->behind_id != 0)

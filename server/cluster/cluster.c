@@ -556,6 +556,12 @@ void cluster_set_settle(struct cluster *cluster, void (*settle)(void *owner), vo
     cluster->settle_owner = owner;
 }
 
+void cluster_set_catch_up(struct cluster *cluster, void (*catch_up)(void *owner), void *owner)
+{
+    cluster->catch_up = catch_up;
+    cluster->catch_up_owner = owner;
+}
+
 static void settle(struct cluster *cluster)
 {
     if (cluster->settle != NULL)

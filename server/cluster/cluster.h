@@ -134,6 +134,8 @@ void cluster_send_state(struct cluster *cluster, uint64_t node, uint8_t kind,
 /* Called before a frame of class MESSAGES is queued by cluster_send, and at the end of the turn:
  * what has to be told before is told now (cluster_send_state). NULL: nothing. */
 void cluster_set_settle(struct cluster *cluster, void (*settle)(void *owner), void *owner);
+/* Called before what came from a node is taken. NULL: nothing. */
+void cluster_set_catch_up(struct cluster *cluster, void (*catch_up)(void *owner), void *owner);
 
 /* The body is borrowed for the call, which may send, but begins and ends nothing else here. */
 typedef void cluster_handler_fn(void *owner, uint64_t node, enum cluster_class class,

@@ -254,6 +254,8 @@ struct cluster {
     struct handler handlers[256];
     void (*settle)(void *owner);
     void *settle_owner;
+    void (*catch_up)(void *owner);
+    void *catch_up_owner;
     struct cluster_watcher *watchers;
     struct cluster_watcher **watchers_last;
 

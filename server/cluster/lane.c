@@ -289,6 +289,8 @@ static void lane_received(void *context, struct bytes b)
 {
     struct lane *lane = context;
 
+    if (lane->cluster->catch_up != NULL)
+        lane->cluster->catch_up(lane->cluster->catch_up_owner);
     lane->connected = true;
     lane->last_ns = io_now(lane->cluster->io);
     if (lane->state != LANE_OPEN)

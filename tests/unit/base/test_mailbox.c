@@ -48,6 +48,7 @@ struct world {
     int count;
     void (*begin)(struct world *world);
     bool begun;
+    bool told; /* of what the second loop has sent, by somebody outside */
     uint64_t sleeps;
 };
 
@@ -331,6 +332,81 @@ START_TEST(what_follows_from_a_batch_is_read_after_all_of_it_by_everybody)
 }
 END_TEST
 
+/* ---- what is known and must be done --------------------------------------------------------- */
+
+enum { KNOWN = 10 };
+
+static void send_and_tell(struct loop *loop)
+{
+    push(loop, 2, KNOWN);
+    mail_open(&loop->sender);
+    loop->world->told = true;
+    ask(loop, 2);
+}
+
+/* In two turns, of which the first is pushed in pieces. */
+static void send_slowly(struct loop *loop)
+{
+    push(loop, 2, 1);
+    push(loop, 2, 2);
+    mail_open(&loop->sender);
+    push(loop, 2, 3);
+    mail_open(&loop->sender);
+    ask(loop, 2);
+}
+
+static bool knows_nothing(void *of)
+{
+    return !((struct loop *)of)->world->told;
+}
+
+static void do_all(struct loop *loop)
+{
+    struct mail *mail, *next;
+
+    for (mail = mailbox_take_all(&loop->mailbox); mail != NULL; mail = next) {
+        next = mail->next;
+        memcpy(&loop->seen[loop->seen_count++], mail->at, sizeof(int));
+        mailbox_done(&loop->mailbox, mail);
+    }
+}
+
+/* Whatever the first loop is in the midst of. */
+static void know_and_do(struct loop *loop)
+{
+    interleave_wait(knows_nothing);
+    do_all(loop);
+    (void)place(loop, KNOWN);
+}
+
+static void begin_known(struct world *world)
+{
+    world->told = false;
+    world->loops[0].before = send_slowly;
+    world->loops[1].before = send_and_tell;
+    world->loops[2].before = know_and_do;
+    world->loops[2].expects = 4;
+}
+
+static void check_known(void *of)
+{
+    struct world *world = of;
+    const struct loop *receiver = &world->loops[2];
+
+    world_check(of);
+    ck_assert_int_lt(place(receiver, 1), place(receiver, 2));
+    ck_assert_int_lt(place(receiver, 2), place(receiver, 3));
+}
+
+START_TEST(who_knows_of_a_batch_has_it_though_another_sender_is_in_the_midst_of_its_turn)
+{
+    struct world world = {.count = 3, .begin = begin_known};
+
+    ck_assert_uint_gt(interleave_all(world_set, check_known, &world, 3), 1000);
+    world_end(&world);
+}
+END_TEST
+
 /* ---- both ways ------------------------------------------------------------------------------ */
 
 static void send_across(struct loop *loop)
@@ -395,6 +471,7 @@ int main(void)
         a_loop_that_is_asked_again_while_it_falls_asleep_turns_again,
         two_senders_lose_nothing_and_each_keeps_its_order,
         what_follows_from_a_batch_is_read_after_all_of_it_by_everybody,
+        who_knows_of_a_batch_has_it_though_another_sender_is_in_the_midst_of_its_turn,
         two_loops_that_send_to_each_other_both_end,
         a_sender_knows_how_much_of_its_own_waits,
     };

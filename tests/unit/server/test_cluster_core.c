@@ -29,6 +29,33 @@ START_TEST(a_publish_reaches_every_subscription_in_the_cluster_once)
 }
 END_TEST
 
+/* Its server stands still when the first is published, by a client that has its PONG. */
+START_TEST(what_comes_from_a_node_stands_behind_what_was_known_before)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct talker *first, *second, *hears;
+        struct world world;
+
+        world_begin(&world, seed, 2);
+        first = talk(&world, 0, 0);
+        hears = talk(&world, 1, 0); /* on the first shard, where several are */
+        second = talk(&world, 2, 1);
+        say(hears, "SUB a 1\r\n");
+        in_step(&world, hears);
+        rest(&world);
+        if (WORLD_SHARDS > 1)
+            sim_pause(world.sim, world.servers[0].node, 20 * MS);
+        say(first, "PUB a 1\r\n1\r\n");
+        in_step(&world, first);
+        say(second, "PUB a 1\r\n2\r\n");
+        rest(&world);
+        await(&world, hears, "MSG a 1 1\r\n1\r\n");
+        await(&world, hears, "MSG a 1 1\r\n2\r\n");
+        world_end(&world);
+    }
+}
+END_TEST
+
 START_TEST(a_node_without_interest_is_sent_nothing)
 {
     struct core_stats stats;
@@ -465,6 +492,7 @@ int main(void)
 {
     const TTest *tests[] = {
         a_publish_reaches_every_subscription_in_the_cluster_once,
+        what_comes_from_a_node_stands_behind_what_was_known_before,
         a_node_without_interest_is_sent_nothing,
         headers_and_replies_come_along,
         requests_are_answered_across_nodes_and_no_reply_is_lost,

@@ -106,6 +106,36 @@ START_TEST(what_is_published_after_a_pong_stands_behind_what_was_before_it)
 }
 END_TEST
 
+/* So much in one turn that some of it is pushed before the turn ends: that has no place before what
+ * others have sent whole. */
+START_TEST(what_another_shard_has_not_sent_whole_holds_up_nothing_that_is_known)
+{
+    enum { PIECE = 40000, PIECES = 4 };
+    struct client flooder, first, second, subscriber;
+    struct shards shards;
+    char *piece = malloc(PIECE + 64);
+
+    shards_init(&shards, 3);
+    shards_join(&shards, 0, &flooder);
+    shards_join(&shards, 1, &first);
+    shards_join(&shards, 2, &second);
+    shards_join(&shards, 2, &subscriber);
+    shards_say(&shards, 2, &subscriber, "SUB a 1\r\nSUB flood 2\r\n");
+    (void)sprintf(piece, "PUB flood %d\r\n%0*d\r\n", PIECE, PIECE, 0);
+    for (int i = 0; i < PIECES; i++)
+        shards_say(&shards, 0, &flooder, piece); /* and its turn does not end */
+    shards_say(&shards, 1, &first, "PUB a 1\r\n1\r\nPING\r\n");
+    shards_turn(&shards, 1);
+    CK_OUT(&first, "PONG\r\n");
+    shards_say(&shards, 2, &second, "PUB a 1\r\n2\r\n");
+    CK_OUT(&subscriber, "MSG a 1 1\r\n1\r\nMSG a 1 1\r\n2\r\n");
+    shards_settle(&shards);
+    ck_assert_uint_eq(count_of(&subscriber, "MSG flood"), PIECES);
+    free(piece);
+    shards_deinit(&shards);
+}
+END_TEST
+
 START_TEST(a_group_is_served_once_and_each_member_has_the_same_chance)
 {
     enum { MEMBERS = 7, MESSAGES = 7000 };
@@ -949,6 +979,7 @@ int main(void)
         a_subscription_is_in_force_everywhere_when_its_command_was_taken,
         a_pong_stands_behind_what_was_published_before_its_ping,
         what_is_published_after_a_pong_stands_behind_what_was_before_it,
+        what_another_shard_has_not_sent_whole_holds_up_nothing_that_is_known,
         a_pong_waits_for_what_was_there_and_not_for_what_still_comes,
         a_group_is_served_once_and_each_member_has_the_same_chance,
         a_member_that_left_meanwhile_is_replaced_wherever_another_is,
