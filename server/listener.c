@@ -35,6 +35,21 @@ static void describe(enum err err, const char *host, int port, char reason[LISTE
     }
 }
 
+static void port_taken(void *context, const char *host, uint16_t port, int64_t wait_ns)
+{
+    const struct logger *logger = context;
+    char reason[LISTENER_REASON_SIZE];
+
+    describe(ERR_BUSY, host, port, reason);
+    logger_warn(logger, "%s, trying again for %lld seconds", reason,
+                (long long)(wait_ns / 1000000000));
+}
+
+void listener_say_waits(struct io *io, struct logger *logger)
+{
+    io_set_port_taken(io, port_taken, logger);
+}
+
 enum err listener_open(struct listener *listener, struct io *io, const char *host, int port,
                        listener_accepted_fn *accepted, void *context,
                        char reason[LISTENER_REASON_SIZE])

@@ -3,6 +3,7 @@
 #define SERVER_LISTENER_H
 
 #include "base/io.h"
+#include "base/logger.h"
 
 #define LISTENER_REASON_SIZE 256u
 
@@ -18,6 +19,8 @@ typedef void listener_accepted_fn(void *context, struct io_sock *sock,
 enum err listener_open(struct listener *listener, struct io *io, const char *host, int port,
                        listener_accepted_fn *accepted, void *context,
                        char reason[LISTENER_REASON_SIZE]);
+/* From here on the log says when a port is taken and waited for. */
+void listener_say_waits(struct io *io, struct logger *logger);
 /* Fine when closed. */
 void listener_close(struct listener *listener, struct io *io);
 

@@ -465,8 +465,10 @@ struct server *server_create(struct io *io, const struct options *options, struc
 
 enum err server_open(struct server *server)
 {
-    enum err err = listen_http(server);
+    enum err err;
 
+    listener_say_waits(server->io, server->logger);
+    err = listen_http(server);
     if (err == OK)
         err = open_jetstream(server);
     if (err == OK)
