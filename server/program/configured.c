@@ -108,6 +108,13 @@ void configured_log_notices(const struct configured *configured, const struct lo
     }
 }
 
+void configured_say_notices(const struct configured *configured)
+{
+    const struct buf *notices = &configured->config.reader.notices;
+
+    fprintf(stderr, "%.*s", BYTES_ARG(buf_bytes(notices)));
+}
+
 bool configured_say_wrong(const struct configured *configured, bool strict)
 {
     const struct config *config = &configured->config;

@@ -140,6 +140,21 @@ class Check(Directory):
         path = self.write("jetstream: true")
         self.assertEqual(self.run_server("-t", "-c", path, "-sd", "a").returncode, 0)
 
+    @own_promise
+    def test_what_has_no_effect_is_said_with_its_place_and_is_valid(self):
+        path = self.write(
+            'prof_port: 1\njetstream {\n  request_queue_limit: 9\n}\n'
+            "cluster { name: c, port: -1, compression: s2_fast }\nserver_name: a"
+        )
+        result = self.run_server("-t", "-c", path)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.stdout, "")
+        lines = result.stderr.splitlines()
+        self.assertEqual(len(lines), 4, lines)
+        for line, start in zip(lines, ('1:0: "prof_port" ', '3:3: "request_queue_limit" ', "5:30: ")):
+            self.assertTrue(line.startswith(f"{path}:{start}"), line)
+        self.assertIn(f"nats-server: configuration file {path} is valid (sha256:", lines[3])
+
     def test_t_wants_a_file(self):
         result = self.run_server("-t")
         self.assertEqual(result.returncode, 1)
