@@ -79,6 +79,57 @@ class Named(Directory):
             self.assertEqual(answer["cluster"]["name"], "hub", answer)
 
 
+class Hosts(Directory):
+    """Names to listen on are looked up at the start."""
+
+    LISTENERS = (
+        ('listen: "{}:{}"', "nats"),
+        ('port: -1\nhttp: "{}:{}"', "monitoring"),
+        ('port: -1\ncluster {{ name: c, listen: "{}:{}" }}', "cluster"),
+        ('port: -1\nleafnodes {{ listen: "{}:{}" }}', "leafnodes"),
+        ('port: -1\nwebsocket {{ listen: "{}:{}", no_tls: true }}', "websocket"),
+    )
+
+    def test_it_listens_where_a_name_says(self):
+        name = socket.gethostname()
+        try:
+            address = socket.gethostbyname(name)
+        except OSError:
+            name, address = "localhost", "127.0.0.1"
+        for text, what in self.LISTENERS:
+            with self.subTest(what):
+                port = free_port()
+                path = self.write(text.format(name, port))
+                with Server(jetstream=False) as server:
+                    server.kill()
+                    server.command = lambda path=path: [BINARY, "-c", path]
+                    server.start()
+                    end = time.monotonic() + START_S
+                    while f"{name}:{port}\n" not in server.log():
+                        self.assertLess(time.monotonic(), end, server.log())
+                        time.sleep(0.02)
+                    socket.create_connection((address, port), READ_S).close()
+
+    @own_promise
+    def test_a_name_that_is_nobodys_is_told_with_its_place(self):
+        for text, what in self.LISTENERS:
+            with self.subTest(what):
+                path = self.write("\n" + text.format("no such host", free_port()))
+                result = self.run_server("-c", path)
+                self.assertEqual(result.returncode, 1, result.stderr)
+                line = 2 + text.count("\n")
+                self.assertRegex(
+                    result.stderr,
+                    rf"\[FTL\] .*listen tcp: lookup no such host: no such host \({re.escape(path)}:{line}:\d+\)",
+                )
+
+    @own_promise
+    def test_a_flag_has_no_place(self):
+        path = self.write('host: "no such host"')
+        result = self.run_server("-c", path, "-a", "nor this one")
+        self.assertIn('"listen tcp: lookup nor this one: no such host"\n', result.stderr)
+
+
 class Check(Directory):
     def accepts(self, text, **environment):
         path = self.write(text)
