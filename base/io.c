@@ -418,6 +418,15 @@ enum err io_listen(struct io *io, const char *host, uint16_t port,
     return io->calls->listen(io, host, port, accepted, context, listener, bound);
 }
 
+void io_set_port_taken(struct io *io,
+                       void (*taken)(void *context, const char *host, uint16_t port,
+                                     int64_t wait_ns),
+                       void *context)
+{
+    io->port_taken = taken;
+    io->port_taken_context = context;
+}
+
 void io_listener_close(struct io *io, struct io_listener *listener)
 {
     io->calls->listener_close(io, listener);

@@ -226,6 +226,12 @@ enum err io_listen(struct io *io, const char *host, uint16_t port,
                                     const struct io_address *peer),
                    void *context, struct io_listener **listener, uint16_t *bound);
 void io_listener_close(struct io *io, struct io_listener *listener);
+/* A port that is taken may be one that is being given up: io_listen waits for it. This is called
+ * once as it begins to, with how long it may last. */
+void io_set_port_taken(struct io *io,
+                       void (*taken)(void *context, const char *host, uint16_t port,
+                                     int64_t wait_ns),
+                       void *context);
 
 /*
  * Begins a connection and returns at once; the socket is started. Bytes may be sent before the peer

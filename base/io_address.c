@@ -4,6 +4,8 @@
 #include <ifaddrs.h>
 #include <netdb.h>
 
+#define NAMED_MAX 64u /* addresses of a name that are looked at */
+
 socklen_t address_size(const union address *address)
 {
     return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
@@ -69,6 +71,24 @@ size_t address_look_up(const char *host, union address *addresses, size_t max)
     return count;
 }
 
+const union address *address_to_bind(const union address *addresses, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (addresses[i].any.sa_family == AF_INET)
+            return &addresses[i];
+    return count > 0 ? &addresses[0] : NULL;
+}
+
+static bool look_up_to_bind(const char *host, union address *address)
+{
+    union address found[NAMED_MAX];
+    const union address *first = address_to_bind(found, address_look_up(host, found, NAMED_MAX));
+
+    if (first != NULL)
+        *address = *first;
+    return first != NULL;
+}
+
 bool address_of_host(const char *host, union address *address)
 {
     if (address_host_is_any(host)) {
@@ -76,7 +96,7 @@ bool address_of_host(const char *host, union address *address)
         address->v6.sin6_family = AF_INET6;
         return true;
     }
-    return address_read(host, address) || address_look_up(host, address, 1) == 1;
+    return address_read(host, address) || look_up_to_bind(host, address);
 }
 
 /* What is of use on this machine or this wire only is left out. */

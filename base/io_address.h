@@ -28,6 +28,8 @@ bool address_host_is_any(const char *host);
 bool address_read(const char *host, union address *address);
 /* Asks the system for a name's addresses; returns how many there are, `max` at most. May block. */
 size_t address_look_up(const char *host, union address *addresses, size_t max);
+/* Of a name's addresses the first of version 4, or the first; NULL: there is none. */
+const union address *address_to_bind(const union address *addresses, size_t count);
 /* For binding: "any" is version 6, which takes version 4 as well (fall back where there is none).
  * May block. */
 bool address_of_host(const char *host, union address *address);

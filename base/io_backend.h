@@ -95,6 +95,8 @@ struct io {
     void *flush_context;
     void (*woken)(void *context);
     void *woken_context;
+    void (*port_taken)(void *context, const char *host, uint16_t port, int64_t wait_ns);
+    void *port_taken_context;
 };
 
 struct io_file {
@@ -126,6 +128,13 @@ static inline void io_run_woken(struct io *io)
 {
     if (io->woken != NULL)
         io->woken(io->woken_context);
+}
+
+static inline void io_run_port_taken(struct io *io, const char *host, uint16_t port,
+                                     int64_t wait_ns)
+{
+    if (io->port_taken != NULL)
+        io->port_taken(io->port_taken_context, host, port, wait_ns);
 }
 
 #endif

@@ -81,7 +81,7 @@ enum err epoll_listen(struct io *io, const char *host, uint16_t port, io_accepte
     enum err err;
     int fd;
 
-    err = listening_open(host, port, SOCK_NONBLOCK, &fd, bound);
+    err = listening_open(io, host, port, SOCK_NONBLOCK, &fd, bound);
     if (err != OK)
         return err;
     l = HEAP_NEW(struct io_listener);

@@ -7,12 +7,17 @@
 #include <unistd.h>
 
 #include "base/io_address.h"
+#include "base/io_backend.h"
 
 #define BACKLOG       4096
 #define TAKEN_TRIES   300
 #define TAKEN_WAIT_NS 10000000
+#define TOLD_AFTER    1  /* the first is followed by a question, which takes its while */
 #define TAKEN_ASKS    30 /* tries between two questions whether somebody lives there */
 #define LIVES_WAIT_MS 100
+#define TAKEN_MOST_NS                                                                              \
+    ((int64_t)TAKEN_TRIES * TAKEN_WAIT_NS +                                                        \
+     INT64_C(1000000) * TAKEN_TRIES / TAKEN_ASKS * LIVES_WAIT_MS)
 
 static enum err err_of_listen(int errnum)
 {
@@ -66,7 +71,8 @@ static bool somebody_lives(const union address *address)
  * for some milliseconds, more than half a second on a machine with six times too much to do, the
  * port of a server that is being restarted is still taken. That of one that lives stays so.
  */
-static int open_socket_patiently(const union address *address, int socket_flags)
+static int open_socket_patiently(struct io *io, const char *host, const union address *address,
+                                 int socket_flags)
 {
     static const struct timespec pause = {.tv_nsec = TAKEN_WAIT_NS};
 
@@ -79,17 +85,20 @@ static int open_socket_patiently(const union address *address, int socket_flags)
             errno = EADDRINUSE;
             return -1;
         }
+        if (tries == TOLD_AFTER)
+            io_run_port_taken(io, host, address_port(address), TAKEN_MOST_NS);
         nanosleep(&pause, NULL);
-        errno = EADDRINUSE;
     }
 }
 
-static int open_any_version(union address *address, bool any, uint16_t port, int socket_flags)
+static int open_any_version(struct io *io, const char *host, union address *address, uint16_t port,
+                            int socket_flags)
 {
+    bool any = address_host_is_any(host);
     int fd;
 
     address_set_port(address, port);
-    fd = open_socket_patiently(address, socket_flags);
+    fd = open_socket_patiently(io, host, address, socket_flags);
     if (fd >= 0 || !any || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
         return fd;
     *address = (union address){.v4 = {.sin_family = AF_INET}}; /* a machine without version 6 */
@@ -97,14 +106,15 @@ static int open_any_version(union address *address, bool any, uint16_t port, int
     return open_socket(address, socket_flags);
 }
 
-enum err listening_open(const char *host, uint16_t port, int socket_flags, int *fd, uint16_t *bound)
+enum err listening_open(struct io *io, const char *host, uint16_t port, int socket_flags, int *fd,
+                        uint16_t *bound)
 {
     union address address;
     socklen_t size = sizeof(address);
 
     if (!address_of_host(host, &address))
         return ERR_INVALID;
-    *fd = open_any_version(&address, address_host_is_any(host), port, socket_flags);
+    *fd = open_any_version(io, host, &address, port, socket_flags);
     if (*fd < 0)
         return err_of_listen(errno);
     getsockname(*fd, &address.any, &size);

@@ -12,9 +12,9 @@
 
 /*
  * As io_listen; `socket_flags` besides SOCK_STREAM and SOCK_CLOEXEC. Accepted sockets inherit
- * TCP_NODELAY. May wait for half a second for a port that is being given up.
+ * TCP_NODELAY. May wait for some seconds for a port that is being given up, and tells that it does.
  */
-enum err listening_open(const char *host, uint16_t port, int socket_flags, int *fd,
+enum err listening_open(struct io *io, const char *host, uint16_t port, int socket_flags, int *fd,
                         uint16_t *bound);
 
 #endif

@@ -108,7 +108,7 @@ enum err uring_listen(struct io *io, const char *host, uint16_t port, io_accepte
     enum err err;
     int fd;
 
-    err = listening_open(host, port, 0, &fd, bound);
+    err = listening_open(io, host, port, 0, &fd, bound);
     if (err != OK)
         return err;
     l = HEAP_NEW(struct io_listener);

@@ -166,10 +166,10 @@ static void say_man(void)
          ".SH SYNOPSIS\n.B millrace\n[serve] [flags of the server]\n.br\n.B millrace\n"
          "command [words] [flags]\n.SH DESCRIPTION\n"
          "Without a command, or with flags of nats\\-server, a server starts; serve \\-\\-help "
-         "lists its "
-         "flags. Check and dump read the data of one that is stopped. Everything else is a command "
-         "for "
-         "a running server.\n.SH COMMANDS");
+         "lists its flags. Check and dump read the data of one that is stopped, backup that of one "
+         "that may run; restore makes such data, and doctor looks at data and configurations, too. "
+         "Context, completion and help need no server. Everything else is a command for a running "
+         "server.\n.SH COMMANDS");
     for (size_t i = 0; (command = command_at(i)) != NULL; i++)
         say_man_command(command);
     for (size_t i = 0; i < help_program_count; i++)

@@ -21,17 +21,17 @@ const struct help_program help_programs[] = {
     {"dump", "[--json] <directory>", "Print what stands in a stopped server's data",
      "One line for every journal entry, segment, batch, record and state block.",
      "millrace dump --json /var/lib/millrace"},
-    {"backup", "[list|verify] [--json] [<directory>] <backups>",
+    {"backup", "[<directory>|list|verify] [<flags>] <backups>",
      "Back up a server's data, while it runs or not",
      "Each backup stores what the ones before it in the same place do not have (docs/backup.md). "
+     "list shows them, verify reads them whole: all, or the one of --backup N. --json: as JSON. "
      "Exit code 0: whole; 1: it is not, and says what is missing; 2: none was made.",
      "millrace backup /var/lib/millrace /mnt/backups"},
-    {"restore", "[--backup N] [--at TIME] [--alone] <backups> <directory>",
-     "Make a data directory from a backup",
-     "The newest one, the one of that number, or all up to a moment between two (UTC, "
-     "2026-11-22T00:14:00.5Z). Nothing is written over. What was restored stands alone: it takes "
-     "part in no cluster, and with --alone a member of one becomes a server of its own. --damaged "
-     "restores what there is of a backup that is not whole.",
+    {"restore", "[<flags>] <backups> <directory>", "Make a data directory from a backup",
+     "The newest one, that of --backup N, or all up to a moment between two (--at "
+     "2026-11-22T00:14:00.5Z, in UTC). Nothing is written over. What was restored stands alone: it "
+     "takes part in no cluster, and with --alone a member of one becomes a server of its own. "
+     "--damaged restores what there is of a backup that is not whole.",
      "millrace restore /mnt/backups /var/lib/millrace2"},
 };
 const size_t help_program_count = sizeof(help_programs) / sizeof(help_programs[0]);

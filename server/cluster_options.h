@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 
+struct config_place;
 struct tls_context;
 struct tls_options;
 
@@ -22,7 +23,8 @@ struct cluster_options {
     bool configured;  /* a block or flag says where to listen: else there is no cluster */
     const char *name; /* NULL: made up; without a cluster it is only shown */
     const char *host; /* to listen on; NULL: as for clients */
-    int port;         /* 0: none, -1: any free */
+    const struct config_place *host_place;
+    int port; /* 0: none, -1: any free */
     struct cluster_route *routes;
     size_t routes_count;
     const char *user; /* that routes must be; NULL: any */

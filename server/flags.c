@@ -337,6 +337,7 @@ static void make_cluster(struct flags *flags, const char *url, struct arena *are
     }
     cluster->configured = true;
     cluster->host = listen.host;
+    cluster->host_place = NULL;
     cluster->port = listen.port;
     if (listen.user != NULL) {
         cluster->user = listen.user;

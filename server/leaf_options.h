@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/host.h"
 
 #define LEAF_PORT_USUAL   7422
 #define LEAF_RECONNECT_NS INT64_C(1000000000)
@@ -70,7 +71,8 @@ struct leaf_remote {
 };
 
 struct leaf_options {
-    char host[64];         /* empty: every address */
+    char host[HOST_SIZE]; /* empty: every address */
+    const struct config_place *host_place;
     int port;              /* 0: no leaf is let in; -1: any free */
     const char *advertise; /* NULL: as listened on */
     bool no_advertise;

@@ -398,9 +398,11 @@ static int test_config(struct program *program)
         configured_read(program->argc, program->argv, program->config_file);
     bool wrong = configured_say_wrong(configured, true);
 
-    if (!wrong)
+    if (!wrong) {
+        configured_say_notices(configured);
         fprintf(stderr, "nats-server: configuration file %s is valid (%s)\n", program->config_file,
                 configured->digest);
+    }
     configured_free(configured);
     return wrong ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/host.h"
 #include "server/auth/auth_options.h"
 #include "server/cluster_options.h"
 #include "server/leaf_options.h"
@@ -59,9 +60,11 @@ struct jetstream_options {
 };
 
 struct options {
-    char host[64];                /* default 0.0.0.0 */
-    int port;                     /* default 4222; -1: any free */
-    char http_host[64];           /* empty: as host */
+    char host[HOST_SIZE];                  /* default 0.0.0.0 */
+    const struct config_place *host_place; /* NULL: the file does not say it */
+    int port;                              /* default 4222; -1: any free */
+    char http_host[HOST_SIZE];             /* empty: as host */
+    const struct config_place *http_host_place;
     int http_port;                /* 0: none; -1: any free */
     int https_port;               /* the same, with TLS; not both */
     const char *http_base_path;   /* NULL: none */

@@ -151,19 +151,21 @@ static enum err listen_monitor(struct server *server, const char *scheme, int po
                                struct listener *listener, listener_accepted_fn *accepted)
 {
     const struct options *options = &server->options;
-    const char *host = options->http_host[0] != 0 ? options->http_host : options->host;
-    char reason[LISTENER_REASON_SIZE], address[128];
+    struct listener_at at = {options->http_host, port, options->http_host_place};
+    char reason[LISTENER_REASON_SIZE], address[LISTENER_ADDRESS_SIZE];
     enum err err;
 
     if (port == 0)
         return OK;
-    err = listener_open(listener, server->io, host, port, accepted, server, reason);
+    if (at.host[0] == 0)
+        at = (struct listener_at){options->host, port, options->host_place};
+    err = listener_open(listener, server->io, &at, accepted, server, reason);
     if (err != OK) {
         logger_fatal(server->logger, "Can't start monitoring: can't listen to the monitor port: %s",
                      reason);
         return err;
     }
-    listener_address(address, sizeof(address), host, listener->port);
+    listener_address(address, sizeof(address), at.host, listener->port);
     logger_info(server->logger, "Starting %s monitor on %s", scheme, address);
     return OK;
 }
@@ -217,11 +219,12 @@ static enum err listen_http(struct server *server)
 static enum err listen_clients(struct server *server)
 {
     const struct options *options = &server->options;
-    char reason[LISTENER_REASON_SIZE], address[128];
+    const struct listener_at at = {options->host, options->port, options->host_place};
+    char reason[LISTENER_REASON_SIZE], address[LISTENER_ADDRESS_SIZE];
     enum err err;
 
-    err = listener_open(&server->clients_listener, server->io, options->host, options->port,
-                        client_accepted, server, reason);
+    err =
+        listener_open(&server->clients_listener, server->io, &at, client_accepted, server, reason);
     if (err != OK) {
         listener_address(address, sizeof(address), options->host,
                          options->port < 0 ? 0 : options->port);
@@ -239,20 +242,23 @@ static enum err listen_clients(struct server *server)
 static enum err listen_leaves(struct server *server)
 {
     const struct options *options = &server->options;
-    const char *host = options->leaf.host[0] != 0 ? options->leaf.host : "0.0.0.0";
-    char reason[LISTENER_REASON_SIZE], address[128];
+    const struct listener_at at = {
+        .host = options->leaf.host[0] != 0 ? options->leaf.host : "0.0.0.0",
+        .port = options->leaf.port,
+        .place = options->leaf.host_place,
+    };
+    char reason[LISTENER_REASON_SIZE], address[LISTENER_ADDRESS_SIZE];
     enum err err;
 
     if (options->leaf.port == 0)
         return OK;
-    err = listener_open(&server->leaf_listener, server->io, host, options->leaf.port, leaf_accepted,
-                        server, reason);
+    err = listener_open(&server->leaf_listener, server->io, &at, leaf_accepted, server, reason);
     if (err != OK) {
         logger_fatal(server->logger, "Error listening on leafnode port: %d - %s",
                      options->leaf.port, reason);
         return err;
     }
-    listener_address(address, sizeof(address), host, server->leaf_listener.port);
+    listener_address(address, sizeof(address), at.host, server->leaf_listener.port);
     logger_info(server->logger, "Listening for leafnode connections on %s", address);
     return OK;
 }
@@ -260,21 +266,23 @@ static enum err listen_leaves(struct server *server)
 static enum err listen_websocket(struct server *server)
 {
     const struct websocket_options *options = &server->options.websocket;
-    const char *host = options->host[0] != 0 ? options->host : server->options.host;
+    struct listener_at at = {options->host, options->port, options->host_place};
     const char *scheme = options->tls_context != NULL ? "wss" : "ws";
-    char reason[LISTENER_REASON_SIZE], address[128];
+    char reason[LISTENER_REASON_SIZE], address[LISTENER_ADDRESS_SIZE];
     enum err err;
 
     if (options->port == 0)
         return OK;
-    err = listener_open(&server->websocket_listener, server->io, host, options->port,
-                        websocket_accepted, server, reason);
+    if (at.host[0] == 0)
+        at = (struct listener_at){server->options.host, options->port, server->options.host_place};
+    err = listener_open(&server->websocket_listener, server->io, &at, websocket_accepted, server,
+                        reason);
     if (err != OK) {
         logger_fatal(server->logger, "Unable to listen for websocket connections: %s", reason);
         return err;
     }
     server_websocket_door(server);
-    listener_address(address, sizeof(address), host, server->websocket_listener.port);
+    listener_address(address, sizeof(address), at.host, server->websocket_listener.port);
     logger_info(server->logger, "Listening for websocket clients on %s://%s", scheme, address);
     if (options->tls_context == NULL)
         logger_warn(server->logger, "Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
@@ -476,8 +484,10 @@ struct server *server_create(struct io *io, const struct options *options, struc
 
 enum err server_open(struct server *server)
 {
-    enum err err = listen_http(server);
+    enum err err;
 
+    listener_say_waits(server->io, server->logger);
+    err = listen_http(server);
     if (err == OK)
         err = open_jetstream(server);
     if (err == OK)

@@ -215,6 +215,7 @@ void server_cluster_create(struct server *server)
         .name = server->info.name,
         .server_id = server->info.id,
         .host = server->options.host,
+        .host_place = server->options.host_place,
         .jetstream = server->options.jetstream,
         .messages_max = messages_max(&server->options),
         .seed = prng_next(&server->prng),

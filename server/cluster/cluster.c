@@ -281,6 +281,7 @@ struct cluster *cluster_create(const struct cluster_setup *setup)
         options->heartbeat_ns > 0 ? options->heartbeat_ns : HEARTBEAT_NS_DEFAULT;
     cluster->deadline_ns = options->deadline_ns > 0 ? options->deadline_ns : DEADLINE_NS_DEFAULT;
     cluster->listen_host = options->host != NULL ? options->host : setup->host;
+    cluster->listen_place = options->host != NULL ? options->host_place : setup->host_place;
     cluster->watchers_last = &cluster->watchers;
     cluster->flaws = setup->flaws;
     cluster->self.id = cluster_node_id(bytes_of_text(setup->name));
@@ -349,11 +350,11 @@ static void accepted(void *context, struct io_sock *sock, const struct io_addres
 static enum err open_listener(struct cluster *cluster)
 {
     const struct cluster_options *options = cluster->options;
-    char reason[LISTENER_REASON_SIZE], address[300];
+    const struct listener_at at = {cluster->listen_host, options->port, cluster->listen_place};
+    char reason[LISTENER_REASON_SIZE], address[LISTENER_ADDRESS_SIZE];
     enum err err;
 
-    err = listener_open(&cluster->listener, cluster->io, cluster->listen_host, options->port,
-                        accepted, cluster, reason);
+    err = listener_open(&cluster->listener, cluster->io, &at, accepted, cluster, reason);
     if (err != OK) {
         logger_fatal(cluster->logger, "Error listening on router port: %d - %s", options->port,
                      reason);

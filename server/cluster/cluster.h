@@ -85,6 +85,7 @@ struct cluster_setup {
     const char *name;                      /* of this server; unique in the cluster */
     const char *server_id;
     const char *host; /* to listen on when the options name none */
+    const struct config_place *host_place;
     bool jetstream;
     size_t messages_max; /* bytes of MESSAGES that may wait for one node */
     uint64_t seed;

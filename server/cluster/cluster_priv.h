@@ -233,6 +233,7 @@ struct cluster {
     size_t queue_max[CLUSTER_CLASSES];
     int64_t heartbeat_ns, deadline_ns;
     const char *listen_host;
+    const struct config_place *listen_place; /* NULL: not from a file */
     struct listener listener;
     bool started, stopping;
     uint64_t flaws;

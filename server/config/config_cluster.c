@@ -103,10 +103,19 @@ static void read_name(struct config_reader *reader, const struct config_value *v
 static void read_listen(struct config_reader *reader, const struct config_value *value, void *to)
 {
     struct cluster_options *cluster = to;
-    char host[256] = "";
+    char host[HOST_SIZE] = "";
 
-    if (config_listen(reader, value, host, sizeof(host), &cluster->port) && host[0] != 0)
+    config_listen(reader, value, host, &cluster->host_place, &cluster->port);
+    if (host[0] != 0)
         cluster->host = keep(reader, bytes_of_text(host));
+}
+
+static void read_host(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct cluster_options *cluster = to;
+
+    if (config_text(reader, value, &cluster->host))
+        cluster->host_place = &value->place;
 }
 
 static void read_tls(struct config_reader *reader, const struct config_value *value, void *to)
@@ -142,7 +151,7 @@ static void read_compression(struct config_reader *reader, const struct config_v
 static const struct config_option options_of_cluster[] = {
     CONFIG_READ("name", read_name),
     CONFIG_READ("listen", read_listen),
-    CONFIG_FIELD("host net", CONFIG_AS_TEXT, struct cluster_options, host),
+    CONFIG_READ("host net", read_host),
     CONFIG_FIELD("port", CONFIG_AS_INT, struct cluster_options, port),
     CONFIG_READ("routes", read_routes),
     CONFIG_READ("authorization", read_authorization),

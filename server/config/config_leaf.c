@@ -10,7 +10,14 @@ static void read_listen(struct config_reader *reader, const struct config_value 
 {
     struct leaf_options *options = to;
 
-    (void)config_listen(reader, value, options->host, sizeof(options->host), &options->port);
+    config_listen(reader, value, options->host, &options->host_place, &options->port);
+}
+
+static void read_host(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct leaf_options *options = to;
+
+    config_host(reader, value, options->host, &options->host_place);
 }
 
 static void read_tls(struct config_reader *reader, const struct config_value *value, void *to)
@@ -145,7 +152,7 @@ static void read_authorization(struct config_reader *reader, const struct config
 
 static const struct config_option options_of_leafnodes[] = {
     CONFIG_READ("listen", read_listen),
-    LEAF("host net", CHARS, host),
+    CONFIG_READ("host net", read_host),
     LEAF("port", INT, port),
     CONFIG_READ("remotes", config_leaf_remotes),
     CONFIG_READ("authorization", read_authorization),

@@ -16,23 +16,30 @@ static void read_listen(struct config_reader *reader, const struct config_value 
 {
     struct options *options = to;
 
-    (void)config_listen(reader, value, options->host, sizeof(options->host), &options->port);
+    config_listen(reader, value, options->host, &options->host_place, &options->port);
+}
+
+static void read_host(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct options *options = to;
+
+    config_host(reader, value, options->host, &options->host_place);
 }
 
 static void read_http(struct config_reader *reader, const struct config_value *value, void *to)
 {
     struct options *options = to;
 
-    (void)config_listen(reader, value, options->http_host, sizeof(options->http_host),
-                        &options->http_port);
+    config_listen(reader, value, options->http_host, &options->http_host_place,
+                  &options->http_port);
 }
 
 static void read_https(struct config_reader *reader, const struct config_value *value, void *to)
 {
     struct options *options = to;
 
-    (void)config_listen(reader, value, options->http_host, sizeof(options->http_host),
-                        &options->https_port);
+    config_listen(reader, value, options->http_host, &options->http_host_place,
+                  &options->https_port);
 }
 
 static void read_server_name(struct config_reader *reader, const struct config_value *value,
@@ -319,7 +326,7 @@ static void read_ocsp(struct config_reader *reader, const struct config_value *v
 
 static const struct config_option options_of_top[] = {
     CONFIG_READ("listen", read_listen),
-    TOP("host net", CHARS, host),
+    CONFIG_READ("host net", read_host),
     TOP("port", INT, port),
     TOP("client_advertise", TEXT, client_advertise),
     CONFIG_READ("server_name", read_server_name),

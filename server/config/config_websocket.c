@@ -8,7 +8,14 @@ static void read_listen(struct config_reader *reader, const struct config_value 
 {
     struct websocket_options *options = to;
 
-    (void)config_listen(reader, value, options->host, sizeof(options->host), &options->port);
+    config_listen(reader, value, options->host, &options->host_place, &options->port);
+}
+
+static void read_host(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct websocket_options *options = to;
+
+    config_host(reader, value, options->host, &options->host_place);
 }
 
 static void read_tls(struct config_reader *reader, const struct config_value *value, void *to)
@@ -179,7 +186,7 @@ void config_websocket_check(struct config_reader *reader, const struct options *
 
 static const struct config_option options_of_websocket[] = {
     CONFIG_READ("listen", read_listen),
-    WEBSOCKET("host net", CHARS, host),
+    CONFIG_READ("host net", read_host),
     WEBSOCKET("port", INT, port),
     WEBSOCKET("advertise", TEXT, advertise),
     WEBSOCKET("no_tls", BOOL, no_tls),

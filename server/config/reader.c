@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/host.h"
 #include "base/text.h"
 
 #define SECOND_NS INT64_C(1000000000)
@@ -223,43 +224,48 @@ static bool read_port(struct bytes text, int *port)
     return true;
 }
 
-bool config_listen(struct config_reader *reader, const struct config_value *value, char *host,
-                   size_t host_size, int *port)
+void config_host(struct config_reader *reader, const struct config_value *value, char *host,
+                 const struct config_place **place)
 {
-    struct bytes name, number;
+    if (config_chars(reader, value, host, HOST_SIZE))
+        *place = &value->place;
+}
 
-    if (value->type == CONFIG_INTEGER) {
-        int64_t read;
+static bool split_listen(struct config_reader *reader, const struct config_value *value,
+                         struct bytes *host, int *port)
+{
+    struct bytes number;
 
-        if (!config_int64_in(reader, value, -1, UINT16_MAX, &read))
-            return false;
-        *port = (int)read;
-        return true;
-    }
-    if (value->type != CONFIG_STRING) {
+    if (value->type != CONFIG_STRING)
         config_error(reader, value, "expected port or host:port, got %s",
                      config_type_text(value->type));
-        return false;
-    }
-    if (!split_address(value->text, &name, &number)) {
+    else if (!split_address(value->text, host, &number))
         config_error(reader, value, "could not parse address string \"%.*s\"",
                      BYTES_ARG(value->text));
-        return false;
-    }
-    if (!read_port(number, port)) {
+    else if (!read_port(number, port))
         config_error(reader, value, "could not parse port \"%.*s\"", BYTES_ARG(number));
-        return false;
-    }
-    if (name.size >= host_size || bytes_find(name, 0) < name.size) {
+    else if (host->size >= HOST_SIZE || bytes_find(*host, 0) < host->size)
         config_error(reader, value, "could not parse address string \"%.*s\"",
                      BYTES_ARG(value->text));
-        return false;
-    }
-    if (name.size > 0) {
+    else
+        return true;
+    return false;
+}
+
+void config_listen(struct config_reader *reader, const struct config_value *value, char *host,
+                   const struct config_place **place, int *port)
+{
+    struct bytes name;
+    int64_t number;
+
+    if (value->type == CONFIG_INTEGER) {
+        if (config_int64_in(reader, value, -1, UINT16_MAX, &number))
+            *port = (int)number;
+    } else if (split_listen(reader, value, &name, port) && name.size > 0) {
         memcpy(host, name.at, name.size);
         host[name.size] = 0;
+        *place = &value->place;
     }
-    return true;
 }
 
 /* ---- arrays --------------------------------------------------------------------------------- */

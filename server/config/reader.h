@@ -128,9 +128,12 @@ bool config_text(struct config_reader *reader, const struct config_value *value,
 bool config_bytes(struct config_reader *reader, const struct config_value *value, struct bytes *to);
 bool config_chars(struct config_reader *reader, const struct config_value *value, char *to,
                   size_t size);
+/* Hosts to listen on, of HOST_SIZE; *place is where they stand. */
+void config_host(struct config_reader *reader, const struct config_value *value, char *host,
+                 const struct config_place **place);
 /* "host:port", ":port" or a port. What is not said is left as it was. */
-bool config_listen(struct config_reader *reader, const struct config_value *value, char *host,
-                   size_t host_size, int *port);
+void config_listen(struct config_reader *reader, const struct config_value *value, char *host,
+                   const struct config_place **place, int *port);
 
 /* An array of the arena for the elements of `value`: an array, or anything else as the only one. */
 void *config_array(struct config_reader *reader, const struct config_value *value, size_t size,

@@ -135,7 +135,7 @@ struct leaves {
     size_t queues_capacity;
     size_t changed; /* accounts that have changes */
     struct urls urls;
-    char host[64]; /* as INFO has it */
+    char host[HOST_SIZE]; /* as INFO has it */
     uint16_t port;
     uint64_t seed;
     bool ending;

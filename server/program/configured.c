@@ -55,6 +55,8 @@ static void read_flags(int argc, char *const *argv, struct config *config, struc
                      "Duplicate 'store_dir' configuration");
     else if (place != NULL)
         memcpy(flags->options.store_dir, config->options.store_dir, sizeof(base.store_dir));
+    if (strcmp(base.host, flags->options.host) != 0)
+        flags->options.host_place = NULL;
 }
 
 struct configured *configured_read(int argc, char *const *argv, const char *file)
@@ -106,6 +108,13 @@ void configured_log_notices(const struct configured *configured, const struct lo
         logger_warn(logger, "%.*s", BYTES_ARG(bytes_take(rest, size)));
         rest = bytes_skip(rest, size < rest.size ? size + 1 : size);
     }
+}
+
+void configured_say_notices(const struct configured *configured)
+{
+    const struct buf *notices = &configured->config.reader.notices;
+
+    fprintf(stderr, "%.*s", BYTES_ARG(buf_bytes(notices)));
 }
 
 bool configured_say_wrong(const struct configured *configured, bool strict)

@@ -22,6 +22,8 @@ void configured_free(struct configured *configured);
 
 /* What was accepted in the file and does nothing. */
 void configured_log_notices(const struct configured *configured, const struct logger *logger);
+/* The same on standard error, a line each. */
+void configured_say_notices(const struct configured *configured);
 /* Prints what is wrong as the reference does; with `strict` its warnings are wrong, too. True:
  * there was something. */
 bool configured_say_wrong(const struct configured *configured, bool strict);

@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/host.h"
 #include "server/auth/auth_options.h"
 
+struct config_place;
 struct tls_context;
 struct tls_options;
 
@@ -23,7 +25,8 @@ struct websocket_origin {
 };
 
 struct websocket_options {
-    char host[64];         /* empty: as for clients */
+    char host[HOST_SIZE]; /* empty: as for clients */
+    const struct config_place *host_place;
     int port;              /* 0: there is none; -1: any free */
     const char *advertise; /* host or host:port; NULL: what is listened on */
     bool no_tls;

@@ -89,6 +89,31 @@ class Complete(CliCase):
             for line in text.splitlines():
                 self.assertLessEqual(len(line), COLUMNS, f"{command}: {line}")
 
+    def test_help_of_the_programs_tells_every_flag_that_their_usage_names(self):
+        for program in PROGRAMS:
+            if program == "serve":
+                continue
+            usage = named(self.run_cli(program, "--no-such-flag", code=USAGE).stderr)
+            self.assertGreater(len(usage), 0, program)
+            self.assertLessEqual(usage, named(self.out("help", program)), program)
+
+    def test_the_manual_page_tells_every_command_and_every_flag_of_it(self):
+        page = self.out("completion", "man").replace("\\-", "-")
+        sections = {}
+        for section in page.partition("\n.SH FLAGS OF EVERY COMMAND")[0].split("\n.SS ")[1:]:
+            sections[section.partition("\n")[0]] = section
+        accepted = self.accepted()
+        for command in self.commands():
+            found = [text for head, text in sections.items() if f"{head} ".startswith(f"{command} ")]
+            self.assertEqual(len(found), 1, command)
+            if command in PROGRAMS:
+                self.assertLessEqual(named(self.out("help", command)), named(found[0]), command)
+            else:
+                told = set(re.findall(r"(?m)^\.TP\n(?:-\w, )?--([a-z0-9-]+)", found[0]))
+                self.assertEqual(told, accepted[command], command)
+        shared = page.partition("\n.SH FLAGS OF EVERY COMMAND")[2].partition("\n.SH ")[0]
+        self.assertEqual(set(re.findall(r"(?m)^\.TP\n(?:-\w, )?--([a-z0-9-]+)", shared)), accepted[""])
+
     def test_short_help_leads_to_the_rest(self):
         accepted = self.accepted()
         for command in self.commands():

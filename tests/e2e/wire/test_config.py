@@ -79,6 +79,57 @@ class Named(Directory):
             self.assertEqual(answer["cluster"]["name"], "hub", answer)
 
 
+class Hosts(Directory):
+    """Names to listen on are looked up at the start."""
+
+    LISTENERS = (
+        ('listen: "{}:{}"', "nats"),
+        ('port: -1\nhttp: "{}:{}"', "monitoring"),
+        ('port: -1\ncluster {{ name: c, listen: "{}:{}" }}', "cluster"),
+        ('port: -1\nleafnodes {{ listen: "{}:{}" }}', "leafnodes"),
+        ('port: -1\nwebsocket {{ listen: "{}:{}", no_tls: true }}', "websocket"),
+    )
+
+    def test_it_listens_where_a_name_says(self):
+        name = socket.gethostname()
+        try:
+            address = socket.gethostbyname(name)
+        except OSError:
+            name, address = "localhost", "127.0.0.1"
+        for text, what in self.LISTENERS:
+            with self.subTest(what):
+                port = free_port()
+                path = self.write(text.format(name, port))
+                with Server(jetstream=False) as server:
+                    server.kill()
+                    server.command = lambda path=path: [BINARY, "-c", path]
+                    server.start()
+                    end = time.monotonic() + START_S
+                    while f"{name}:{port}\n" not in server.log():
+                        self.assertLess(time.monotonic(), end, server.log())
+                        time.sleep(0.02)
+                    socket.create_connection((address, port), READ_S).close()
+
+    @own_promise
+    def test_a_name_that_is_nobodys_is_told_with_its_place(self):
+        for text, what in self.LISTENERS:
+            with self.subTest(what):
+                path = self.write("\n" + text.format("no such host", free_port()))
+                result = self.run_server("-c", path)
+                self.assertEqual(result.returncode, 1, result.stderr)
+                line = 2 + text.count("\n")
+                self.assertRegex(
+                    result.stderr,
+                    rf"\[FTL\] .*listen tcp: lookup no such host: no such host \({re.escape(path)}:{line}:\d+\)",
+                )
+
+    @own_promise
+    def test_a_flag_has_no_place(self):
+        path = self.write('host: "no such host"')
+        result = self.run_server("-c", path, "-a", "nor this one")
+        self.assertIn('"listen tcp: lookup nor this one: no such host"\n', result.stderr)
+
+
 class Check(Directory):
     def accepts(self, text, **environment):
         path = self.write(text)
@@ -139,6 +190,21 @@ class Check(Directory):
             self.accepts(text)
         path = self.write("jetstream: true")
         self.assertEqual(self.run_server("-t", "-c", path, "-sd", "a").returncode, 0)
+
+    @own_promise
+    def test_what_has_no_effect_is_said_with_its_place_and_is_valid(self):
+        path = self.write(
+            'prof_port: 1\njetstream {\n  request_queue_limit: 9\n}\n'
+            "cluster { name: c, port: -1, compression: s2_fast }\nserver_name: a"
+        )
+        result = self.run_server("-t", "-c", path)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.stdout, "")
+        lines = result.stderr.splitlines()
+        self.assertEqual(len(lines), 4, lines)
+        for line, start in zip(lines, ('1:0: "prof_port" ', '3:3: "request_queue_limit" ', "5:30: ")):
+            self.assertTrue(line.startswith(f"{path}:{start}"), line)
+        self.assertIn(f"nats-server: configuration file {path} is valid (sha256:", lines[3])
 
     def test_t_wants_a_file(self):
         result = self.run_server("-t")

@@ -102,6 +102,26 @@ class Start(Directory):
             process.kill()
             process.communicate()
 
+    @own_promise
+    def test_a_port_that_stays_taken_is_waited_for_aloud(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            result = run("-a", "127.0.0.1", "-p", str(port))
+        address = f"127.0.0.1:{port}"
+        busy = f"listen tcp {address}: bind: address already in use"
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, rf"\[WRN\] {busy}, trying again for \d seconds\n")
+        self.assertIn(f'[FTL] Error listening on port: {address}, "{busy}"\n', result.stderr)
+        self.assertEqual(result.stderr.count("in use"), 2, result.stderr)
+
+    @own_promise
+    def test_the_port_of_a_server_that_lives_is_not_waited_for(self):
+        with Server(jetstream=False) as server:
+            result = run("-a", "127.0.0.1", "-p", str(server.port))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("Error listening on port", result.stderr)
+        self.assertNotIn("trying again", result.stderr)
+
     def test_flags_may_be_written_in_every_way(self):
         for form in (
             ("--addr", "127.0.0.1", "--port", "{port}", "--jetstream", "--store_dir", "{store}"),

@@ -868,8 +868,25 @@ static void *give_port_back(void *fd)
     return NULL;
 }
 
-START_TEST(a_port_that_is_soon_free_is_waited_for)
+struct told {
+    int count;
+    uint16_t port;
+    int64_t wait_ns;
+};
+
+static void told_port_taken(void *context, const char *host, uint16_t port, int64_t wait_ns)
 {
+    struct told *told = context;
+
+    ck_assert_str_eq(host, "127.0.0.1");
+    told->count++;
+    told->port = port;
+    told->wait_ns = wait_ns;
+}
+
+START_TEST(a_port_that_is_soon_free_is_waited_for_aloud)
+{
+    struct told told = {0};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -882,11 +899,15 @@ START_TEST(a_port_that_is_soon_free_is_waited_for)
     ck_assert_int_eq(listen(fd, 1), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
     host_begin(&host);
+    io_set_port_taken(host.io, told_port_taken, &told);
     ck_assert_int_eq(pthread_create(&thread, NULL, give_port_back, &fd), 0);
     ck_assert_int_eq(io_listen(host.io, "127.0.0.1", ntohs(address.sin_port), host_accepted, &host,
                                &listener, &bound),
                      OK);
     ck_assert_int_eq(bound, ntohs(address.sin_port));
+    ck_assert_int_eq(told.count, 1);
+    ck_assert_int_eq(told.port, bound);
+    ck_assert_int_gt(told.wait_ns, 0);
     pthread_join(thread, NULL);
     io_listener_close(host.io, listener);
     settle(host.io);
@@ -1394,7 +1415,7 @@ END_TEST
         a_failed_send_is_told_once_as_the_end, what_came_before_a_failed_send_is_received,         \
         an_owner_may_close_from_inside_any_of_its_calls, slow_work_delays_no_operation_on_a_file,  \
         a_closed_listener_frees_its_port_and_accepts_no_more,                                      \
-        a_port_that_is_soon_free_is_waited_for, hosts_are_numbers_localhost_or_any,                \
+        a_port_that_is_soon_free_is_waited_for_aloud, hosts_are_numbers_localhost_or_any,          \
         a_connection_that_hangs_is_closed_at_once_and_destroyed_without_a_call,                    \
         an_address_that_no_way_leads_to_is_told_as_the_end,                                        \
         last_words_to_a_peer_that_is_gone_hold_no_close_back,                                      \

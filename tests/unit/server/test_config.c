@@ -237,6 +237,47 @@ START_TEST(a_cluster_block_without_a_port_only_names_a_cluster)
 }
 END_TEST
 
+static void check_place(const struct config_place *place, uint32_t line, uint32_t column)
+{
+    ck_assert_ptr_nonnull(place);
+    ck_assert_str_eq(place->file, "f");
+    ck_assert_uint_eq(place->line, line);
+    ck_assert_uint_eq(place->column, column);
+}
+
+START_TEST(hosts_are_names_of_255_bytes_at_most_whose_places_are_known)
+{
+    char text[512], name[HOST_SIZE + 1] = "";
+    const struct options *o;
+
+    memset(name, 'a', HOST_SIZE - 1);
+    snprintf(text, sizeof(text), "\n  host: %s", name);
+    o = options_of(text);
+    ck_assert_str_eq(o->host, name);
+    check_place(o->host_place, 2, 3);
+    snprintf(text, sizeof(text), "http: \"%s:1\"", name);
+    ck_assert_str_eq(options_of(text)->http_host, name);
+
+    name[HOST_SIZE - 1] = 'a';
+    snprintf(text, sizeof(text), "host: %s", name);
+    ck_assert(!load(text));
+    ck_assert(says(&config.reader.errors, "f:1:0: host: longer than 255 bytes"));
+    snprintf(text, sizeof(text), "listen: \"%s:1\"", name);
+    ck_assert(!load(text));
+    ck_assert(says(&config.reader.errors, "f:1:0: could not parse address string"));
+
+    o = options_of("listen: \"a:1\"\nhttp: \"b:2\"\ncluster { listen: \"c:3\" }\n"
+                   "leafnodes { listen: \"d:4\" }\nwebsocket { listen: \"e:5\", no_tls: true }");
+    check_place(o->host_place, 1, 0);
+    check_place(o->http_host_place, 2, 1);
+    check_place(o->cluster.host_place, 3, 11);
+    check_place(o->leaf.host_place, 4, 13);
+    check_place(o->websocket.host_place, 5, 13);
+    ck_assert_ptr_null(options_of("port: 1")->host_place);
+    ck_assert_ptr_null(options_of("listen: 1")->host_place);
+}
+END_TEST
+
 START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
 {
     static const struct row rows[] = {
@@ -677,6 +718,7 @@ int main(void)
         tls_blocks_are_read,
         a_cluster_block_is_read,
         a_cluster_block_without_a_port_only_names_a_cluster,
+        hosts_are_names_of_255_bytes_at_most_whose_places_are_known,
         what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference,
         an_account_says_where_it_is_told_of_traced_messages,
         what_is_not_built_is_refused_by_name_and_place,
