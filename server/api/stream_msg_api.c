@@ -104,7 +104,7 @@ static uint16_t delete_check(struct stream_op *op, struct stream *stream)
         text = NULL; /* there only what is there counts, as in the reference */
     else if (op->sequence > state->last_seq)
         text = "stream store EOF";
-    else if (op->sequence < state->first_seq)
+    else if (op->sequence == 0 || op->sequence < state->first_seq)
         text = "no message found";
     if (text != NULL) {
         snprintf(op->error_text, sizeof op->error_text, "%s", text);

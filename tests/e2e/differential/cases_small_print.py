@@ -11,6 +11,8 @@ def deletes(storage):
     sequences = [(1, False), (1, True), (2, True), (1, True), (3, True), (3, False), (4, True), (0, False)]
     return [
         stream(subjects=["s.*"], storage=storage),
+        api("STREAM.MSG.DELETE.S", {"seq": 0}),
+        api("STREAM.MSG.DELETE.S", {"seq": 1}),
         *[pub(f"s.{i}") for i in range(3)],
         *[api("STREAM.MSG.DELETE.S", {"seq": seq, "no_erase": keep}) for seq, keep in sequences],
     ]
