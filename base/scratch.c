@@ -21,6 +21,7 @@
 #define SLICES         (CHUNK / SCRATCH_SLICE)
 #define PAGE           ((size_t)4 << 10)
 #define SECOND_NS      INT64_C(1000000000)
+#define TWIN_BITS      48u        /* of addresses */
 #define ZFS_MAGIC      0x2fc12fc1 /* these two are not in linux/magic.h */
 #define BCACHEFS_MAGIC 0xca451a4e
 
@@ -49,7 +50,9 @@ struct scratch {
 
     struct prng prng; /* the twin's, as the rest */
     unsigned refuse, away, broken, fails;
-    struct map64 seen; /* by address: the same in the lower half, the size of hidden ones above */
+    struct map64 seen; /* by address: the same in the lower half, above it a serial number, of
+                        * hidden ones the size */
+    uint32_t pieces;   /* of the twin so far, for the serial numbers */
     bool hides;
 };
 
@@ -422,7 +425,7 @@ static void *twin_take(struct scratch *scratch, unsigned size, size_t bytes)
     scratch->space += sizes[size];
     if (!scratch->hides) {
         piece = heap_resize(NULL, bytes);
-        map64_put(&scratch->seen, (uintptr_t)piece)->number = 0;
+        map64_put(&scratch->seen, (uintptr_t)piece)->number = (uint64_t)++scratch->pieces << 32;
         return piece;
     }
     piece = aligned_alloc(PAGE, whole_pages(sizes[size]));
@@ -588,6 +591,24 @@ static void twin_keep(struct scratch *scratch, uint64_t address, uint32_t stamp)
         protect(address, seen->number, PROT_READ | PROT_WRITE);
 }
 
+/* What the twin calls a piece, other than an earlier one whose memory it has got: which one gets
+ * which memory is the allocator's to say, and must not decide what a simulation does. */
+static uint64_t twin_slice(const struct scratch *scratch, const void *piece)
+{
+    const union map64_value *found = map64_find(&scratch->seen, (uintptr_t)piece);
+
+    return (uintptr_t)piece | (found != NULL ? found->number >> 32 << TWIN_BITS : 0);
+}
+
+static void twin_brought(struct scratch *scratch, uint64_t slice, uint32_t stamp)
+{
+    uint64_t address = slice & ((UINT64_C(1) << TWIN_BITS) - 1);
+
+    if (map64_find(&scratch->seen, address) != NULL &&
+        twin_slice(scratch, (const void *)(uintptr_t)address) == slice)
+        twin_keep(scratch, address, stamp); /* else it was given back meanwhile */
+}
+
 static enum scratch_place twin_here(struct scratch *scratch, uint64_t address, int64_t now_ns)
 {
     uint32_t stamp = twin_stamp(scratch, address);
@@ -629,8 +650,8 @@ enum scratch_place scratch_here(struct scratch *scratch, const void *piece, size
 
     assert(size > 0);
     if (scratch->fd < 0) {
-        *slice = (uintptr_t)piece;
-        return twin_here(scratch, *slice, now_ns);
+        *slice = twin_slice(scratch, piece);
+        return twin_here(scratch, (uintptr_t)piece, now_ns);
     }
     offset = offset_in_file(scratch, piece) + at;
     *slice = offset / SCRATCH_SLICE;
@@ -669,9 +690,7 @@ void scratch_brought(struct scratch *scratch, uint64_t slice, int result, int64_
     uint64_t chunk = slice / SLICES;
 
     if (scratch->fd < 0) {
-        if (map64_find(&scratch->seen, slice) == NULL)
-            return; /* it was given back meanwhile */
-        twin_keep(scratch, slice, stamp_of(now_ns, result != 0));
+        twin_brought(scratch, slice, stamp_of(now_ns, result != 0));
     } else if (chunk < scratch->chunk_count) {
         scratch->chunks[chunk].seen[slice % SLICES] = stamp_of(now_ns, result != 0);
     }

@@ -325,6 +325,14 @@ static bool restart(struct run *run)
     return start(run);
 }
 
+/* A stream that it opened after its start could not be opened: it is not tried again. */
+static bool end_half_open(struct run *run)
+{
+    say(run, "is ended");
+    sim_crash(run->sim, run->node, SIM_CRASH_KILL);
+    return restart(run);
+}
+
 /* False: it cannot go on. */
 static bool maybe_crash(struct run *run)
 {
@@ -332,11 +340,8 @@ static bool maybe_crash(struct run *run)
         say(run, "crashed at a disk operation");
         return restart(run);
     }
-    if (run->half_open) { /* a stream that it opened after its start */
-        say(run, "is ended");
-        sim_crash(run->sim, run->node, SIM_CRASH_KILL);
-        return restart(run);
-    }
+    if (run->half_open)
+        return end_half_open(run);
     if (strikes(run, LIMIT_CRASH, 1, 60)) {
         enum sim_crash_mode mode = crash_mode(run);
 
@@ -573,6 +578,8 @@ static bool wait_for(struct run *run, bool (*done)(struct run *run), const char 
             return false;
         }
         pass(run, MILLISECOND);
+        if (run->half_open && !end_half_open(run)) /* since before the faults ended */
+            return false;
         if (!sim_client_connected(&run->client))
             act(run);
     }

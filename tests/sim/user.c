@@ -577,6 +577,7 @@ static void heard_operation(struct user *user, const struct client_message *mess
         worlds_op_answered(&user->worlds, UINT64_MAX);
 }
 
+/* A stream that could not be opened has no responder (503), and that says nothing of a message. */
 static void heard_get(struct user *user, uint64_t number, const struct client_message *message)
 {
     const char *subject = memmem(message->headers.at, message->headers.size, "Nats-Subject: ", 14);
@@ -591,7 +592,7 @@ static void heard_get(struct user *user, uint64_t number, const struct client_me
         oracle_shown(&user->oracle, user->get_asked_ns, sequence, subject + 14,
                      strcspn(subject + 14, "\r"), message->payload.at, message->payload.size);
         oracle_check_age(&user->oracle, user->get_asked_ns, user->get_sequence);
-    } else if (user->get_stored) {
+    } else if (user->get_stored && contains(message->headers, "NATS/1.0 404")) {
         oracle_not_found(&user->oracle, user->get_sequence, now(user));
     }
 }

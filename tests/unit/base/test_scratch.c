@@ -185,11 +185,33 @@ START_TEST(what_may_be_away_can_be_brought_and_is_known_to_be_here_for_a_moment)
 }
 END_TEST
 
+/* What a simulation does must not hang on which memory the allocator gives it. */
+START_TEST(what_the_twin_brought_of_a_piece_that_is_gone_is_not_the_next_piece)
+{
+    struct scratch *scratch = scratch_create_twin(1, 0);
+    const void *piece = scratch_put(scratch, BYTES("abc"));
+    uint64_t slice, next;
+
+    scratch_twin_forgets(scratch, 1, 0);
+    ck_assert_int_eq(scratch_here(scratch, piece, 0, 3, SECOND, &slice), SCRATCH_AWAY);
+    scratch_give(scratch, piece, 3);
+    piece = scratch_put(scratch, BYTES("xyz")); /* most likely where the other was */
+    scratch_brought(scratch, slice, scratch_bring(scratch, slice), SECOND);
+    ck_assert_int_eq(scratch_here(scratch, piece, 0, 3, SECOND, &next), SCRATCH_AWAY);
+    ck_assert_uint_ne(next, slice);
+    scratch_brought(scratch, next, scratch_bring(scratch, next), SECOND);
+    ck_assert_int_eq(scratch_here(scratch, piece, 0, 3, SECOND, &next), SCRATCH_HERE);
+    scratch_give(scratch, piece, 3);
+    scratch_destroy(scratch);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
         pieces_keep_their_content_and_give_their_space_back,
         the_twin_refuses_as_often_as_it_was_told,
+        what_the_twin_brought_of_a_piece_that_is_gone_is_not_the_next_piece,
         a_full_disk_is_a_refusal,
         what_may_be_away_can_be_brought_and_is_known_to_be_here_for_a_moment,
     };
