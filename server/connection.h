@@ -19,7 +19,7 @@
  * workers, too. */
 #define CONNECTIONS_PROOFS_MAX 1u
 
-struct callouts;
+struct callout_desk;
 struct connection;
 struct connection_mover;
 struct deflater;
@@ -56,7 +56,7 @@ struct connections {
     struct proof_work *proofs_first; /* waiting, in the order they came */
     struct proof_work *proofs_last;
     size_t proofs_running;
-    struct callouts *callouts;         /* connection_callout.c's; NULL: nobody was asked yet */
+    struct callout_desk *callouts;     /* connection_callout.c's; NULL: nobody was asked yet */
     struct tls_context *tls;           /* of whoever comes; NULL: none is encrypted */
     struct tls_context *websocket_tls; /* the same, over a WebSocket */
     struct deflater *deflater;         /* of those over WebSockets; NULL: none needed it yet */

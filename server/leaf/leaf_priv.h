@@ -49,7 +49,7 @@ struct leaf_account {
 };
 
 struct leaf_remote_state;
-struct leaf_callouts;
+struct callout_desk;
 struct leaf_proof;
 struct leaf_question;
 struct leaf_web;
@@ -121,9 +121,9 @@ struct leaves {
     size_t count;
     struct leaf_account *accounts;
     struct leaf_remote_state *remotes;
-    struct leaf_callouts *callouts; /* leaf_callout.c's; NULL: nobody was asked yet */
-    struct deflater *deflater;      /* of those over WebSockets; NULL: none needed it yet */
-    struct tls_context *tls_usual;  /* of remotes that say no more than that; NULL: not made yet */
+    struct callout_desk *callouts; /* leaf_callout.c's; NULL: nobody was asked yet */
+    struct deflater *deflater;     /* of those over WebSockets; NULL: none needed it yet */
+    struct tls_context *tls_usual; /* of remotes that say no more than that; NULL: not made yet */
     struct core_news *news[SHARDS_MAX];
     unsigned news_count;
     struct buf noted; /* scratch, as the next */
@@ -224,8 +224,6 @@ void leaf_look_again(struct leaf *leaf);
 struct leaf_question *leaf_callout_ask(struct leaf *leaf, const struct leaf_connect *said,
                                        const struct auth_user *user);
 void leaf_question_free(struct leaf_question *question); /* NULL is fine */
-/* No leaf is left. */
-void leaf_callouts_free(struct leaves *leaves);
 
 /* ---- leaf_interest.c ------------------------------------------------------------------------ */
 

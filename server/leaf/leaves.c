@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/heap.h"
+#include "server/callout_desk.h"
 #include "server/cluster/core_shards.h"
 #include "server/leaf/leaf_priv.h"
 #include "server/websocket/deflate.h"
@@ -168,7 +169,7 @@ void leaves_destroy(struct leaves *leaves)
     while (leaves->all != NULL)
         drop(leaves->all);
     router_set_leaves(leaves->setup.router, NULL);
-    leaf_callouts_free(leaves);
+    callout_desk_destroy(leaves->callouts);
     remotes_destroy(leaves);
     while ((account = leaves->accounts) != NULL) {
         leaves->accounts = account->next;
