@@ -74,7 +74,7 @@ e2e_lanes = 'lanes=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unitte
 
 # And some with shards that are begun one after the other, between which clients move all the time.
 e2e_moves = 'moves=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=auto python3 -m unittest test_transcripts test_auth test_tls \
-            test_websocket test_accounts test_tracing test_leaf'
+            test_websocket test_accounts test_tracing test_leaf test_causes'
 
 # A server of several shards under ThreadSanitizer: a report of any of its processes is a failure.
 tsan_report = $(abspath $(BUILD)/tsan/report)
