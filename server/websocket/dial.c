@@ -9,6 +9,7 @@
 
 #define CREDENTIALS_MAX 512u
 #define STATUS_AT       9u /* behind "HTTP/1.1 " */
+#define STATUS_SIZE     3u
 
 static void write_host(const struct dial_wish *wish, struct buf *out)
 {
@@ -25,13 +26,29 @@ static void write_host_line(const struct dial_wish *wish, struct buf *out)
     (void)BUF_ADD(out, "\r\n");
 }
 
-/* "HTTP/1.1 101 Switching Protocols", and headers. False: it is none. */
+static bool is_digit(uint8_t byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+/* "HTTP/1.1 101 Switching Protocols": three digits between blanks, the text may be left out. */
+static bool is_status_line(struct bytes line)
+{
+    if (line.size < STATUS_AT + STATUS_SIZE || !bytes_starts(line, BYTES("HTTP/1.")) ||
+        !is_digit(line.at[STATUS_AT - 2]) || line.at[STATUS_AT - 1] != ' ')
+        return false;
+    for (size_t i = STATUS_AT; i < STATUS_AT + STATUS_SIZE; i++)
+        if (!is_digit(line.at[i]))
+            return false;
+    return line.size == STATUS_AT + STATUS_SIZE || line.at[STATUS_AT + STATUS_SIZE] == ' ';
+}
+
+/* The first line, from the status on, and headers. False: it is no reply. */
 static bool read_reply(struct bytes head, struct bytes *status, struct bytes *headers)
 {
     struct bytes line, name, value, rest;
 
-    if (!http_line_next(&head, status) || !bytes_starts(*status, BYTES("HTTP/1.")) ||
-        status->size < STATUS_AT + 3)
+    if (!http_line_next(&head, status) || !is_status_line(*status))
         return false;
     *status = bytes_skip(*status, STATUS_AT);
     *headers = head;

@@ -94,6 +94,30 @@ START_TEST(what_a_proxy_says_is_told_in_plain_letters)
 }
 END_TEST
 
+START_TEST(a_status_is_three_digits_between_blanks)
+{
+    static const struct {
+        const char *head;
+        bool good;
+    } rows[] = {
+        {"HTTP/1.1 200 Connection established\r\n\r\n", true},
+        {"HTTP/1.0 200 \r\n\r\n", true},
+        {"HTTP/1.1 200\r\n\r\n", true},
+        {"HTTP/1.1 2000 OK\r\n\r\n", false},
+        {"HTTP/1. 1200 OK\r\n\r\n", false},
+        {"HTTP/1.1_200 OK\r\n\r\n", false},
+        {"HTTP/1.x 200 OK\r\n\r\n", false},
+        {"HTTP/1.1 20\r\n\r\n", false},
+        {"HTTP/1.1 200OK\r\n\r\n", false},
+    };
+    char reason[DIAL_REASON_SIZE];
+
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++)
+        ck_assert_msg(dial_proxy_answered(bytes_of_text(rows[i].head), reason) == rows[i].good,
+                      "%s", rows[i].head);
+}
+END_TEST
+
 /* ---- frames --------------------------------------------------------------------------------- */
 
 static void came(void *context, struct bytes payload)
@@ -215,6 +239,7 @@ int main(void)
         a_client_is_not_let_off_masking,
         what_is_no_websocket_is_refused,
         what_a_proxy_says_is_told_in_plain_letters,
+        a_status_is_three_digits_between_blanks,
         frames_of_either_side_are_read_by_the_other,
         a_frame_of_the_wrong_kind_breaks_it,
         pongs_that_find_no_room_are_not_written_in_part,
