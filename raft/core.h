@@ -241,7 +241,7 @@ bool raft_core_hold_still(struct raft_core *core, int64_t now, bool still);
 /* While all hold still: of all that they have left the log that ends with (last_term, last) is the
  * newest, and `term` is the latest of any. From now on this one votes, in later terms, for whoever
  * is behind neither that nor its own log, also if it has lost entries: as if it had that log. Until
- * it holds still again, or its next life. */
+ * it holds still again, or its next life. If that is its own log nothing is missing any more. */
 void raft_core_lend(struct raft_core *core, int64_t now, uint64_t term, uint64_t last_term,
                     uint64_t last);
 

@@ -322,8 +322,9 @@ bool raft_core_forgive(struct raft_core *core, int64_t now, int64_t silence_ns)
     return true;
 }
 
-/* What it may have voted in its forgotten lives was in no later term than the latest of any that
- * anybody remembers; or nothing is left of that term. */
+/* Who has all of what is lent lacks nothing that anybody has. What it may have voted in its
+ * forgotten lives was in no later term than the latest of any that anybody remembers; or nothing is
+ * left of that term. */
 void raft_core_lend(struct raft_core *core, int64_t now, uint64_t term, uint64_t last_term,
                     uint64_t last)
 {
@@ -331,7 +332,10 @@ void raft_core_lend(struct raft_core *core, int64_t now, uint64_t term, uint64_t
     core->now_ns = now;
     core->lent_term = last_term;
     core->lent_last = last;
-    if (term >= core->term)
-        core_follow(core, term + 1, (struct raft_member){0});
+    if (terms_at(&core->terms, last) == last_term && core->durable >= last)
+        core->damaged = 0;
+    if (term < core->term)
+        term = core->term;
+    core_follow(core, term + 1, (struct raft_member){0});
     core_check(core);
 }

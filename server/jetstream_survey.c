@@ -98,8 +98,8 @@ bool survey_lends(const struct survey *survey, struct catalogue_lent *lent)
     for (uint32_t i = 0; i < survey->told.count; i++) {
         const struct left_answer *answer = &survey->answers[i];
 
-        if (answer->left != LEFT_CONTENT || !stands(answer, survey->told.at[i]) ||
-            !has_most(survey, answer) || !has_lent_voters(survey, answer))
+        if (answer->left != LEFT_CONTENT || answer->waits || !has_most(survey, answer) ||
+            !has_lent_voters(survey, answer))
             continue;
         *lent = (struct catalogue_lent){
             .term = latest_term(survey), .last_term = answer->last_term, .last = answer->last};
