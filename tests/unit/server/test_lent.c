@@ -173,6 +173,28 @@ static void disturb(void)
     leave();
 }
 
+/* One is behind, others forget, and nobody hears anybody until nobody leads. */
+static void storm(void)
+{
+    uint64_t first = leader(), behind = 1 + prng_below(&play.prng, NODES);
+
+    for (uint64_t number = 1; number <= NODES; number++)
+        play.rig.cut[behind][number] = play.rig.cut[number][behind] = true;
+    for (int i = 0; i < 3 && first != 0; i++) {
+        if (raft_core_may_propose(node_of(first)->core))
+            rig_propose(&play.rig, first, NULL);
+        run(200);
+    }
+    cut(true, true);
+    for (uint64_t number = 1; number <= NODES; number++) {
+        if (number != behind && chance(2))
+            forget(number, false);
+    }
+    for (int i = 0; i < 4 && leader() != 0; i++)
+        run(2000);
+    cut(false, false);
+}
+
 /* ---- the survey ----------------------------------------------------------------------------- */
 
 static bool still(uint64_t number, bool on)
@@ -297,7 +319,7 @@ static void play_round(uint64_t seed)
         run(700);
         if (!chance(6))
             continue;
-        cut(false, false);
+        storm();
         for (int k = 0; k < 6 && leader() == 0; k++)
             run(1000);
         if (leader() == 0)
