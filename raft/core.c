@@ -367,8 +367,10 @@ bool raft_core_hold_still(struct raft_core *core, int64_t now, bool still)
     if (core->still == still)
         return true;
     core->still = still;
-    if (still)
+    if (still) {
+        core->lent_term = 0;
         core_follow(core, core->term, (struct raft_member){0});
+    }
     core_rest(core);
     core_check(core);
     return true;

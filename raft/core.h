@@ -238,6 +238,12 @@ bool raft_core_learns(const struct raft_core *core);
 /* Neither votes nor stands until called with false: somebody asks all members what they have left,
  * and what they say is to stay so. False: somebody leads, and nothing has changed. */
 bool raft_core_hold_still(struct raft_core *core, int64_t now, bool still);
+/* While all hold still: of all that they have left the log that ends with (last_term, last) is the
+ * newest, and `term` is the latest of any. From now on this one votes, in later terms, for whoever
+ * is behind neither that nor its own log, also if it has lost entries: as if it had that log. Until
+ * it holds still again, or its next life. If that is its own log nothing is missing any more. */
+void raft_core_lend(struct raft_core *core, int64_t now, uint64_t term, uint64_t last_term,
+                    uint64_t last);
 
 /* For a member that has lost entries on purpose, one whose log is in memory: if it has heard no
  * leader for so long there are perhaps too few others left to elect one. From now on it votes and

@@ -190,18 +190,30 @@ static bool log_is_newer(const struct raft_core *core, const struct raft_message
     return core->terms.last > message->last;
 }
 
+/* Whoever has less than is lent gets no vote. What its earlier lives have accepted, and somebody
+ * has left, is in that log if it is committed; what this life has, in its own, which counts, too.
+ */
+static bool has_lent(const struct raft_core *core, const struct raft_message *message)
+{
+    if (message->last_term != core->lent_term)
+        return message->last_term > core->lent_term;
+    return message->last >= core->lent_last;
+}
+
 static bool may_vote(struct raft_core *core, const struct raft_message *message)
 {
-    if ((core->damaged > 0 && !FLAWED(core, VOTE_DAMAGED)) || core->still)
+    bool lent = core->lent_term != 0;
+
+    if ((core->damaged > 0 && !lent && !FLAWED(core, VOTE_DAMAGED)) || core->still)
         return false;
     /* Its log is only the beginning, of others: perhaps it was one of the group since, and has
      * given that up. Nobody counts on it before it has the entry that takes it in. Where all that
      * knew it may have lost it with the memory, that is forgiven. */
-    if (terms_last(&core->terms) <= FIRST_TERM && !core->forgiven &&
+    if (terms_last(&core->terms) <= FIRST_TERM && !core->forgiven && !lent &&
         config_find(core_config(core), core->options.self) == NULL)
         return false;
     if (!log_is_newer(core, message))
-        return true;
+        return !lent || has_lent(core, message);
     core->called = true;
     return false;
 }
@@ -308,4 +320,22 @@ bool raft_core_forgive(struct raft_core *core, int64_t now, int64_t silence_ns)
         core->election_due = now + FORGIVEN_ALONE * core->options.election_ns;
     core_check(core);
     return true;
+}
+
+/* Who has all of what is lent lacks nothing that anybody has. What it may have voted in its
+ * forgotten lives was in no later term than the latest of any that anybody remembers; or nothing is
+ * left of that term. */
+void raft_core_lend(struct raft_core *core, int64_t now, uint64_t term, uint64_t last_term,
+                    uint64_t last)
+{
+    assert(core->still);
+    core->now_ns = now;
+    core->lent_term = last_term;
+    core->lent_last = last;
+    if (terms_at(&core->terms, last) == last_term && core->durable >= last)
+        core->damaged = 0;
+    if (term < core->term)
+        term = core->term;
+    core_follow(core, term + 1, (struct raft_member){0});
+    core_check(core);
 }

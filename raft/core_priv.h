@@ -121,6 +121,7 @@ struct raft_core {
     uint64_t whole_at; /* matched and durable so far, of this leader: whole. 0: not known */
     bool anew_heard;   /* RAFT_DAMAGED_ANEW: damaged_term is that of a leader */
     bool forgiven;     /* what it lost nobody was there to bring back: raft_core_forgive */
+    uint64_t lent_term, lent_last; /* it votes as if its log ended so; 0: it does not */
 
     enum raft_role role;
     bool prevoting; /* a candidate that has not raised its term yet */

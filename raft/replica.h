@@ -184,6 +184,8 @@ uint64_t replica_term_applied(const struct replica *replica);
 /* Neither votes nor stands until called with false. False: somebody leads, or it is not known yet
  * what is here, and nothing has changed. Not from inside an event. */
 bool replica_hold_still(struct replica *replica, bool still);
+/* What all had left when they held still; before it goes on: raft_core_lend. */
+void replica_lend(struct replica *replica, uint64_t term, uint64_t last_term, uint64_t last);
 /* Proposes the gathered records; returns their index. Needs replica_leads, and replica_ready or
  * replica_ready_ahead before the last of them were added. */
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count);

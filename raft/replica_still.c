@@ -82,3 +82,11 @@ bool replica_hold_still(struct replica *replica, bool still)
     replica_drain(replica);
     return held;
 }
+
+void replica_lend(struct replica *replica, uint64_t term, uint64_t last_term, uint64_t last)
+{
+    if (replica->repair_from != 0)
+        return;
+    raft_core_lend(replica->core, io_now(replica->io), term, last_term, last);
+    replica_drain(replica);
+}

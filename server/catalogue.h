@@ -51,6 +51,12 @@ struct catalogue_holding {
 
 struct stream_lane;
 
+/* The log as if it had which a replica is to vote (raft_core_lend). */
+struct catalogue_lent {
+    uint64_t term;
+    uint64_t last_term, last; /* of its end; last_term 0: nothing is lent */
+};
+
 struct catalogue_entry {
     struct catalogue_assignment assigned; /* account and json are owned; json is the newest */
     uint64_t version;                     /* of the config, from 1 */
@@ -91,9 +97,11 @@ struct catalogue_entry {
     int64_t surveyed_ns;     /* when all were asked what they have of it; 0: never */
     uint8_t outside_looks;   /* so often it had no leader, and is wished elsewhere */
     bool outside;            /* its leader has said that the replica here is none of the group's */
-    uint64_t held_term;  /* it holds still, for the metadata leader of that term; 0: it does not */
-    uint64_t held_until; /* or until that index of the metadata group is applied; 0: not known */
-    bool touched;        /* a block has changed it, or (absent) does not know it any more */
+    uint64_t held_term;   /* it holds still, for the metadata leader of that term; 0: it does not */
+    uint64_t held_until;  /* or until that index of the metadata group is applied; 0: not known */
+    uint64_t held_number; /* of the survey in which it said what it has */
+    struct catalogue_lent lent; /* what its replica is to be lent before it goes on */
+    bool touched;               /* a block has changed it, or (absent) does not know it any more */
     bool absent;
     bool settled; /* its group has the members wished for, as this leader knows */
     uint8_t tier; /* of its account that it belongs to, by replicas; 0: not settled */

@@ -11,6 +11,9 @@
  * name and config, with another id and incarnation: nothing of the old group counts in the new one,
  * and what was acknowledged to anybody since would have needed a leader.
  *
+ * Not so if one that has all that is left of a stream in memory lacks only the votes of those who
+ * have forgotten: they are lent its log for that, as they are let go (raft_core_lend).
+ *
  * A node holds still until the stream is removed, until the asker lets go of it (and what that one
  * had applied then is applied here), or until an entry of a later metadata term is: what the asker
  * had proposed is before that, or nowhere.
@@ -27,14 +30,21 @@
 #define AGAIN_NS  INT64_C(10000000000)
 
 #define SURVEY_SIZE  24u
-#define ANSWER_HEAD  40u
+#define ANSWER_HEAD  48u
 #define MEMBER_SIZE  24u
 #define ANSWER_NEVER 1u
 #define ANSWER_ABLE  2u
 #define ANSWER_WAITS 4u
 #define ANSWER_TERM  8u /* from this bit on; older servers leave it out */
 #define ANSWER_MAX   (ANSWER_HEAD + RAFT_MEMBERS_MAX * MEMBER_SIZE)
-#define LET_GO_SIZE  24u
+#define LET_GO_SIZE  56u
+
+/* LET_GO, read. */
+struct going_on {
+    uint64_t id, term, index;
+    uint64_t number; /* of the survey; 0: none, and nothing is lent */
+    struct catalogue_lent lent;
+};
 
 static struct logger *logger_of(const struct jetstream_cluster *cluster)
 {
@@ -65,11 +75,15 @@ static void let_go(struct jetstream *jetstream, struct catalogue_entry *entry)
     if (entry->held_term == 0)
         return;
     jetstream_entry_is_still(jetstream, entry);
-    entry->held_term = entry->held_until = 0;
-    if (entry->stream != NULL)
+    entry->held_term = entry->held_until = entry->held_number = 0;
+    if (entry->stream != NULL) {
+        jetstream_entry_lend(entry);
         (void)replica_hold_still(stream_replica(entry->stream), false);
-    else if (!entry->removed)                      /* else its files go already */
+    } else if (!entry->removed) {                  /* else its files go already */
         jetstream_entry_changed(jetstream, entry); /* its log is made now, if it is to be here */
+        if (entry->lent.last_term != 0)
+            jetstream_entry_needed(jetstream, entry);
+    }
 }
 
 static enum left left_of(struct jetstream *jetstream, const struct catalogue_entry *entry)
@@ -89,6 +103,18 @@ static enum left left_of(struct jetstream *jetstream, const struct catalogue_ent
     return replica_bare(replica) ? LEFT_BEGINNING : LEFT_CONTENT;
 }
 
+/* In which it may have voted last, with or without a log, as far as it knows. */
+static uint64_t term_of(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct store_vote vote;
+
+    if (entry->stream != NULL)
+        return replica_term(stream_replica(entry->stream));
+    return store_vote_found(jetstream_lane(jetstream, entry)->store, entry->assigned.id, &vote)
+               ? vote.term
+               : 0;
+}
+
 static struct left_answer answer_of(struct jetstream *jetstream, struct catalogue_entry *entry,
                                     uint64_t number, uint64_t term)
 {
@@ -99,7 +125,10 @@ static struct left_answer answer_of(struct jetstream *jetstream, struct catalogu
         return answer;
     entry->held_term = term;
     entry->held_until = 0; /* what was said of an earlier one does not let go of this */
+    entry->held_number = number;
+    entry->lent = (struct catalogue_lent){0};
     answer.never_made = entry->never_made;
+    answer.term = term_of(jetstream, entry);
     if (entry->stream == NULL)
         return answer;
     answer.able = !replica_begins_anew(stream_replica(entry->stream));
@@ -121,6 +150,7 @@ static void send_answer(struct jetstream_cluster *cluster, uint64_t node,
     at = encode_u64(at, (answer->never_made ? ANSWER_NEVER : 0) | (answer->able ? ANSWER_ABLE : 0) |
                             (answer->waits ? ANSWER_WAITS : 0) | answer->last_term << ANSWER_TERM);
     at = encode_u64(at, answer->last);
+    at = encode_u64(at, answer->term);
     for (uint32_t i = 0; i < answer->group.count; i++) {
         at = encode_u64(at, answer->group.at[i].node);
         at = encode_u64(at, answer->group.at[i].incarnation);
@@ -138,6 +168,7 @@ static void read_answer(struct decoder *in, struct left_answer *answer)
     left = decode_u64(in);
     flags = decode_u64(in);
     answer->last = decode_u64(in);
+    answer->term = decode_u64(in);
     answer->left = left < LEFT_UNSURE ? (enum left)left : LEFT_UNSURE;
     answer->never_made = (flags & ANSWER_NEVER) != 0;
     answer->able = (flags & ANSWER_ABLE) != 0;
@@ -173,32 +204,40 @@ void afresh_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes
 }
 
 /* What the asker had applied then is applied here first: the removal may be among it. */
-static void let_go_at(struct jetstream *jetstream, struct catalogue_entry *entry, uint64_t term,
-                      uint64_t index)
+static void let_go_at(struct jetstream *jetstream, struct catalogue_entry *entry,
+                      const struct going_on *on)
 {
-    if (entry->held_term != term)
+    if (entry->held_term != on->term)
         return;
-    entry->held_until = index;
-    if (replica_applied(jetstream->meta) >= index)
+    if (entry->held_number == on->number)
+        entry->lent = on->lent; /* it has accepted nothing since it answered */
+    entry->held_until = on->index;
+    if (replica_applied(jetstream->meta) >= on->index)
         let_go(jetstream, entry);
 }
 
 void afresh_let_go(struct jetstream_cluster *cluster, struct bytes body)
 {
     struct jetstream *jetstream = cluster->jetstream;
+    struct going_on on = {0};
     struct decoder in;
-    uint64_t id, term, index;
 
     decoder_init(&in, body);
-    id = decode_u64(&in);
-    term = decode_u64(&in);
-    index = decode_u64(&in);
-    if (in.failed || term == 0 || jetstream->meta == NULL)
+    on.id = decode_u64(&in);
+    on.term = decode_u64(&in);
+    on.index = decode_u64(&in);
+    if (in.rest.size > 0) { /* older servers end here */
+        on.number = decode_u64(&in);
+        on.lent.term = decode_u64(&in);
+        on.lent.last_term = decode_u64(&in);
+        on.lent.last = decode_u64(&in);
+    }
+    if (in.failed || on.term == 0 || on.lent.term >= RAFT_NUMBER_MAX || jetstream->meta == NULL)
         return;
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
-        if (id == 0 || entry->assigned.id == id)
-            let_go_at(jetstream, entry, term, index);
+        if (on.id == 0 || entry->assigned.id == on.id)
+            let_go_at(jetstream, entry, &on);
     }
 }
 
@@ -283,24 +322,34 @@ static void look_at_all(struct jetstream_cluster *cluster)
 /* ---- the survey ------------------------------------------------------------------------------ */
 
 /* The metadata leader lets go of it, or (0) of all; it does so itself. */
-static void tell_let_go(struct jetstream_cluster *cluster, uint64_t id)
+static void tell_let_go(struct jetstream_cluster *cluster, uint64_t id, uint64_t number,
+                        struct catalogue_lent lent)
 {
     const struct replica *meta = cluster->jetstream->meta;
     uint8_t memory[LET_GO_SIZE], *at = memory;
 
     at = encode_u64(at, id);
     at = encode_u64(at, replica_term(meta));
-    (void)encode_u64(at, replica_applied(meta));
+    at = encode_u64(at, replica_applied(meta));
+    at = encode_u64(at, number);
+    at = encode_u64(at, lent.term);
+    at = encode_u64(at, lent.last_term);
+    (void)encode_u64(at, lent.last);
     cluster_tell_all(cluster, JETSTREAM_LET_GO, bytes_of(memory, sizeof memory));
     afresh_let_go(cluster, bytes_of(memory, sizeof memory));
 }
 
-static void give_up(struct jetstream_cluster *cluster)
+static void end(struct jetstream_cluster *cluster, struct catalogue_lent lent)
 {
     uint64_t id = cluster->survey.id;
 
     cluster->survey.id = 0;
-    tell_let_go(cluster, id);
+    tell_let_go(cluster, id, cluster->survey.number, lent);
+}
+
+static void give_up(struct jetstream_cluster *cluster)
+{
+    end(cluster, (struct catalogue_lent){0});
 }
 
 /* Every member of the metadata group, on the disk that it has there. */
@@ -412,15 +461,28 @@ static void begin_again(struct jetstream_cluster *cluster, const struct catalogu
     cluster->survey.index = replica_propose(jetstream->meta, jetstream_log_now(jetstream), 2);
 }
 
+static void lend(struct jetstream_cluster *cluster, const struct catalogue_entry *entry,
+                 struct catalogue_lent lent)
+{
+    logger_warn(logger_of(cluster),
+                "Stream '%.*s': most of the servers that held it in memory have lost it, and vote "
+                "for one that has what is left (a log up to %llu)",
+                BYTES_ARG(entry->config.name), (unsigned long long)lent.last);
+    end(cluster, lent);
+}
+
 static void conclude(struct jetstream_cluster *cluster)
 {
     struct jetstream *jetstream = cluster->jetstream;
     const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, cluster->survey.id);
     bool all = all_told(cluster) || jetstream_flawed(jetstream, JETSTREAM_FLAW_SURVEY_CUT_SHORT);
+    struct catalogue_lent lent;
 
     if (!may_begin(cluster, entry, all) || now_of(cluster) >= cluster->survey.until_ns ||
         (all && survey_refused(&cluster->survey)))
         give_up(cluster);
+    else if (all && in_memory(entry) && survey_lends(&cluster->survey, &lent))
+        lend(cluster, entry, lent);
     else if (all && jetstream_catalogue_quiet(jetstream))
         begin_again(cluster, entry);
 }
@@ -517,7 +579,7 @@ void afresh_turn(struct jetstream_cluster *cluster)
             ->survey_node) { /* what it said was of another life; or it missed that it may go on */
         cluster->survey_node = false;
         survey->id = 0;
-        tell_let_go(cluster, 0);
+        tell_let_go(cluster, 0, 0, (struct catalogue_lent){0});
     }
     if (survey->id == 0)
         find(cluster);

@@ -27,10 +27,13 @@
  *   answered with LEFT, and to hold still (jetstream_afresh.c)
  * - LEFT: u64 number, u64 stream id, u64 what (0 nothing, 1 the beginning of a log, 2 more, 3
  *   somebody leads it, 4 not known), u64 flags (1: no log of it was ever made there, 2: it votes,
- *   or will before long), u64 last index, then the members of its group: u64 node, u64 incarnation,
- *   u64 learner
- * - LET_GO: u64 stream id (0: all), u64 term, u64 index: what it holds still for who asked in that
- *   term goes on when so much of the metadata group's log is applied
+ *   or will before long, 4: but it does not stand, from 8 on: the last entry's term), u64 last
+ *   index, u64 term of its votes, then the members of its group: u64 node, u64 incarnation, u64
+ *   learner
+ * - LET_GO: u64 stream id (0: all), u64 term, u64 index, u64 number, u64 lent term, u64 lent last
+ *   term, u64 lent last index: what it holds still for who asked in that term goes on when so much
+ *   of the metadata group's log is applied; if it has answered that number it is lent that log
+ *   first (raft_core_lend; zeros: none)
  * - BELONGS: u64 stream id: the sender has a replica of it; is it one of the group's?
  * - OUTSIDE: u64 stream id, u64 index: no, says who leads it, since that entry
  */

@@ -46,6 +46,7 @@ struct left_answer {
     bool able;                /* it votes, or will before long */
     bool waits;               /* but it does not stand (replica_waits) */
     uint64_t last, last_term; /* of its log; term 0: it does not say */
+    uint64_t term;            /* of its votes */
     struct raft_config group; /* the members, as its log says */
 };
 
@@ -153,6 +154,9 @@ const struct left_answer *survey_answer(const struct survey *survey, struct raft
 /* May somebody lead? Candidates count the members that they know of, so those that only others know
  * of do not matter: nobody hears of them without a leader. */
 bool survey_refused(const struct survey *survey);
+/* Somebody has all that anybody has left, and would be elected if those who forgot voted for it:
+ * what they are to be lent for that. */
+bool survey_lends(const struct survey *survey, struct catalogue_lent *lent);
 
 /* jetstream_afresh.c */
 void afresh_turn(struct jetstream_cluster *cluster);

@@ -279,6 +279,10 @@ void jetstream_entry_opened(struct jetstream *jetstream, struct catalogue_entry 
 void jetstream_entry_unsettled(void *context, uint64_t id, enum err err);
 /* A committed record has changed this entry: open, configure or remove. */
 void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Its replica, which is open, gets what it is to be lent, if it is. */
+void jetstream_entry_lend(struct catalogue_entry *entry);
+/* Its group needs a vote from here: its log is made anew, wished here or not. */
+void jetstream_entry_needed(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* The end of the catalogue is known: logs that should be here and are not are made. */
 void jetstream_entries_make(struct jetstream *jetstream);
 /* Replicas that are no members of their groups any more go. */

@@ -270,6 +270,18 @@ static struct account *account_of(const struct jetstream *jetstream,
     return account != NULL && jetstream_serves(jetstream, account) ? account : NULL;
 }
 
+void jetstream_entry_lend(struct catalogue_entry *entry)
+{
+    struct replica *replica = stream_replica(entry->stream);
+    struct catalogue_lent lent = entry->lent;
+
+    entry->lent = (struct catalogue_lent){0};
+    if (lent.last_term == 0 || !replica_hold_still(replica, true))
+        return; /* somebody leads all the same */
+    replica_lend(replica, lent.term, lent.last_term, lent.last);
+    (void)replica_hold_still(replica, false);
+}
+
 /* It is open, or (NULL) could not be. */
 static enum err take_replica(struct jetstream *jetstream, struct catalogue_entry *entry,
                              struct stream *stream, enum err err)
@@ -281,6 +293,7 @@ static enum err take_replica(struct jetstream *jetstream, struct catalogue_entry
     if (entry->stream == NULL)
         return err;
     jetstream_quotas_stale(jetstream);
+    jetstream_entry_lend(entry);
     /* What its log says already it need not lead to say. */
     if (entry->configured == 0 && stream_applied(entry->stream)->configured)
         entry->configured = entry->version > 1 && !has_config(jetstream, entry) ? entry->version - 1
@@ -508,6 +521,16 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
                !entry->offline && !entry->again && entry->held_term == 0) {
         prepare(jetstream, entry);
     }
+}
+
+void jetstream_entry_needed(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    if (entry->removed || entry->stream != NULL || entry->preparing || entry->offline ||
+        entry->again || entry->held_term != 0 || !may_make(jetstream) || jetstream->removals > 0 ||
+        account_of(jetstream, entry) == NULL)
+        return; /* asked again, if nobody leads then */
+    entry->preparing = true;
+    jetstream_prepare_anew(jetstream, entry);
 }
 
 void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry)

@@ -1,5 +1,5 @@
-/* What a survey has found (jetstream_afresh.c), judged: may somebody lead the group yet? All hold
- * still, so it stays what it is. */
+/* What a survey has found (jetstream_afresh.c), judged: may somebody lead the group yet, or with
+ * votes that are lent? All hold still, so it stays what it is. */
 #include "server/jetstream_cluster_priv.h"
 
 const struct left_answer *survey_answer(const struct survey *survey, struct raft_member member)
@@ -54,6 +54,56 @@ bool survey_refused(const struct survey *survey)
         if (answer->left >= LEFT_LED ||
             (stands(answer, survey->told.at[i]) && has_voters(survey, answer)))
             return true;
+    }
+    return false;
+}
+
+/* Those who forgot vote for it, too, and may make a log for that. */
+static bool has_lent_voters(const struct survey *survey, const struct left_answer *candidate)
+{
+    const struct raft_config *group = &candidate->group;
+    uint32_t voters = 0, there = 0;
+
+    for (uint32_t i = 0; i < group->count; i++) {
+        voters += !group->at[i].learner;
+        there += !group->at[i].learner && survey_answer(survey, group->at[i]) != NULL;
+    }
+    return voters > 0 && there * 2 > voters;
+}
+
+/* Nobody has more, and all say how much they have. */
+static bool has_most(const struct survey *survey, const struct left_answer *candidate)
+{
+    for (uint32_t i = 0; i < survey->told.count; i++) {
+        const struct left_answer *other = &survey->answers[i];
+
+        if (other->left > LEFT_CONTENT || (other->left != LEFT_NOTHING && other->last_term == 0) ||
+            has_more(other, candidate))
+            return false;
+    }
+    return true;
+}
+
+static uint64_t latest_term(const struct survey *survey)
+{
+    uint64_t term = 0;
+
+    for (uint32_t i = 0; i < survey->told.count; i++)
+        term = survey->answers[i].term > term ? survey->answers[i].term : term;
+    return term;
+}
+
+bool survey_lends(const struct survey *survey, struct catalogue_lent *lent)
+{
+    for (uint32_t i = 0; i < survey->told.count; i++) {
+        const struct left_answer *answer = &survey->answers[i];
+
+        if (answer->left != LEFT_CONTENT || answer->waits || !has_most(survey, answer) ||
+            !has_lent_voters(survey, answer))
+            continue;
+        *lent = (struct catalogue_lent){
+            .term = latest_term(survey), .last_term = answer->last_term, .last = answer->last};
+        return true;
     }
     return false;
 }

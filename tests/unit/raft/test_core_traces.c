@@ -16,6 +16,7 @@
  *     hold N | release N [votes|INDEX]      its disk waits
  *     propose N [COUNT] | change N add|promote|demote|remove M | allowed N add|... M
  *     read N | transfer N M | stuck N on|off | still N on|off | refuse N INDEX
+ *     lend N TERM LAST_TERM LAST            what is left of the log, to one that holds still
  *     floor N INDEX | snapshot A>B ok|failed | lacks N INDEX TERM
  *     unsent A>B INDEX | resend A>B
  *     forget N INDEX                the disk of the only voter lost one
@@ -373,6 +374,9 @@ static void do_ask(struct rig *rig, const struct command *command)
                 raft_core_hold_still(node->core, rig->now, strcmp(word_at(command, 2), "on") == 0)
                     ? "holds still"
                     : "somebody leads");
+    else if (SAYS("lend"))
+        raft_core_lend(node->core, rig->now, number_at(command, 2), number_at(command, 3),
+                       number_at(command, 4));
     else
         raft_core_node(node->core, rig->now, number_at(command, 2),
                        strcmp(word_at(command, 3), "up") == 0);
@@ -450,7 +454,7 @@ static const struct {
     {"resend", do_sending},    {"crash", do_life},      {"start", do_life},
     {"wipe", do_life},         {"damage", do_life},     {"message", do_message},
     {"show", do_show},         {"forget", do_forget},   {"progress", do_progress},
-    {"messages", do_messages},
+    {"messages", do_messages}, {"lend", do_ask},
 };
 
 static void run_command(struct rig *rig, char *line)

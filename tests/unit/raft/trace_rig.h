@@ -144,7 +144,7 @@ static void rig_put_message(struct rig *rig, const struct raft_message *message)
         rig_put(rig, ", damaged %llu", LLU(message->damaged));
 }
 
-static void rig_show(struct rig *rig, uint64_t number)
+static inline void rig_show(struct rig *rig, uint64_t number)
 {
     static const char *const roles[] = {"follows", "stands", "leads"};
     const struct rig_node *node = &rig->nodes[number];
@@ -354,7 +354,7 @@ static bool rig_deliver_now(struct rig *rig, uint64_t from, uint64_t to, bool dr
     return any;
 }
 
-static void rig_tick(struct rig *rig, uint64_t number)
+static inline void rig_tick(struct rig *rig, uint64_t number)
 {
     struct rig_node *node = &rig->nodes[number];
     int64_t deadline = raft_core_deadline(node->core);
@@ -386,7 +386,7 @@ static void rig_run(struct rig *rig, int64_t until)
     }
 }
 
-static void rig_release(struct rig *rig, uint64_t number, bool votes, uint64_t index)
+static inline void rig_release(struct rig *rig, uint64_t number, bool votes, uint64_t index)
 {
     struct rig_node *node = &rig->nodes[number];
 

@@ -82,7 +82,8 @@ static struct catalogue_entry *entry_at(const struct world *world, size_t i)
 
 static struct stream *stream_at(const struct world *world, size_t i)
 {
-    const struct catalogue_entry *entry = entry_at(world, i);
+    const struct catalogue_entry *entry =
+        world->servers[i].server != NULL ? entry_at(world, i) : NULL;
 
     return entry != NULL ? entry->stream : NULL;
 }
@@ -146,11 +147,63 @@ START_TEST(a_stream_in_memory_begins_again_when_only_one_that_had_no_say_has_it)
 }
 END_TEST
 
+/* ---- one that shrinks while a voter forgets ------------------------------------------------- */
+
+/* By the leader's log; *other: one that is not it. */
+static uint32_t members_by(const struct world *world, size_t leader, size_t *other)
+{
+    const struct raft_config *members = replica_members(stream_replica(stream_at(world, leader)));
+
+    for (uint32_t i = 0; i < members->count; i++) {
+        for (size_t k = 0; k < world->count; k++) {
+            if (k != leader &&
+                members->at[i].node == groups_self(jetstream_at(world, k)->home->groups).node)
+                *other = k;
+        }
+    }
+    return members->count;
+}
+
+#define AS_ONE "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"storage\":\"memory\",\"num_replicas\":1}"
+
+/* When the leader has made the group itself and one other, that one dies, forgets, and comes back
+ * where it is to hold nothing any more. */
+START_TEST(a_stream_in_memory_that_shrinks_outlives_a_voter_that_forgets)
+{
+    size_t leader, other = 0;
+    struct world world;
+    struct talker *t;
+
+    t = begin(&world);
+    ask(&world, t, "$JS.API.STREAM.CREATE.S", AS_THREE, "\"did_create\":true");
+    for (int i = 0; i < 5; i++)
+        ask(&world, t, "s.a", "hello", "\"seq\":");
+    sim_run(world.sim, SECOND);
+    leader = leader_of(&world);
+    ck_assert_uint_lt(leader, 3);
+    sayf(t, "PUB $JS.API.STREAM.UPDATE.S _R.1 %zu\r\n%s\r\n", strlen(AS_ONE), AS_ONE);
+    while (members_by(&world, leader, &other) == 3)
+        ck_assert(sim_step(world.sim));
+    ck_assert_uint_eq(members_by(&world, leader, &other), 2);
+    world_kill(&world, other, SIM_CRASH_KILL);
+    sim_run(world.sim, SECOND);
+    ck_assert(!led(&world));
+    world_start(&world, other);
+    sim_run(world.sim, 20 * SECOND);
+    ck_assert_uint_eq(leader_of(&world), leader);
+    ck_assert_uint_eq(stream_state_messages(stream_applied(stream_at(&world, leader))), 5);
+    for (size_t i = 0; i < 3; i++) /* the log that was made for a vote, too */
+        ck_assert(i == leader || stream_at(&world, i) == NULL);
+    world_end(&world);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
         a_stream_that_is_removed_while_it_is_held_still_is_removed_once,
         a_stream_in_memory_begins_again_when_only_one_that_had_no_say_has_it,
+        a_stream_in_memory_that_shrinks_outlives_a_voter_that_forgets,
     };
 
     return UNIT_RUN_PLAIN("afresh", tests);
