@@ -323,7 +323,7 @@ void consumer_say_follow(struct consumer *c)
 
 bool consumer_say_shutdown(struct consumer *c)
 {
-    bool any = c->busy->work.requests.first != NULL;
+    bool any = c->busy->work.requests.count > 0;
 
     pulls_end_all(c, STATUS_SERVER_SHUTDOWN);
     return any;

@@ -120,7 +120,15 @@ struct consumer_delivery {
     uint64_t place;         /* as the stream has just said; place_size 0: it has not */
     uint32_t place_size;
     bool headers_only;
+    uint32_t size;     /* of the message's headers and payload */
     int64_t handed_ns; /* log time of its hand-out; see `waits_since` */
+};
+
+/* Who listens on an inbox. */
+enum consumer_interest {
+    INTEREST_NONE,
+    INTEREST_READY,
+    INTEREST_BEHIND, /* somebody who has so much to read already that more had better wait */
 };
 
 enum consumer_advisory {
@@ -155,6 +163,8 @@ struct consumer_out {
     /* Does so much wait for the receiver already that what is not logged had better stay where it
      * is? NULL: never. */
     bool (*behind)(void *owner);
+    /* Of what was asked for, how many bytes have not left? NULL: all have. */
+    uint64_t (*unsent)(void *owner);
     /* Deliveries leave in the order asked for: when was the first handed out that has not left
      * yet? INT64_MAX: all have left. NULL: each leaves as it is asked for. */
     int64_t (*waits_since)(void *owner);
@@ -166,7 +176,10 @@ struct consumer_out {
     void (*answer)(void *owner, struct bytes to, bool committed);
     void (*advise)(void *owner, const struct consumer_advice *advice);
     /* Does anyone listen on that literal subject? (pull inboxes) */
-    bool (*interest)(void *owner, struct bytes subject);
+    enum consumer_interest (*interest)(void *owner, struct bytes subject);
+    /* Another number whenever somebody of whom `interest` has said that he is behind is so no
+     * more, or has gone. NULL: nobody ever is. */
+    uint64_t (*caught_up)(void *owner);
     /* Inactive for its threshold: the shell proposes the deletion (or drops a volatile one). */
     void (*inactive)(void *owner);
     /* Call consumer_work at that monotonic time (replaces what was asked before; INT64_MAX:

@@ -76,6 +76,7 @@ static uint64_t send_planned(struct consumer *c, const struct planned *planned, 
         .to = recipient(c, planned),
         .headers = groups_headers(c, planned->request),
         .headers_only = c->config.headers_only,
+        .size = planned->content,
         .handed_ns = handed_ns,
     };
     char ack_text[ACK_SUBJECT_MAX];

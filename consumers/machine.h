@@ -114,6 +114,10 @@ struct working {
     struct buf answers;     /* u32 size, reply; asked for when the records above are proposed */
     struct plan plan;
     struct requests requests;
+    struct {
+        uint64_t caught_up; /* what consumer_out said when those aside were last looked at */
+        int64_t looked_ns;
+    } aside;
     struct group_pin pin;
     /* stalls (hold.h) */
     int64_t still_ns;     /* since when nothing has been delivered that could be */
@@ -258,10 +262,15 @@ void pulls_returned(struct consumer *c, struct request *request, uint32_t cost);
 /* Nobody will ever know what became of a planned message. */
 void pulls_abandoned(struct consumer *c, struct request *request, enum status status);
 /* The next request that takes a message of that cost; drops those nobody listens for, ends those
- * whose budget it exceeds, passes over those whose group does not admit them now. NULL: none. */
+ * whose budget it exceeds, passes over those whose group does not admit them now, and sets aside
+ * those whose client is behind. NULL: none. */
 struct request *pulls_next(struct consumer *c, uint32_t cost);
 /* Is there a request that somebody listens for? */
 bool pulls_any(struct consumer *c);
+/* Those that were set aside come back if their clients have room now. */
+void pulls_recall(struct consumer *c);
+/* There is something for those aside alone: they are looked at again soon. */
+void pulls_recall_later(struct consumer *c);
 bool pulls_listened(struct consumer *c, struct request *request);
 /* The end of the stream, or a damaged message before which it stands, was reached: requests that do
  * not wait are told so. */

@@ -6,6 +6,8 @@
 #define READY_NS              1000000000
 #define STANDS_NS             250000000 /* until what is damaged is looked at again */
 #define REDELIVERIES_TOGETHER 32u
+#define UNSENT_MAX            PLAN_BYTES_MAX
+#define UNSENT_NS             1000000 /* until it is looked at again how much has left */
 
 struct candidate {
     struct consumer_message message;
@@ -381,6 +383,7 @@ static bool plan_messages(struct consumer *c)
         if (!place_message(c, &candidate)) {
             if (c->busy->work.held) /* there is nothing for those whose group does not admit them */
                 pulls_end_reached(c);
+            pulls_recall_later(c);
             return false;
         }
         take_candidate(c, &candidate);
@@ -408,6 +411,16 @@ static void propose_plan(struct consumer *c)
         deliver_early(c);
 }
 
+/* Who is behind shows when what was handed out has left: so that nobody is given much more than it
+ * has room for, little waits to leave. */
+static bool much_unsent(struct consumer *c)
+{
+    if (consumer_is_push(c) || c->out->unsent == NULL || c->out->unsent(c->owner) < UNSENT_MAX)
+        return false;
+    c->busy->work.plan_again_ns = c->now_ns + UNSENT_NS;
+    return true;
+}
+
 void plan_hand_out(struct consumer *c)
 {
     const struct plan *plan = &c->busy->work.plan;
@@ -420,9 +433,10 @@ void plan_hand_out(struct consumer *c)
     assert(plan->count == 0);
     c->busy->work.look++;
     c->busy->work.again_ready = 0;
-    if (!count_ready(c))
+    if (!count_ready(c) || much_unsent(c))
         return;
     c->busy->work.held = false;
+    pulls_recall(c);
     if (c->class != CLASS_REPLICATED && consumer_is_push(c)) {
         if (at_once_hand_out(c))
             work_dirty(c);

@@ -1,6 +1,9 @@
 #include "consumers/machine.h"
 
-#define SWEEP_EVERY_NS 1000000000 /* sweeps because of max_waiting */
+#define SWEEP_EVERY_NS    1000000000 /* sweeps because of max_waiting */
+#define ASIDE_NS          250000000  /* until those aside are looked at if nobody has caught up */
+#define ASIDE_WAIT_MIN_NS 1000000    /* until it is asked whether somebody has */
+#define ASIDE_WAIT_MAX_NS 16000000
 
 static void say(struct consumer *c, struct bytes to)
 {
@@ -76,9 +79,12 @@ void pulls_abandoned(struct consumer *c, struct request *request, enum status st
 
 void pulls_end_all(struct consumer *c, enum status status)
 {
+    struct requests *requests = &c->busy->work.requests;
     struct request *request;
 
-    while ((request = c->busy->work.requests.first) != NULL)
+    while ((request = requests->aside.last) != NULL)
+        requests_take_back(requests, request);
+    while ((request = requests->ready.first) != NULL)
         pulls_close(c, request, status);
 }
 
@@ -87,8 +93,11 @@ void pulls_end_all(struct consumer *c, enum status status)
 bool pulls_listened(struct consumer *c, struct request *request)
 {
     if (request->looked != c->busy->work.look) {
+        enum consumer_interest interest = c->out->interest(c->owner, request->reply);
+
         request->looked = c->busy->work.look;
-        request->listened = c->out->interest(c->owner, request->reply);
+        request->listened = interest != INTEREST_NONE;
+        request->behind = interest == INTEREST_BEHIND;
     }
     return request->listened;
 }
@@ -98,16 +107,36 @@ static bool is_over(const struct request *request, int64_t now_ns)
     return request->deadline_ns <= now_ns;
 }
 
+static uint64_t caught_up(const struct consumer *c)
+{
+    return c->out->caught_up != NULL ? c->out->caught_up(c->owner) : 0;
+}
+
+static void note_aside(struct consumer *c)
+{
+    c->busy->work.aside.caught_up = caught_up(c);
+    c->busy->work.aside.looked_ns = c->now_ns;
+}
+
+static void set_aside(struct consumer *c, struct request *request)
+{
+    if (c->busy->work.requests.aside.first == NULL)
+        note_aside(c);
+    requests_set_aside(&c->busy->work.requests, request);
+}
+
 /* Drops those at the head that nobody listens for, or whose time is over. */
-static struct request *first_listened(struct consumer *c)
+static struct request *first_ready(struct consumer *c)
 {
     struct request *request;
 
-    while ((request = c->busy->work.requests.first) != NULL) {
+    while ((request = c->busy->work.requests.ready.first) != NULL) {
         if (is_over(request, c->now_ns))
             pulls_close(c, request, STATUS_TIMEOUT);
         else if (!pulls_listened(c, request))
             pulls_close(c, request, STATUS_NONE);
+        else if (request->behind)
+            set_aside(c, request);
         else
             break;
     }
@@ -116,7 +145,48 @@ static struct request *first_listened(struct consumer *c)
 
 bool pulls_any(struct consumer *c)
 {
-    return first_listened(c) != NULL;
+    return first_ready(c) != NULL || c->busy->work.requests.aside.first != NULL;
+}
+
+/* From the last on: so each finds its place at the front of those that have come back before. */
+static void recall(struct consumer *c)
+{
+    struct requests *requests = &c->busy->work.requests;
+    struct request *previous;
+
+    note_aside(c);
+    for (struct request *request = requests->aside.last; request != NULL; request = previous) {
+        previous = request->previous;
+        if (!pulls_listened(c, request))
+            pulls_close(c, request, STATUS_NONE);
+        else if (!request->behind)
+            requests_take_back(requests, request);
+    }
+}
+
+void pulls_recall(struct consumer *c)
+{
+    const struct working *work = &c->busy->work;
+
+    if (work->requests.aside.first == NULL)
+        return;
+    if (work->aside.caught_up != caught_up(c) || c->now_ns - work->aside.looked_ns >= ASIDE_NS)
+        recall(c);
+}
+
+/* The longer nobody has caught up, the less often. */
+void pulls_recall_later(struct consumer *c)
+{
+    struct working *work = &c->busy->work;
+    int64_t wait_ns = c->now_ns - work->aside.looked_ns;
+
+    if (work->requests.aside.first == NULL)
+        return;
+    if (wait_ns < ASIDE_WAIT_MIN_NS)
+        wait_ns = ASIDE_WAIT_MIN_NS;
+    if (wait_ns > ASIDE_WAIT_MAX_NS)
+        wait_ns = ASIDE_WAIT_MAX_NS;
+    work->plan_again_ns = c->now_ns + wait_ns;
 }
 
 /* True: the request may have a message of that cost. Else it has been ended, or waits on. */
@@ -124,6 +194,8 @@ static bool serves(struct consumer *c, struct request *request, uint32_t cost)
 {
     bool pinned = c->busy->work.pin.set;
 
+    if (c->config.priority_policy == PRIORITY_NONE && !request->budgeted)
+        return true;
     switch (groups_admit(c, request)) {
     case GROUP_STANDS_BY:
         requests_pass(&c->busy->work.requests, request);
@@ -146,26 +218,33 @@ struct request *pulls_next(struct consumer *c, uint32_t cost)
 
     /* Each that waits has its turn once. */
     for (uint64_t turns = c->busy->work.requests.count; turns > 0; turns--) {
-        request = first_listened(c);
+        request = first_ready(c);
         if (request == NULL || serves(c, request, cost))
             return request;
     }
     return NULL;
 }
 
-void pulls_end_reached(struct consumer *c)
+static void end_one_shots(struct consumer *c, const struct request_list *list, enum status status)
 {
-    struct requests *requests = &c->busy->work.requests;
-    enum status status = c->busy->work.stands != 0 ? STATUS_DAMAGED : STATUS_NO_MESSAGES;
     struct request *next;
 
-    if (requests->one_shots == 0)
-        return;
-    for (struct request *request = requests->first; request != NULL; request = next) {
+    for (struct request *request = list->first; request != NULL; request = next) {
         next = request->next;
         if (request->no_wait && (request->served > 0 || request->deadline_ns == TIMERS_NEVER))
             pulls_close(c, request, status);
     }
+}
+
+void pulls_end_reached(struct consumer *c)
+{
+    const struct requests *requests = &c->busy->work.requests;
+    enum status status = c->busy->work.stands != 0 ? STATUS_DAMAGED : STATUS_NO_MESSAGES;
+
+    if (requests->one_shots == 0)
+        return;
+    end_one_shots(c, &requests->aside, status);
+    end_one_shots(c, &requests->ready, status);
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
@@ -213,11 +292,19 @@ void pulls_due(struct consumer *c, int64_t now_ns)
 
 void pulls_sweep(struct consumer *c, int64_t now_ns)
 {
+    struct requests *requests = &c->busy->work.requests;
     struct request *next;
 
     c->busy->work.look++;
-    for (struct request *request = c->busy->work.requests.first; request != NULL; request = next) {
+    recall(c);
+    for (struct request *request = requests->aside.first; request != NULL; request = next) {
         next = request->next;
+        look_at(c, request, now_ns);
+    }
+    for (struct request *request = requests->ready.first; request != NULL; request = next) {
+        next = request->next;
+        if (pulls_listened(c, request) && request->behind)
+            set_aside(c, request);
         look_at(c, request, now_ns);
     }
 }

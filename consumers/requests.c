@@ -20,7 +20,7 @@ static void free_request(struct request *request)
 
 void requests_deinit(struct requests *requests)
 {
-    assert(requests->first == NULL); /* the owner has ended them */
+    assert(requests->count == 0); /* the owner has ended them */
     while (requests->spare != NULL) {
         struct request *request = requests->spare;
         requests->spare = request->next;
@@ -30,8 +30,13 @@ void requests_deinit(struct requests *requests)
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
+static struct request_list *list_of(struct requests *requests, const struct request *request)
+{
+    return request->aside ? &requests->aside : &requests->ready;
+}
+
 /* Between two neighbours, of which either may be none. */
-static void link_between(struct requests *requests, struct request *request,
+static void link_between(struct request_list *list, struct request *request,
                          struct request *previous, struct request *next)
 {
     request->previous = previous;
@@ -39,57 +44,94 @@ static void link_between(struct requests *requests, struct request *request,
     if (previous != NULL)
         previous->next = request;
     else
-        requests->first = request;
+        list->first = request;
     if (next != NULL)
         next->previous = request;
     else
-        requests->last = request;
+        list->last = request;
 }
 
 static void link_last(struct requests *requests, struct request *request)
 {
-    struct request *previous = requests->last, *next = NULL;
+    struct request *previous = requests->ready.last, *next = NULL;
 
     while (requests->prioritized && previous != NULL && previous->priority > request->priority) {
         next = previous;
         previous = previous->previous;
     }
-    link_between(requests, request, previous, next);
+    request->rank = ++requests->rank_last;
+    link_between(&requests->ready, request, previous, next);
+}
+
+/* Is its turn before the other's? */
+static bool precedes(const struct requests *requests, const struct request *request,
+                     const struct request *other)
+{
+    if (requests->prioritized && request->priority != other->priority)
+        return request->priority < other->priority;
+    return request->rank < other->rank;
+}
+
+/* Mostly near the front: those behind it have had messages since. */
+static void link_by_rank(struct requests *requests, struct request *request)
+{
+    struct request *previous = NULL, *next = requests->ready.first;
+
+    while (next != NULL && precedes(requests, next, request)) {
+        previous = next;
+        next = next->next;
+    }
+    link_between(&requests->ready, request, previous, next);
 }
 
 static void link_first(struct requests *requests, struct request *request)
 {
-    struct request *previous = NULL, *next = requests->first;
-
-    while (requests->prioritized && next != NULL && next->priority < request->priority) {
-        previous = next;
-        next = next->next;
-    }
-    link_between(requests, request, previous, next);
+    request->rank = --requests->rank_first;
+    link_by_rank(requests, request);
 }
 
 static void unlink_request(struct requests *requests, struct request *request)
 {
+    struct request_list *list = list_of(requests, request);
+
     if (request->previous != NULL)
         request->previous->next = request->next;
     else
-        requests->first = request->next;
+        list->first = request->next;
     if (request->next != NULL)
         request->next->previous = request->previous;
     else
-        requests->last = request->previous;
+        list->last = request->previous;
+}
+
+void requests_set_aside(struct requests *requests, struct request *request)
+{
+    assert(request->waiting && !request->aside);
+    unlink_request(requests, request);
+    request->aside = true;
+    requests->wanted -= request->remaining;
+    link_between(&requests->aside, request, requests->aside.last, NULL);
+}
+
+void requests_take_back(struct requests *requests, struct request *request)
+{
+    assert(request->waiting && request->aside);
+    unlink_request(requests, request);
+    request->aside = false;
+    requests->wanted += request->remaining;
+    link_by_rank(requests, request);
 }
 
 static void count_waiting(struct requests *requests, struct request *request, bool waiting)
 {
-    uint64_t sign = waiting ? 1 : UINT64_MAX;
-
     assert(request->waiting != waiting);
     request->waiting = waiting;
-    requests->count += sign;
-    requests->wanted += sign * request->remaining;
-    requests->one_shots += sign * request->no_wait;
-    requests->budgeted += sign * request->budgeted;
+    requests->count += waiting ? 1 : UINT64_MAX;
+    requests->wanted += waiting ? request->remaining : -request->remaining;
+    if (request->no_wait)
+        requests->one_shots += waiting ? 1 : UINT64_MAX;
+    if (request->budgeted)
+        requests->budgeted += waiting ? 1 : UINT64_MAX;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -161,7 +203,7 @@ struct request *requests_add(struct requests *requests, const struct pull *pull,
 
 void requests_take(struct requests *requests, struct request *request, uint64_t bytes)
 {
-    assert(request->waiting);
+    assert(request->waiting && !request->aside);
     assert(request->remaining > 0);
     assert(!request->budgeted || bytes <= request->bytes_left);
     request->remaining--;
@@ -174,13 +216,14 @@ void requests_take(struct requests *requests, struct request *request, uint64_t 
         requests_stop(requests, request);
         return;
     }
-    unlink_request(requests, request);
-    link_last(requests, request);
+    requests_pass(requests, request);
 }
 
 void requests_pass(struct requests *requests, struct request *request)
 {
-    assert(request->waiting);
+    assert(request->waiting && !request->aside);
+    if (request->next == NULL)
+        return; /* it is at the end */
     unlink_request(requests, request);
     link_last(requests, request);
 }
@@ -191,7 +234,7 @@ void requests_return(struct requests *requests, struct request *request, uint64_
     request->in_flight--;
     request->served--;
     request->remaining++;
-    requests->wanted += request->waiting;
+    requests->wanted += request->waiting && !request->aside;
     request->returned = true;
     if (request->budgeted)
         request->bytes_left += bytes;
@@ -201,7 +244,10 @@ void requests_stop(struct requests *requests, struct request *request)
 {
     if (!request->waiting)
         return;
+    if (request->aside)
+        requests->wanted += request->remaining; /* it is counted out below */
     unlink_request(requests, request);
+    request->aside = false;
     count_waiting(requests, request, false);
     request->returned = false;
     timers_cancel(requests->timers, &request->timer);

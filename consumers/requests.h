@@ -6,6 +6,10 @@
  * A request waits (it may get messages) until it is taken off the list. It lives on while messages
  * planned for it are in flight, so that what it is told at its end comes after them. Finished ones
  * are kept for reuse: a steady consumer allocates nothing.
+ *
+ * One whose client does not keep up is set aside: it waits on, but nobody comes upon it in the
+ * list, so that however many there are cost the others nothing. It comes back to the place that it
+ * had.
  */
 #ifndef CONSUMERS_REQUESTS_H
 #define CONSUMERS_REQUESTS_H
@@ -21,10 +25,11 @@
 struct requests;
 
 struct request {
-    struct request *previous, *next; /* while it waits; spare: next */
+    struct request *previous, *next; /* while it waits, in one of the two lists; spare: next */
     struct request *due_next;
     struct requests *set;
     struct timer timer; /* the earlier of its end and its heartbeat */
+    int64_t rank;       /* the list is in this order, of one priority */
     uint64_t remaining; /* messages it may still be given */
     uint64_t bytes_left;
     uint64_t served;     /* messages planned for it */
@@ -34,11 +39,13 @@ struct request {
     int64_t active_ns; /* last message or heartbeat */
     uint32_t in_flight;
     bool waiting;
+    bool aside; /* it waits, but not in the list */
     bool no_wait;
     bool batch_given;
     bool budgeted; /* has a byte budget */
     bool returned; /* got less than was planned since it stopped waiting */
     bool listened;
+    bool behind; /* who listens has much to read already */
     bool due;    /* its timer has fired */
     bool pinned; /* it names a pin, or was given one */
     uint8_t priority;
@@ -49,10 +56,16 @@ struct request {
     uint8_t text[REQUEST_REPLY_INLINE];
 };
 
-struct requests {
+struct request_list {
     struct request *first, *last;
-    uint64_t count;     /* waiting */
-    uint64_t wanted;    /* the sum of what the waiting ones may still be given */
+};
+
+struct requests {
+    struct request_list ready; /* to be served */
+    struct request_list aside; /* not now */
+    int64_t rank_first, rank_last;
+    uint64_t count;     /* waiting, in either list */
+    uint64_t wanted;    /* the sum of what those in `ready` may still be given */
     uint64_t one_shots; /* waiting with no_wait */
     uint64_t budgeted;  /* waiting with a byte budget */
     bool prioritized;   /* they wait by priority, and only then in their order */
@@ -78,6 +91,9 @@ void requests_return(struct requests *requests, struct request *request, uint64_
 void requests_stop(struct requests *requests, struct request *request);
 /* It was its turn, and it could not have what there was: it goes to the end. */
 void requests_pass(struct requests *requests, struct request *request);
+/* A waiting one leaves the list / comes back to where it was in it. */
+void requests_set_aside(struct requests *requests, struct request *request);
+void requests_take_back(struct requests *requests, struct request *request);
 /* Waits again, as the first. */
 void requests_resume(struct requests *requests, struct request *request);
 /* Forgets one that neither waits nor has anything in flight. */

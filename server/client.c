@@ -84,6 +84,7 @@ void client_deinit(struct client *client)
 {
     assert(client->subs.count == 0);
     assert(!client->dirty);
+    client_not_awaited(client);
     client_subs_remove_all(&client->subs, &client->clients->sub_pool); /* what is kept for more */
     client_unbind(client);
     client_proof_drop(client);
@@ -256,10 +257,8 @@ static uint8_t *put_message(uint8_t *at, const struct client_sub *sub,
     return put(at, BYTES("\r\n"));
 }
 
-void clients_behind(struct clients *clients, struct client *producer, size_t waiting)
+static void congest(struct clients *clients, struct client *producer, size_t waiting)
 {
-    if (waiting <= clients->pending_much)
-        return;
     clients->congested = true;
     if (waiting <= clients->pending_stall)
         return;
@@ -270,6 +269,14 @@ void clients_behind(struct clients *clients, struct client *producer, size_t wai
     producer->stalls++;
     clients->stats.stalls++;
     client_mark(producer);
+}
+
+void clients_behind(struct clients *clients, struct client *producer, size_t waiting)
+{
+    if (waiting <= clients->pending_much)
+        return;
+    clients->links_behind = true;
+    congest(clients, producer, waiting);
 }
 
 static void retire(struct client_sub *sub)
@@ -298,11 +305,6 @@ static void retire_leaving(struct client_sub *sub)
     retire(sub);
 }
 
-static size_t waiting(const struct client *client)
-{
-    return client->out.size + client->flight;
-}
-
 static bool is_unstalled(const struct clients *clients, const struct message *message)
 {
     return clients->options->no_fast_producer_stall && message->published;
@@ -310,20 +312,20 @@ static bool is_unstalled(const struct clients *clients, const struct message *me
 
 bool client_does_without(const struct client *client, const struct message *message)
 {
-    return waiting(client) > client->clients->pending_stall &&
+    return client_waiting(client) > client->clients->pending_stall &&
            is_unstalled(client->clients, message);
 }
 
 static void tell_producer(const struct client *client, const struct message *message)
 {
     struct clients *clients = client->clients;
-    size_t size = waiting(client);
+    size_t size = client_waiting(client);
 
     if (size <= clients->pending_much)
         return;
     if (is_unstalled(clients, message) && size > clients->pending_stall)
         size = clients->pending_stall;
-    clients_behind(clients, message->origin, size);
+    congest(clients, message->origin, size);
 }
 
 bool client_deliver(struct client_sub *sub, const struct message *message)

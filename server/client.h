@@ -105,7 +105,9 @@ struct clients {
     size_t pending_stall;             /* above it the producer waits */
     size_t pending_much;              /* above it the shard is congested */
     bool congested;
-    bool behind; /* set when a receiver of what was published elsewhere is far behind */
+    bool links_behind;  /* the same, set by receivers that are no clients of this shard */
+    bool behind;        /* set when a receiver of what was published elsewhere is far behind */
+    uint64_t caught_up; /* rises when a client that was `awaited` has little waiting again */
     bool trace;
     /* What other shards have sent by now is delivered; NULL: there are none. See
      * clients_catch_up(). */
@@ -171,6 +173,7 @@ struct client {
     bool informed;   /* has had the one that answers its CONNECT */
     bool dirty;
     bool stalled;       /* a receiver of what it publishes is behind */
+    bool awaited;       /* somebody has something for it when it has caught up */
     uint32_t pauses;    /* reasons not to read from it */
     const char *reason; /* once not open */
     char *claimed;      /* owned: the user that it was refused as; NULL: none */
@@ -341,6 +344,31 @@ void client_resume(struct client *client);
  * publishes: as for a client that has so much waiting, it is held back or the shard is congested.
  */
 void clients_behind(struct clients *clients, struct client *producer, size_t waiting);
+
+static inline size_t client_waiting(const struct client *client)
+{
+    return client->out.size + client->flight;
+}
+
+/* Has it so much to read already that who can wait with more does? */
+static inline bool client_is_behind(const struct client *client)
+{
+    return client_waiting(client) > client->clients->pending_much;
+}
+
+/* It has caught up, or is not of this shard any more. */
+static inline void client_not_awaited(struct client *client)
+{
+    client->clients->caught_up += client->awaited;
+    client->awaited = false;
+}
+
+/* Some of what waited was sent. */
+static inline void client_sent(struct client *client)
+{
+    if (client->awaited && !client_is_behind(client))
+        client_not_awaited(client);
+}
 
 /* Puts it in the list of those that the shell comes by at the end of the turn. */
 void client_mark(struct client *client);

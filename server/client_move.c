@@ -51,6 +51,7 @@ void client_move(struct client *client, struct clients *to)
     assert(client->unchecked == 0);
     move_subs(client, to, account);
     unmark(client);
+    client_not_awaited(client);
     if (client->counted) {
         from->connections--;
         account->connections++;

@@ -160,6 +160,7 @@ static void connection_sent(void *context)
 
     clients_spare_give(&c->owner->clients, &c->flight);
     c->client.flight = c->plain.size - c->plain_at;
+    client_sent(&c->client);
     if (has_out(c) || c->moving || c->client.state != CLIENT_OPEN)
         client_mark(&c->client);
 }

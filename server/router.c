@@ -343,11 +343,19 @@ static struct sub *member_at(const struct delivery *delivery, const struct match
     }
 }
 
+static bool passed_over(const struct sub *member)
+{
+    return member->kind == SUB_CLIENT &&
+           client_is_behind(owner_of(member, struct client_sub, sub)->client);
+}
+
 size_t deliver_group_from(struct delivery *delivery, const struct match_group *group,
-                          uint32_t members, uint32_t place)
+                          uint32_t members, uint32_t place, bool room)
 {
     for (uint32_t tried = 0; tried < members; tried++) {
-        if (deliver(delivery, member_at(delivery, group, place)))
+        struct sub *member = member_at(delivery, group, place);
+
+        if (!(room && passed_over(member)) && deliver(delivery, member))
             return 1;
         if (++place == members)
             place = 0;
@@ -363,7 +371,10 @@ static size_t deliver_some(struct delivery *delivery, const struct match_group *
 
     if (members > 1)
         place = (uint32_t)prng_below(&delivery->router->prng, members);
-    return deliver_group_from(delivery, group, members, place);
+    if (delivery_seeks_room(delivery) &&
+        deliver_group_from(delivery, group, members, place, true) > 0)
+        return 1;
+    return deliver_group_from(delivery, group, members, place, false);
 }
 
 size_t deliver_group_leaves(struct delivery *delivery, const struct match_group *group)
@@ -532,7 +543,7 @@ bool router_route_behind(const struct router_route *route)
         const struct client *client =
             owner_of(sub_set_subs(route->set)[i], struct client_sub, sub)->client;
 
-        if (client->out.size + client->flight > client->clients->pending_much)
+        if (client_is_behind(client))
             return true;
     }
     return false;
@@ -613,9 +624,21 @@ bool router_congested(const struct router *router)
     return router->clients->congested;
 }
 
+bool router_congested_badly(const struct router *router)
+{
+    return router->clients->links_behind || router->clients->behind;
+}
+
 void router_congestion_reset(struct router *router)
 {
     router->clients->congested = false;
+    router->clients->links_behind = false;
+    router->clients->behind = false;
+}
+
+uint64_t router_caught_up(const struct router *router)
+{
+    return router->clients->caught_up;
 }
 
 /* ---- interest ------------------------------------------------------------------------------- */
@@ -648,6 +671,60 @@ bool router_interest(struct router *router, struct account *account, struct byte
         return true;
     return router->exchange != NULL && account->shares != NULL &&
            exchange_interest(router->exchange, account, subject);
+}
+
+/* No member of it, who then is a client, has room; that is kept in mind. */
+static bool set_is_behind(const struct sub_set *set)
+{
+    if (set->kind != SUB_CLIENT)
+        return false;
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct client *client = owner_of(sub_set_subs(set)[i], struct client_sub, sub)->client;
+
+        if (!client_is_behind(client))
+            return false;
+        client->awaited = true;
+    }
+    return true;
+}
+
+static bool sets_are_behind(const struct match *match, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++)
+        if (!set_is_behind(match->sets[i]))
+            return false;
+    return true;
+}
+
+enum router_interest router_interest_ready(struct router *router, struct account *account,
+                                           struct bytes subject)
+{
+    const struct match *match;
+
+    assert(!router->publishing);
+    match = sublist_match(&account->subs, subject);
+    if (match->sets_count == 0)
+        return router_interest(router, account, subject) ? ROUTER_READY : ROUTER_NOBODY;
+    if (!set_is_behind(match->sets[0]) || !sets_are_behind(match, 0, match->sets_count) ||
+        account->shares != NULL || router_shards_interest(account, subject))
+        return ROUTER_READY;
+    return ROUTER_BEHIND;
+}
+
+bool router_groups_ready(struct router *router, struct account *account, struct bytes subject)
+{
+    const struct match *match;
+
+    assert(!router->publishing);
+    match = sublist_match(&account->subs, subject);
+    for (uint32_t i = 0; i < match->group_count; i++) {
+        const struct match_group *group = &match->groups[i];
+
+        if (sets_are_behind(match, group->first, group->count) &&
+            !router_shards_have_member(account, subject, sub_set_queue(match->sets[group->first])))
+            return false;
+    }
+    return match->group_count > 0;
 }
 
 size_t router_subscriptions(const struct router *router)

@@ -111,6 +111,9 @@ size_t router_publish_sinks(struct router *router, struct account *account,
 /* Has a receiver since the last reset had more than a quarter of max_pending waiting to be sent?
  * Who sends a lot (replays) looks after each message and goes on later. */
 bool router_congested(const struct router *router);
+/* The same of receivers that are no clients of this shard; of those only that one was far behind,
+ * so that much more would be the end of it. */
+bool router_congested_badly(const struct router *router);
 void router_congestion_reset(struct router *router);
 
 /* ---- interest ------------------------------------------------------------------------------- */
@@ -118,7 +121,20 @@ void router_congestion_reset(struct router *router);
 /* Would anything in the cluster receive a message on this literal subject (wildcard subscriptions
  * count)? */
 bool router_interest(struct router *router, struct account *account, struct bytes subject);
-/* The same, but of subscriptions of clients that are in no queue group. */
+/* The same, and has somebody who would room for it? Not where all of them are clients of this shard
+ * that have so much waiting as router_congested says. */
+enum router_interest {
+    ROUTER_NOBODY,
+    ROUTER_READY,
+    ROUTER_BEHIND,
+};
+enum router_interest router_interest_ready(struct router *router, struct account *account,
+                                           struct bytes subject);
+/* Another number whenever a client that was behind when that was asked is so no more, or leaves. */
+uint64_t router_caught_up(const struct router *router);
+/* Has each queue group on this literal subject a member who has room? There is one at least. */
+bool router_groups_ready(struct router *router, struct account *account, struct bytes subject);
+/* As router_interest, but of subscriptions of clients that are in no queue group. */
 bool router_interest_plain(struct router *router, struct account *account, struct bytes subject);
 /* Is there a subscription whose subject is literally this one: plain ones when `queue` is empty,
  * else members of that group (push consumers, reference consumers 4.5)? */

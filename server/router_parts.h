@@ -125,9 +125,16 @@ static inline void delivery_end(struct delivery *delivery)
 size_t deliver_set(struct delivery *delivery, const struct sub_set *set);
 /* Members that the message may be for. */
 uint32_t group_weight(const struct delivery *delivery, const struct match_group *group);
-/* One member receives: the first willing one of these `members` from `place` on. */
+/* One member receives: the first willing one of these `members` from `place` on; `room`: of those
+ * that are not behind. */
 size_t deliver_group_from(struct delivery *delivery, const struct match_group *group,
-                          uint32_t members, uint32_t place);
+                          uint32_t members, uint32_t place, bool room);
+/* What a stream delivers goes to a member that keeps up, if there is one; what is published goes to
+ * any, and its producer is held back. */
+static inline bool delivery_seeks_room(const struct delivery *delivery)
+{
+    return delivery->message->route.size > 0 && delivery->message->origin == NULL;
+}
 size_t deliver_group(struct delivery *delivery, const struct match_group *group);
 /* NULL: there is none of that name. */
 const struct match_group *match_group_named(const struct match *match, struct bytes queue);
@@ -183,6 +190,7 @@ bool router_asking_begin(struct router *router, const struct account *account,
 void router_asking_end(struct router *router);
 /* Does another shard have a subscription, or a plain one? */
 bool router_shards_interest(struct account *account, struct bytes subject);
+bool router_shards_have_member(struct account *account, struct bytes subject, struct bytes queue);
 bool router_shards_interest_plain(struct account *account, struct bytes subject);
 void router_shards_forget(struct router *router, struct account *account);
 

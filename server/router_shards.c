@@ -146,7 +146,11 @@ static size_t deliver_group_wide(struct delivery *delivery, const struct match_g
     uint32_t there = others != NULL ? others->members : 0;
     uint32_t place = draw(router, here + there);
 
-    if (place < here && deliver_group_from(delivery, own, here, place) > 0)
+    if (place < here && delivery_seeks_room(delivery) &&
+        deliver_group_from(delivery, own, here, place, true) > 0)
+        return 1;
+    if (place < here && (there == 0 || !delivery_seeks_room(delivery)) &&
+        deliver_group_from(delivery, own, here, place, false) > 0)
         return 1;
     if (there == 0)
         return own != NULL ? deliver_group_leaves(delivery, own) : 0;
@@ -385,6 +389,12 @@ bool router_shards_interest(struct account *account, struct bytes subject)
         return false;
     elsewhere = elsewhere_look(account->elsewhere, subject);
     return elsewhere->plain != 0 || elsewhere->groups_count > 0;
+}
+
+bool router_shards_have_member(struct account *account, struct bytes subject, struct bytes queue)
+{
+    return account->elsewhere != NULL &&
+           elsewhere_group(elsewhere_look(account->elsewhere, subject), queue) != NULL;
 }
 
 bool router_shards_interest_plain(struct account *account, struct bytes subject)

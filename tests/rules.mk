@@ -70,7 +70,7 @@ e2e_shards = 'shards=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unit
 e2e_lanes = 'lanes=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unittest test_consumers test_batches test_retention \
             test_origins test_origins_external test_erase test_data_backup_live test_tiers test_stream_errors test_stream_races \
             test_damage test_glance test_abuse test_account_purge test_compression test_delivered_to_counters test_watches \
-            test_removed_directory test_repair test_leaf_jetstream test_own_messages test_offline test_late test_api_input'
+            test_removed_directory test_repair test_leaf_jetstream test_own_messages test_offline test_late test_api_input test_congestion'
 
 # And some with shards that are begun one after the other, between which clients move all the time.
 e2e_moves = 'moves=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=auto python3 -m unittest test_transcripts test_auth test_tls \

@@ -70,12 +70,15 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
         .reply = delivery->ack_reply,
         .headers = delivery->headers,
         .index = (uint64_t)delivery->handed_ns,
+        .weight = delivery->headers_only ? 0 : delivery->size,
     };
 
     if (delivery_now(shell, delivery))
         return;
     keep_place(shell, &item);
-    if (!outbox_add(&consumer_lane(shell)->deliveries, &item))
+    if (outbox_add(&consumer_lane(shell)->deliveries, &item))
+        shell->lane->unsent += item.weight;
+    else
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Consumer '%.*s': too many deliveries are waiting",
                     BYTES_ARG(shell_name(shell)));
@@ -85,6 +88,13 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
 static bool ask_behind(void *owner)
 {
     return delivery_behind(owner);
+}
+
+static uint64_t ask_unsent(void *owner)
+{
+    const struct consumer_shell *shell = owner;
+
+    return shell->lane != NULL ? shell->lane->unsent : 0;
 }
 
 static int64_t ask_waits_since(void *owner)
@@ -154,11 +164,23 @@ void consumer_shell_advise_deleted(struct stream *stream, struct bytes name)
     buf_deinit(&body);
 }
 
-static bool ask_interest(void *owner, struct bytes subject)
+static enum consumer_interest ask_interest(void *owner, struct bytes subject)
 {
     struct consumer_shell *shell = owner;
 
-    return router_interest(stream_router(shell->stream), shell->stream->account, subject);
+    switch (router_interest_ready(stream_router(shell->stream), shell->stream->account, subject)) {
+    case ROUTER_NOBODY: return INTEREST_NONE;
+    case ROUTER_READY: return INTEREST_READY;
+    case ROUTER_BEHIND: return INTEREST_BEHIND;
+    }
+    return INTEREST_NONE;
+}
+
+static uint64_t ask_caught_up(void *owner)
+{
+    const struct consumer_shell *shell = owner;
+
+    return router_caught_up(stream_router(shell->stream));
 }
 
 static void ask_inactive(void *owner)
@@ -225,11 +247,13 @@ const struct consumer_out consumer_shell_out = {
     .propose = ask_propose,
     .deliver = ask_deliver,
     .behind = ask_behind,
+    .unsent = ask_unsent,
     .waits_since = ask_waits_since,
     .status = ask_status,
     .answer = ask_answer,
     .advise = ask_advise,
     .interest = ask_interest,
+    .caught_up = ask_caught_up,
     .inactive = ask_inactive,
     .wake_at = ask_wake_at,
     .counting = ask_counting,

@@ -43,13 +43,31 @@ struct way {
     struct router_route route;
 };
 
-/* What a receiver had waiting before is seen of a deliver subject only; whoever pulls has said how
- * much it takes. */
+/*
+ * Whoever pulls and has much to read already is passed over when hand-outs are planned
+ * (consumers/pulls.c): what was planned for it leaves, so that others need not wait, unless that
+ * might be the end of it. A group's member that is behind is passed over by the router.
+ */
 static bool congested(struct consumer_shell *shell)
 {
-    if (shell->push && delivery_route(shell))
+    struct router *router = stream_router(shell->stream);
+
+    if (!shell->push)
+        return router_congested_badly(router);
+    if (delivery_route(shell))
         return router_route_behind(&shell->lane->route);
-    return router_congested(stream_router(shell->stream));
+    return router_congested(router) &&
+           (router_congested_badly(router) ||
+            !router_groups_ready(router, shell->stream->account,
+                                 consumer_config(shell->consumer)->deliver_subject));
+}
+
+/* The first delivery, which is `item`, has left or goes nowhere. */
+static void pop(struct consumer_lane *lane, const struct outbox_item *item)
+{
+    assert(item->weight <= lane->unsent);
+    lane->unsent -= item->weight;
+    outbox_pop(&lane->deliveries);
 }
 
 static void send_status(struct consumer_shell *shell, const struct outbox_item *item)
@@ -216,7 +234,7 @@ static size_t send_run(struct consumer_shell *shell, const struct run *run, log_
                          bytes_skip(bytes, (size_t)(at->place - place)));
             sent += at->size;
         }
-        outbox_pop(&shell->lane->deliveries);
+        pop(shell->lane, &item);
     }
     return sent;
 }
@@ -247,7 +265,7 @@ static void read_done(struct log_read *read, int64_t result)
             item.sequence == reader->first_sequence && item.kind == OUTBOX_STORED) {
             stream_read_damaged(shell->stream, item.sequence, reader->place);
             unread(shell, item.sequence);
-            outbox_pop(&shell->lane->deliveries);
+            pop(shell->lane, &item);
         }
         stream_consumer_mark(shell);
     }
@@ -283,7 +301,7 @@ static bool next_stored(struct consumer_shell *shell, uint64_t *sequence, struct
             return true;
         if (item.kind == OUTBOX_MESSAGE)
             send_status(shell, &item);
-        outbox_pop(&shell->lane->deliveries);
+        pop(shell->lane, &item);
     }
     return false;
 }
@@ -365,7 +383,7 @@ void delivery_statuses(struct consumer_shell *shell, delivery_say_fn *say)
     while (outbox_peek(&shell->lane->deliveries, &item)) {
         if (item.kind == OUTBOX_MESSAGE)
             say(shell->stream, &item);
-        outbox_pop(&shell->lane->deliveries);
+        pop(shell->lane, &item);
     }
 }
 

@@ -47,6 +47,7 @@ bool outbox_add(struct outbox *outbox, const struct outbox_item *item)
         .sequence = item->sequence,
         .kind = item->kind,
         .code = item->code,
+        .weight = item->weight,
         .to = (uint32_t)item->to.size,
         .reply = (uint32_t)item->reply.size,
         .headers = (uint32_t)item->headers.size,

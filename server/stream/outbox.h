@@ -23,6 +23,7 @@ struct outbox_item {
     uint64_t sequence;
     uint16_t kind;
     uint16_t code;
+    uint32_t weight; /* of a delivery: so many bytes of its message leave with it */
     struct bytes to, reply, headers, body; /* views into the outbox until it changes */
 };
 
@@ -45,7 +46,7 @@ struct outbox_head {
     uint64_t index, look, sequence;
     uint16_t kind, code;
     uint32_t to, reply, headers, body; /* sizes */
-    uint32_t padding;
+    uint32_t weight;
 };
 
 static inline size_t outbox_head_size(const struct outbox_head *head)
@@ -71,6 +72,7 @@ static inline bool outbox_peek(const struct outbox *outbox, struct outbox_item *
         .sequence = head.sequence,
         .kind = head.kind,
         .code = head.code,
+        .weight = head.weight,
         .to = bytes_of(at, head.to),
         .reply = bytes_of(at + head.to, head.reply),
         .headers = bytes_of(at + head.to + head.reply, head.headers),

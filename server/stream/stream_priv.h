@@ -172,7 +172,8 @@ struct consumer_lane {
     struct timer retry;  /* a receiver was full: send on later */
     struct outbox inbox; /* requests, acks and flow control that wait for the turn */
     struct outbox deliveries;
-    bool later; /* they are sent in this turn, because a batch left first in the one before */
+    uint64_t unsent; /* the weight of all of these */
+    bool later;      /* they are sent in this turn, because a batch left first in the one before */
     struct stream_reader *reader; /* a read in flight for the head of `deliveries`, or NULL */
     struct router_route route;    /* of its deliver subject */
 };

@@ -139,10 +139,12 @@ static void advise(void *owner, const struct consumer_advice *advice)
     (void)owner, (void)advice;
 }
 
-static bool interest(void *owner, struct bytes subject)
+static enum consumer_interest interest(void *owner, struct bytes subject)
 {
     (void)owner;
-    return subject.size % 7 != 3;
+    if (subject.size % 7 == 3)
+        return INTEREST_NONE;
+    return subject.size % 5 == 2 ? INTEREST_BEHIND : INTEREST_READY;
 }
 
 static void nothing(void *owner)

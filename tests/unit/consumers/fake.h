@@ -64,10 +64,14 @@ struct fake {
     struct consumer_stream stream;
     struct consumer_out out;
     struct buf asked;
-    uint64_t damaged; /* that message is known to be; 0: none is */
-    uint64_t tail;    /* messages behind `last` up to here are gathered, not applied */
-    bool shows_tail;  /* inside consumer_hand_out */
-    const char *deaf; /* nobody listens to inboxes that start like this */
+    uint64_t damaged;        /* that message is known to be; 0: none is */
+    uint64_t tail;           /* messages behind `last` up to here are gathered, not applied */
+    bool shows_tail;         /* inside consumer_hand_out */
+    const char *deaf;        /* nobody listens to inboxes that start like this */
+    const char *behind;      /* who listens to those does not keep up */
+    uint64_t caught_up;      /* one more each time that somebody does again */
+    uint64_t unsent;         /* bytes of what was asked for that have not left */
+    uint64_t interest_asked; /* calls of interest */
     int64_t now_ns, log_now_ns;
     int64_t wake_ns;
     int64_t unsent_since_ns; /* what was handed out since then has not left; 0: all has */
@@ -306,11 +310,26 @@ static inline void fake_advise(void *owner, const struct consumer_advice *advice
     fake_say(owner, "%s%.*s\n", advice->reason.size > 0 ? " " : "", BYTES_ARG(advice->reason));
 }
 
-static inline bool fake_interest(void *owner, struct bytes subject)
+static inline enum consumer_interest fake_interest(void *owner, struct bytes subject)
 {
     struct fake *fake = owner;
 
-    return fake->deaf == NULL || !bytes_starts(subject, bytes_of_text(fake->deaf));
+    fake->interest_asked++;
+    if (fake->deaf != NULL && bytes_starts(subject, bytes_of_text(fake->deaf)))
+        return INTEREST_NONE;
+    if (fake->behind != NULL && bytes_starts(subject, bytes_of_text(fake->behind)))
+        return INTEREST_BEHIND;
+    return INTEREST_READY;
+}
+
+static inline uint64_t fake_caught_up(void *owner)
+{
+    return ((struct fake *)owner)->caught_up;
+}
+
+static inline uint64_t fake_unsent(void *owner)
+{
+    return ((struct fake *)owner)->unsent;
 }
 
 static inline void fake_inactive(void *owner)
@@ -385,6 +404,8 @@ static inline struct fake *fake_create(void)
         .answer = fake_answer,
         .advise = fake_advise,
         .interest = fake_interest,
+        .caught_up = fake_caught_up,
+        .unsent = fake_unsent,
         .inactive = fake_inactive,
         .wake_at = fake_wake_at,
         .settled = fake_settled,

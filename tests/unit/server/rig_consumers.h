@@ -85,10 +85,10 @@ static inline void rig_consumer_advise(void *owner, const struct consumer_advice
     rig_consumer_say(owner, "advise of %llu", (unsigned long long)advice->stream_seq);
 }
 
-static inline bool rig_consumer_interest(void *owner, struct bytes subject)
+static inline enum consumer_interest rig_consumer_interest(void *owner, struct bytes subject)
 {
     (void)owner, (void)subject;
-    return true;
+    return INTEREST_READY;
 }
 
 static inline void rig_consumer_nothing(void *owner)

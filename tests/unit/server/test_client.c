@@ -378,6 +378,80 @@ START_TEST(a_receiver_that_is_behind_stalls_its_producer_and_shows_as_congestion
 }
 END_TEST
 
+START_TEST(an_inbox_is_behind_when_all_who_listen_are_and_the_first_to_catch_up_is_noticed)
+{
+    struct client slow, other;
+    struct shard shard;
+    struct router *router;
+    struct account *account;
+    uint64_t before;
+
+    shard_init(&shard);
+    router = shard.clients.router;
+    account = router_account_default(router);
+    shard_join(&shard, &slow);
+    shard_join(&shard, &other);
+    shard_say(&shard, &slow, QUIET "SUB in.* 1\r\n");
+    slow.flight = shard.clients.pending_much + 1;
+    before = router_caught_up(router);
+    client_sent(&slow);
+    ck_assert_uint_eq(router_caught_up(router), before); /* nobody has asked for it */
+    ck_assert_int_eq(router_interest_ready(router, account, BYTES("out")), ROUTER_NOBODY);
+    ck_assert_int_eq(router_interest_ready(router, account, BYTES("in.1")), ROUTER_BEHIND);
+    shard_say(&shard, &other, QUIET "SUB in.1 1\r\n");
+    ck_assert_int_eq(router_interest_ready(router, account, BYTES("in.1")), ROUTER_READY);
+    client_sent(&slow);
+    ck_assert_uint_eq(router_caught_up(router), before); /* it is as it was */
+    slow.flight = shard.clients.pending_much / 2;
+    client_sent(&slow);
+    client_sent(&slow);
+    ck_assert_uint_eq(router_caught_up(router), before + 1);
+    ck_assert_int_eq(router_interest_ready(router, account, BYTES("in.2")), ROUTER_READY);
+    slow.flight = shard.clients.pending_much + 1;
+    ck_assert_int_eq(router_interest_ready(router, account, BYTES("in.2")), ROUTER_BEHIND);
+    shard_leave(&shard, &slow);
+    ck_assert_uint_eq(router_caught_up(router), before + 2);
+    shard_leave(&shard, &other);
+    shard_deinit(&shard);
+}
+END_TEST
+
+START_TEST(what_is_delivered_to_a_group_passes_over_members_that_are_behind)
+{
+    const struct message delivered = {
+        .subject = BYTES("s"), .route = BYTES("to"), .payload = BYTES("x")};
+    const struct message published = {.subject = BYTES("to"), .payload = BYTES("x")};
+    struct client slow, good;
+    struct shard shard;
+    struct router *router;
+    struct account *account;
+
+    shard_init(&shard);
+    router = shard.clients.router;
+    account = router_account_default(router);
+    shard_join(&shard, &slow);
+    shard_join(&shard, &good);
+    shard_say(&shard, &slow, QUIET "SUB to g 1\r\n");
+    shard_say(&shard, &good, QUIET "SUB to g 1\r\n");
+    slow.flight = shard.clients.pending_much + 1;
+    ck_assert(router_groups_ready(router, account, BYTES("to")));
+    for (unsigned i = 0; i < 50; i++)
+        ck_assert_uint_eq(router_publish(router, account, &delivered), 1);
+    ck_assert_uint_eq(good.sent.messages, 50);
+    good.flight = shard.clients.pending_much + 1;
+    ck_assert(!router_groups_ready(router, account, BYTES("to")));
+    ck_assert_uint_eq(router_publish(router, account, &delivered), 1); /* to one all the same */
+    good.flight = 0;
+    for (unsigned i = 0; i < 50; i++)
+        ck_assert_uint_eq(router_publish(router, account, &published), 1);
+    ck_assert_uint_gt(slow.sent.messages, 1); /* which is for any member */
+    ck_assert(!router_congested_badly(router));
+    shard_leave(&shard, &slow);
+    shard_leave(&shard, &good);
+    shard_deinit(&shard);
+}
+END_TEST
+
 START_TEST(where_no_producer_waits_who_is_far_behind_does_without)
 {
     const struct message served = {.subject = BYTES("a"), .payload = BYTES("server")};
@@ -629,6 +703,8 @@ int main(void)
         who_does_not_read_is_given_up_alone_and_told_nothing,
         bytes_in_flight_count_as_waiting,
         a_receiver_that_is_behind_stalls_its_producer_and_shows_as_congestion,
+        an_inbox_is_behind_when_all_who_listen_are_and_the_first_to_catch_up_is_noticed,
+        what_is_delivered_to_a_group_passes_over_members_that_are_behind,
         where_no_producer_waits_who_is_far_behind_does_without,
         a_buffer_that_grows_much_takes_the_largest_spare_with_what_it_holds,
         who_has_ended_leaves_in_parts_and_gets_nothing_meanwhile,
