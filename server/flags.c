@@ -11,6 +11,7 @@
 
 enum kind {
     KIND_CHARS,    /* char[size] */
+    KIND_HOST,     /* the same; it stands in no file then */
     KIND_TEXT,     /* const char * */
     KIND_BYTES,    /* struct bytes */
     KIND_NUMBER,   /* int */
@@ -63,7 +64,7 @@ struct seen {
     }
 
 static const struct flag table[] = {
-    OPTION("a addr net", CHARS, host),
+    OPTION("a addr net", HOST, host),
     OPTION("p port", NUMBER, port),
     OPTION("n name server_name", CHARS, server_name),
     OPTION("io", TEXT, io),
@@ -167,6 +168,7 @@ static bool takes_value(const struct flag *flag)
 {
     switch (flag->kind) {
     case KIND_CHARS:
+    case KIND_HOST:
     case KIND_TEXT:
     case KIND_BYTES:
     case KIND_NUMBER:
@@ -254,6 +256,10 @@ static void set(struct flags *flags, const struct word *word, struct seen *seen)
         return;
     switch (word->flag->kind) {
     case KIND_CHARS: set_chars(flags, word, option); break;
+    case KIND_HOST:
+        set_chars(flags, word, option);
+        options->host_place = NULL;
+        break;
     case KIND_TEXT: *(const char **)option = word->value; break;
     case KIND_BYTES: *(struct bytes *)option = bytes_of_text(word->value); break;
     case KIND_NUMBER: set_number(flags, word, option); break;

@@ -55,8 +55,6 @@ static void read_flags(int argc, char *const *argv, struct config *config, struc
                      "Duplicate 'store_dir' configuration");
     else if (place != NULL)
         memcpy(flags->options.store_dir, config->options.store_dir, sizeof(base.store_dir));
-    if (strcmp(base.host, flags->options.host) != 0)
-        flags->options.host_place = NULL;
 }
 
 struct configured *configured_read(int argc, char *const *argv, const char *file)

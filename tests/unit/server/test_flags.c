@@ -1,5 +1,6 @@
 #include "server/flags.h"
 
+#include "server/config/value.h"
 #include "tests/unit/unit.h"
 
 #define ARGS_MAX 20
@@ -177,6 +178,27 @@ START_TEST(a_second_parse_overrides_what_a_file_said)
 }
 END_TEST
 
+START_TEST(a_host_of_a_flag_stands_in_no_file)
+{
+    static char program[] = "nats-server", flag[] = "-a", value[] = "h";
+    char *argv[] = {program, flag, value};
+    const struct config_place place = {"f", 1, 0};
+    struct options base;
+    struct arena arena;
+    struct flags flags;
+
+    options_default(&base);
+    base.host_place = &place;
+    arena_init(&arena, 1000);
+    flags_parse(1, argv, &base, &arena, &flags);
+    ck_assert_ptr_eq(flags.options.host_place, &place);
+    flags_parse(3, argv, &base, &arena, &flags);
+    ck_assert_str_eq(flags.options.host, "h");
+    ck_assert_ptr_null(flags.options.host_place);
+    arena_deinit(&arena);
+}
+END_TEST
+
 START_TEST(some_flags_are_commands)
 {
     ck_assert_int_eq(parse("-t -c x").verdict, FLAGS_TEST_CONFIG);
@@ -207,6 +229,7 @@ int main(void)
         what_is_wrong_is_said_in_the_words_of_the_reference,
         credentials_and_certificates_are_flags,
         a_second_parse_overrides_what_a_file_said,
+        a_host_of_a_flag_stands_in_no_file,
         some_flags_are_commands,
         values_that_do_not_fit_are_refused,
     };
