@@ -401,6 +401,11 @@ void io_wake(struct io *io)
     io->calls->wake(io);
 }
 
+void io_turn_enough(struct io *io)
+{
+    io->enough = true;
+}
+
 void io_set_wake(struct io *io, void (*woken)(void *context), void *context)
 {
     io->woken = woken;

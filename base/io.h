@@ -185,6 +185,9 @@ void io_stop(struct io *io);
 /* From any thread: makes the loop turn soon and call the hook. Cheap when the loop is awake. */
 void io_wake(struct io *io);
 void io_set_wake(struct io *io, void (*woken)(void *context), void *context);
+/* From inside a turn: it has done much, and nothing that it sends has left. What else has come is
+ * told in the next one, as far as that can be put off. */
+void io_turn_enough(struct io *io);
 
 /* ---- sockets -------------------------------------------------------------------------------- */
 

@@ -95,6 +95,7 @@ struct io {
     void *flush_context;
     void (*woken)(void *context);
     void *woken_context;
+    bool enough; /* for this turn */
     void (*port_taken)(void *context, const char *host, uint16_t port, int64_t wait_ns);
     void *port_taken_context;
 };

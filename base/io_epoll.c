@@ -112,6 +112,7 @@ static enum err epoll_turn(struct io *io, int64_t wait_ns)
     if (count < 0 && errno != EINTR)
         return err_of_errno(errno);
     io_posix_clock_refresh(io);
+    io->enough = false;
     for (int i = 0; i < count; i++)
         dispatch(&events[i]);
     epoll_socks_ready(e);

@@ -209,7 +209,7 @@ static void receive_once(struct sock *s)
 
 static void receive(struct sock *s)
 {
-    for (int i = 0; i < READS_PER_TURN && wants_bytes(s); i++)
+    for (int i = 0; i < READS_PER_TURN && wants_bytes(s) && !s->epoll->posix.io.enough; i++)
         receive_once(s);
 }
 

@@ -75,7 +75,8 @@ static void complete_all(struct uring *u)
     struct io_uring_cqe *cqe, copy;
 
     uring_buffers_turn(u);
-    for (; count > 0; count--) {
+    u->posix.io.enough = false;
+    for (; count > 0 && !u->posix.io.enough; count--) {
         if (io_uring_peek_cqe(&u->ring, &cqe) != 0)
             return;
         copy = *cqe;

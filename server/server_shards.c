@@ -15,6 +15,13 @@ static void shard_wake(void *owner)
     io_wake(shard->io);
 }
 
+static void shard_enough(void *owner)
+{
+    struct server_shard *shard = owner;
+
+    io_turn_enough(shard->io);
+}
+
 static struct client *shard_find(void *owner, uint64_t id)
 {
     struct server_shard *shard = owner;
@@ -227,6 +234,7 @@ static void open_post(struct server_shard *shard)
     shard_post_init(&shard->post, &shard->shards->posts, shard->number, shard->router,
                     &shard->connections->clients);
     shard->post.wake = shard_wake;
+    shard->post.enough = shard_enough;
     shard->post.find = shard_find;
     shard->post.owner = shard;
 }

@@ -219,7 +219,7 @@ static void deliver(void *owner, unsigned shard, struct account *account,
     at = put(at, message->reply);
     at = put(at, message->headers);
     (void)put(at, message->payload);
-    *waiting = on_its_way(post, shard) > SHARD_WAITING_MAX;
+    *waiting = on_its_way(post, shard) > SHARD_WAITING_MAX / post->all->count;
 }
 
 void shard_post_call(struct shard_post *post, unsigned shard, struct shard_call call, void *of)
@@ -441,6 +441,7 @@ static void read_mail(struct shard_post *post, struct mail *mail)
 
 bool shard_post_read(struct shard_post *post)
 {
+    post->read_ahead = 0;
     for (unsigned i = 0; i < SHARD_MAILS_MAX; i++) {
         struct mail *mail = mailbox_take(&post->inbox);
 
@@ -493,8 +494,11 @@ static void catch_up(void *owner)
         mail = mailbox_take_all(&post->inbox);
     for (; mail != NULL; mail = next) {
         next = mail->next;
+        post->read_ahead += mail->size;
         read_mail(post, mail);
     }
+    if (post->read_ahead > SHARD_AHEAD_MAX && post->enough != NULL)
+        post->enough(post->owner); /* receivers are to get some of it before there is more */
     if (post->behind_id != 0)
         shard_post_flush(post); /* who sends too much hears of it now */
 }

@@ -21,9 +21,10 @@
 #include "server/elsewhere.h"
 #include "server/router_priv.h"
 
-#define SHARD_WAITING_MAX (8u << 20) /* bytes on their way to one shard: then publishers wait */
+#define SHARD_WAITING_MAX (3u << 20) /* bytes on their way to one shard: then publishers wait */
 #define SHARD_SPARES_MAX  16u        /* batches' memory that one shard keeps */
 #define SHARD_MAILS_MAX   64u        /* batches that are read in one turn */
+#define SHARD_AHEAD_MAX   (2u << 20) /* bytes read before input, after which a turn ends soon */
 
 typedef void shard_call_fn(void *of);
 
@@ -59,11 +60,14 @@ struct shard_post {
     struct shard_outgoing to[SHARDS_MAX];
     struct shard_spares spares;
     bool reading;         /* a mail */
+    uint64_t read_ahead;  /* bytes read before clients' input, in this turn */
     uint64_t pushed;      /* a bit for each shard that batches were pushed to in this turn */
     struct bytes *queues; /* scratch */
     uint32_t queues_capacity;
     /* From any thread: the shard turns soon. */
     void (*wake)(void *owner);
+    /* The turn has taken much: what else clients have sent is for the next. NULL: it need not. */
+    void (*enough)(void *owner);
     /* NULL: there is no such client any more. */
     struct client *(*find)(void *owner, uint64_t id);
     void *owner;

@@ -74,6 +74,7 @@ struct conn {
     int reason;
     int closed;
     bool parted;
+    bool enough; /* for a turn, when something was received */
     int64_t released;
 };
 
@@ -103,6 +104,8 @@ static void conn_received(void *owner, struct bytes b)
         c->pause_after = 0;
         io_sock_pause(c->io, c->sock);
     }
+    if (c->enough)
+        io_turn_enough(c->io);
     echo_more(c);
 }
 
@@ -624,6 +627,40 @@ START_TEST(more_senders_than_buffers_starve_nobody)
     starve_nobody(4, 1024);
     starve_nobody(32, 64u << 10);
     starve_nobody(32, 512u << 10);
+}
+END_TEST
+
+/* All of it has come before the first turn. */
+START_TEST(a_turn_that_has_had_enough_leaves_the_rest_to_the_next_ones)
+{
+    enum { PEERS = 5 };
+    struct host host;
+    int fds[PEERS];
+
+    host_begin(&host);
+    for (size_t i = 0; i < PEERS; i++) {
+        struct conn *c;
+
+        fds[i] = peer_accepted(&host, &c);
+        c->enough = true;
+    }
+    settle(host.io);
+    for (size_t i = 0; i < PEERS; i++)
+        peer_write(fds[i], "x", 1);
+    for (size_t told = 1; told <= PEERS; told++) {
+        size_t count = 0;
+
+        turn(host.io);
+        for (size_t i = 0; i < PEERS; i++)
+            count += host.conns[i]->got_size;
+        ck_assert_uint_le(count, told);
+    }
+    for (size_t i = 0; i < PEERS; i++) {
+        while (host.conns[i]->got_size == 0)
+            turn(host.io);
+        close(fds[i]);
+    }
+    host_end(&host);
 }
 END_TEST
 
@@ -1410,6 +1447,7 @@ END_TEST
         bytes_queued_while_paused_come_before_newer_ones,                                          \
         the_end_is_told_after_all_bytes_and_while_paused_not_at_all,                               \
         more_senders_than_buffers_starve_nobody,                                                   \
+        a_turn_that_has_had_enough_leaves_the_rest_to_the_next_ones,                               \
         closing_with_a_send_in_flight_gives_the_memory_back_at_closed,                             \
         draining_lets_the_send_finish_and_a_second_close_does_not_wait,                            \
         a_failed_send_is_told_once_as_the_end, what_came_before_a_failed_send_is_received,         \

@@ -18,6 +18,7 @@ struct one_shard {
     struct client *clients[SHARDS_CLIENTS_MAX]; /* those that returns may name */
     size_t clients_count;
     _Atomic uint64_t wakes;
+    uint64_t enough; /* times it was told so */
 };
 
 struct shards {
@@ -30,6 +31,13 @@ static inline void shards_wake(void *owner)
     struct one_shard *one = owner;
 
     atomic_fetch_add(&one->wakes, 1);
+}
+
+static inline void shards_enough(void *owner)
+{
+    struct one_shard *one = owner;
+
+    one->enough++;
 }
 
 static inline struct client *shards_find(void *owner, uint64_t id)
@@ -71,6 +79,7 @@ static inline void shards_grow(struct shards *shards, unsigned count)
         shard_post_init(&one->post, &shards->posts, number, one->shard.clients.router,
                         &one->shard.clients);
         one->post.wake = shards_wake;
+        one->post.enough = shards_enough;
         one->post.find = shards_find;
         one->post.owner = one;
     }

@@ -136,6 +136,33 @@ START_TEST(what_another_shard_has_not_sent_whole_holds_up_nothing_that_is_known)
 }
 END_TEST
 
+/* Nothing of what it has been told leaves for its clients before its turn ends. */
+START_TEST(a_shard_that_has_read_much_before_input_takes_no_more_in_that_turn)
+{
+    char text[2048];
+    struct client publisher, other;
+    struct shards shards;
+
+    shards_init(&shards, 2);
+    shards_join(&shards, 0, &publisher);
+    shards_join(&shards, 1, &other);
+    shards_say(&shards, 1, &other, "SUB a 1\r\n");
+    snprintf(text, sizeof(text), "PUB a 1000\r\n%01000d\r\n", 7);
+    for (unsigned i = 0; i < SHARD_AHEAD_MAX / 1000; i++)
+        shards_say(&shards, 0, &publisher, text);
+    shards_turn(&shards, 0);
+    shards_say(&shards, 1, &other, "SUB b 2\r\n");
+    ck_assert_uint_eq(shards.all[1].enough, 1);
+    shards_turn(&shards, 1);
+    shards_say(&shards, 0, &publisher, text);
+    shards_turn(&shards, 0);
+    shards_say(&shards, 1, &other, "UNSUB 2\r\n");
+    ck_assert_uint_eq(shards.all[1].enough, 1); /* another turn, and little */
+    shards_settle(&shards);
+    shards_deinit(&shards);
+}
+END_TEST
+
 START_TEST(a_group_is_served_once_and_each_member_has_the_same_chance)
 {
     enum { MEMBERS = 7, MESSAGES = 7000 };
@@ -979,6 +1006,7 @@ int main(void)
         a_subscription_is_in_force_everywhere_when_its_command_was_taken,
         a_pong_stands_behind_what_was_published_before_its_ping,
         what_is_published_after_a_pong_stands_behind_what_was_before_it,
+        a_shard_that_has_read_much_before_input_takes_no_more_in_that_turn,
         what_another_shard_has_not_sent_whole_holds_up_nothing_that_is_known,
         a_pong_waits_for_what_was_there_and_not_for_what_still_comes,
         a_group_is_served_once_and_each_member_has_the_same_chance,
