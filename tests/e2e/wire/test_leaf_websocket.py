@@ -51,7 +51,7 @@ class WebPairs(Pairs):
     def test_both_say_that_it_is_a_websocket(self):
         self.linked(self.at_hub, self.at_leaf, b"a")
         for node in (self.hub, self.leaf):
-            self.assertIn("lid_ws:", node.log())
+            self.until(lambda node=node: "lid_ws:" in node.log(), "the log says so")
 
 
 class Squeezed:
