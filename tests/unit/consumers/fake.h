@@ -603,6 +603,29 @@ static inline void fake_pull(struct fake *fake, const char *reply, const char *b
                      bytes_of_text(body));
 }
 
+/* A leading consumer with that policy and one group, "g". */
+static inline struct fake *fake_grouped(enum priority_policy policy)
+{
+    static struct bytes group = BYTES("g");
+    struct fake *fake = fake_create();
+
+    fake->config.priority_policy = policy;
+    fake->config.priority_groups = (struct schema_strings){&group, 1};
+    fake->config.priority_timeout_ns = policy == PRIORITY_PINNED ? 10 * FAKE_SECOND : 0;
+    fake_lead(fake);
+    return fake;
+}
+
+/* For that group; `more` are further members of the request. */
+static inline void fake_pull_in_group(struct fake *fake, const char *reply, unsigned batch,
+                                      const char *more)
+{
+    char body[256];
+
+    snprintf(body, sizeof body, "{\"batch\":%u,\"group\":\"g\"%s}", batch, more);
+    fake_pull(fake, reply, body);
+}
+
 /* Says `body` to the ack subject of the last delivery of that message. */
 static inline void fake_ack(struct fake *fake, uint64_t sequence, const char *body,
                             const char *reply)

@@ -17,26 +17,6 @@ static struct fake *led(void)
     return fake;
 }
 
-static struct fake *grouped(enum priority_policy policy)
-{
-    static struct bytes group = BYTES("g");
-    struct fake *fake = fake_create();
-
-    fake->config.priority_policy = policy;
-    fake->config.priority_groups = (struct schema_strings){&group, 1};
-    fake->config.priority_timeout_ns = policy == PRIORITY_PINNED ? 10 * FAKE_SECOND : 0;
-    fake_lead(fake);
-    return fake;
-}
-
-static void ask(struct fake *fake, const char *reply, unsigned batch, const char *more)
-{
-    char body[256];
-
-    snprintf(body, sizeof body, "{\"batch\":%u,\"group\":\"g\"%s}", batch, more);
-    fake_pull(fake, reply, body);
-}
-
 START_TEST(one_that_is_behind_is_passed_over_and_has_its_place_when_it_is_back)
 {
     struct fake *fake = led();
@@ -301,12 +281,12 @@ END_TEST
 
 START_TEST(one_of_a_lower_priority_is_served_meanwhile)
 {
-    struct fake *fake = grouped(PRIORITY_PRIORITIZED);
+    struct fake *fake = fake_grouped(PRIORITY_PRIORITIZED);
 
-    ask(fake, "in.5", 9, ",\"priority\":5");
-    ask(fake, "slow.1", 9, ",\"priority\":1");
-    ask(fake, "slow.2", 9, ",\"priority\":1");
-    ask(fake, "in.2", 1, ",\"priority\":2");
+    fake_pull_in_group(fake, "in.5", 9, ",\"priority\":5");
+    fake_pull_in_group(fake, "slow.1", 9, ",\"priority\":1");
+    fake_pull_in_group(fake, "slow.2", 9, ",\"priority\":1");
+    fake_pull_in_group(fake, "in.2", 1, ",\"priority\":2");
     fake->behind = "slow";
     fake_store_many(fake, "a.x", 2);
     fake_turn(fake);
@@ -321,10 +301,10 @@ END_TEST
 
 START_TEST(who_is_behind_is_not_pinned)
 {
-    struct fake *fake = grouped(PRIORITY_PINNED);
+    struct fake *fake = fake_grouped(PRIORITY_PINNED);
 
-    ask(fake, "slow.1", 9, "");
-    ask(fake, "in.1", 9, "");
+    fake_pull_in_group(fake, "slow.1", 9, "");
+    fake_pull_in_group(fake, "in.1", 9, "");
     fake->behind = "slow";
     fake_store(fake, "a.x");
     fake_turn(fake);
@@ -339,10 +319,10 @@ END_TEST
 
 START_TEST(the_others_stand_by_while_who_is_pinned_is_behind_until_its_pin_expires)
 {
-    struct fake *fake = grouped(PRIORITY_PINNED);
+    struct fake *fake = fake_grouped(PRIORITY_PINNED);
 
-    ask(fake, "slow.1", 9, "");
-    ask(fake, "in.1", 9, "");
+    fake_pull_in_group(fake, "slow.1", 9, "");
+    fake_pull_in_group(fake, "in.1", 9, "");
     fake_store(fake, "a.x");
     fake_turn(fake);
     EXPECT(fake, "advise pinned g\n1>slow.1 d1 c1 p0 pin\n");
@@ -359,10 +339,10 @@ END_TEST
 
 START_TEST(who_was_pinned_goes_on_when_it_has_caught_up)
 {
-    struct fake *fake = grouped(PRIORITY_PINNED);
+    struct fake *fake = fake_grouped(PRIORITY_PINNED);
 
-    ask(fake, "slow.1", 9, "");
-    ask(fake, "in.1", 9, "");
+    fake_pull_in_group(fake, "slow.1", 9, "");
+    fake_pull_in_group(fake, "in.1", 9, "");
     fake_store(fake, "a.x");
     fake_turn(fake);
     fake->behind = "slow";
@@ -378,10 +358,10 @@ END_TEST
 
 START_TEST(overflow_is_for_those_who_keep_up)
 {
-    struct fake *fake = grouped(PRIORITY_OVERFLOW);
+    struct fake *fake = fake_grouped(PRIORITY_OVERFLOW);
 
-    ask(fake, "slow.1", 9, "");
-    ask(fake, "in.1", 9, ",\"min_pending\":2");
+    fake_pull_in_group(fake, "slow.1", 9, "");
+    fake_pull_in_group(fake, "in.1", 9, ",\"min_pending\":2");
     fake->behind = "slow";
     fake_store_many(fake, "a.x", 2);
     fake_turn(fake);

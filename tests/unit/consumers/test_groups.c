@@ -1,32 +1,11 @@
 #include "tests/unit/consumers/fake.h"
 
-/* A leading consumer with that policy and one group, "g". */
-static struct fake *grouped(enum priority_policy policy)
-{
-    static struct bytes group = BYTES("g");
-    struct fake *fake = fake_create();
-
-    fake->config.priority_policy = policy;
-    fake->config.priority_groups = (struct schema_strings){&group, 1};
-    fake->config.priority_timeout_ns = policy == PRIORITY_PINNED ? 10 * FAKE_SECOND : 0;
-    fake_lead(fake);
-    return fake;
-}
-
-static void ask(struct fake *fake, const char *reply, unsigned batch, const char *more)
-{
-    char body[256];
-
-    snprintf(body, sizeof body, "{\"batch\":%u,\"group\":\"g\"%s}", batch, more);
-    fake_pull(fake, reply, body);
-}
-
 static void ask_pinned(struct fake *fake, const char *reply, unsigned batch, const char *pin)
 {
     char more[64];
 
     snprintf(more, sizeof more, ",\"id\":\"%s\"", pin);
-    ask(fake, reply, batch, more);
+    fake_pull_in_group(fake, reply, batch, more);
 }
 
 static void unpin(struct fake *fake)
@@ -38,7 +17,7 @@ static void unpin(struct fake *fake)
 
 START_TEST(a_request_must_name_a_group_of_the_consumer)
 {
-    struct fake *fake = grouped(PRIORITY_OVERFLOW);
+    struct fake *fake = fake_grouped(PRIORITY_OVERFLOW);
 
     fake_pull(fake, "in.1", "{\"batch\":1}");
     fake_pull(fake, "in.2", "{\"batch\":1,\"group\":\"h\"}");
@@ -51,7 +30,7 @@ END_TEST
 
 START_TEST(a_request_that_is_no_json_needs_no_group)
 {
-    struct fake *fake = grouped(PRIORITY_OVERFLOW);
+    struct fake *fake = fake_grouped(PRIORITY_OVERFLOW);
 
     fake_pull(fake, "in.1", "1");
     fake_pull(fake, "in.2", "");
@@ -64,12 +43,12 @@ END_TEST
 
 START_TEST(what_belongs_to_one_policy_is_refused_by_the_others)
 {
-    struct fake *fake = grouped(PRIORITY_PRIORITIZED);
+    struct fake *fake = fake_grouped(PRIORITY_PRIORITIZED);
 
-    ask(fake, "in.1", 1, ",\"min_pending\":1");
-    ask(fake, "in.2", 1, ",\"min_ack_pending\":-1");
-    ask(fake, "in.3", 1, ",\"id\":\"x\"");
-    ask(fake, "in.4", 1, ",\"priority\":10");
+    fake_pull_in_group(fake, "in.1", 1, ",\"min_pending\":1");
+    fake_pull_in_group(fake, "in.2", 1, ",\"min_ack_pending\":-1");
+    fake_pull_in_group(fake, "in.3", 1, ",\"id\":\"x\"");
+    fake_pull_in_group(fake, "in.4", 1, ",\"priority\":10");
     EXPECT(fake, "in.1 400 Bad Request - Not a Overflow Priority consumer\n"
                  "in.2 400 Bad Request - Not a Overflow Priority consumer\n"
                  "in.3 400 Bad Request - Not a Pinned Client Priority consumer\n"
@@ -82,9 +61,9 @@ END_TEST
 
 START_TEST(overflow_waits_until_enough_is_left)
 {
-    struct fake *fake = grouped(PRIORITY_OVERFLOW);
+    struct fake *fake = fake_grouped(PRIORITY_OVERFLOW);
 
-    ask(fake, "in.1", 5, ",\"min_pending\":3");
+    fake_pull_in_group(fake, "in.1", 5, ",\"min_pending\":3");
     fake_store_many(fake, "a.x", 2);
     fake_turn(fake);
     EXPECT(fake, "");
@@ -97,14 +76,14 @@ END_TEST
 
 START_TEST(overflow_waits_until_enough_is_owed)
 {
-    struct fake *fake = grouped(PRIORITY_OVERFLOW);
+    struct fake *fake = fake_grouped(PRIORITY_OVERFLOW);
 
     fake_store_many(fake, "a.x", 4);
-    ask(fake, "over", 5, ",\"min_ack_pending\":2");
-    ask(fake, "in.1", 1, "");
+    fake_pull_in_group(fake, "over", 5, ",\"min_ack_pending\":2");
+    fake_pull_in_group(fake, "in.1", 1, "");
     fake_turn(fake);
     EXPECT(fake, "1>in.1 d1 c1 p3\n");
-    ask(fake, "in.2", 1, "");
+    fake_pull_in_group(fake, "in.2", 1, "");
     fake_turn(fake);
     EXPECT(fake, "2>in.2 d1 c2 p2\n3>over d1 c3 p1\n4>over d1 c4 p0\n");
     fake_destroy(fake);
@@ -113,10 +92,10 @@ END_TEST
 
 START_TEST(either_condition_of_overflow_is_enough)
 {
-    struct fake *fake = grouped(PRIORITY_OVERFLOW);
+    struct fake *fake = fake_grouped(PRIORITY_OVERFLOW);
 
     fake_store_many(fake, "a.x", 3);
-    ask(fake, "over", 5, ",\"min_ack_pending\":100,\"min_pending\":3");
+    fake_pull_in_group(fake, "over", 5, ",\"min_ack_pending\":100,\"min_pending\":3");
     fake_turn(fake);
     EXPECT(fake, "1>over d1 c1 p2\n");
     fake_destroy(fake);
@@ -125,10 +104,10 @@ END_TEST
 
 START_TEST(an_overflow_request_that_does_not_wait_is_told_that_there_is_nothing_for_it)
 {
-    struct fake *fake = grouped(PRIORITY_OVERFLOW);
+    struct fake *fake = fake_grouped(PRIORITY_OVERFLOW);
 
     fake_store_many(fake, "a.x", 2);
-    ask(fake, "over", 5, ",\"min_pending\":2,\"no_wait\":true");
+    fake_pull_in_group(fake, "over", 5, ",\"min_pending\":2,\"no_wait\":true");
     fake_turn(fake);
     EXPECT(fake, "1>over d1 c1 p1\nover 404 No Messages\n");
     fake_destroy(fake);
@@ -146,7 +125,7 @@ START_TEST(overflow_without_acks_is_served_when_messages_come)
     fake->config.priority_policy = PRIORITY_OVERFLOW;
     fake->config.priority_groups = (struct schema_strings){&group, 1};
     fake_lead(fake);
-    ask(fake, "over", 5, ",\"min_pending\":2");
+    fake_pull_in_group(fake, "over", 5, ",\"min_pending\":2");
     fake_store(fake, "a.x");
     fake_turn(fake);
     EXPECT(fake, "");
@@ -161,10 +140,10 @@ END_TEST
 
 START_TEST(the_first_that_is_served_is_pinned_and_the_others_stand_by)
 {
-    struct fake *fake = grouped(PRIORITY_PINNED);
+    struct fake *fake = fake_grouped(PRIORITY_PINNED);
 
-    ask(fake, "in.1", 2, "");
-    ask(fake, "in.2", 5, "");
+    fake_pull_in_group(fake, "in.1", 2, "");
+    fake_pull_in_group(fake, "in.2", 5, "");
     fake_store_many(fake, "a.x", 3);
     fake_turn(fake);
     EXPECT(fake, "advise pinned g\n1>in.1 d1 c1 p2 pin\n2>in.1 d1 c2 p1 pin\n");
@@ -179,9 +158,9 @@ END_TEST
 
 START_TEST(another_pin_is_refused_while_one_is_set)
 {
-    struct fake *fake = grouped(PRIORITY_PINNED);
+    struct fake *fake = fake_grouped(PRIORITY_PINNED);
 
-    ask(fake, "in.1", 1, "");
+    fake_pull_in_group(fake, "in.1", 1, "");
     fake_store(fake, "a.x");
     fake_turn(fake);
     EXPECT(fake, "advise pinned g\n1>in.1 d1 c1 p0 pin\n");
@@ -194,10 +173,10 @@ END_TEST
 
 START_TEST(a_pin_that_is_not_used_expires_and_the_next_is_pinned)
 {
-    struct fake *fake = grouped(PRIORITY_PINNED);
+    struct fake *fake = fake_grouped(PRIORITY_PINNED);
 
-    ask(fake, "in.1", 1, "");
-    ask(fake, "in.2", 5, "");
+    fake_pull_in_group(fake, "in.1", 1, "");
+    fake_pull_in_group(fake, "in.2", 5, "");
     fake_store_many(fake, "a.x", 2);
     fake_turn(fake);
     EXPECT(fake, "advise pinned g\n1>in.1 d1 c1 p1 pin\n");
@@ -211,9 +190,9 @@ END_TEST
 
 START_TEST(every_request_of_the_pinned_client_keeps_its_pin)
 {
-    struct fake *fake = grouped(PRIORITY_PINNED);
+    struct fake *fake = fake_grouped(PRIORITY_PINNED);
 
-    ask(fake, "in.1", 1, "");
+    fake_pull_in_group(fake, "in.1", 1, "");
     fake_store(fake, "a.x");
     fake_turn(fake);
     EXPECT(fake, "advise pinned g\n1>in.1 d1 c1 p0 pin\n");
@@ -229,13 +208,13 @@ END_TEST
 
 START_TEST(who_was_unpinned_is_told_so_when_it_is_its_turn)
 {
-    struct fake *fake = grouped(PRIORITY_PINNED);
+    struct fake *fake = fake_grouped(PRIORITY_PINNED);
 
-    ask(fake, "in.1", 5, "");
+    fake_pull_in_group(fake, "in.1", 5, "");
     fake_store(fake, "a.x");
     fake_turn(fake);
     EXPECT(fake, "advise pinned g\n1>in.1 d1 c1 p0 pin\n");
-    ask(fake, "in.2", 5, "");
+    fake_pull_in_group(fake, "in.2", 5, "");
     unpin(fake);
     ck_assert_uint_eq(fake_info(fake).pin.size, 0);
     fake_store(fake, "a.x");
@@ -249,10 +228,10 @@ END_TEST
 
 START_TEST(a_message_too_large_for_whom_it_pins_pins_nobody)
 {
-    struct fake *fake = grouped(PRIORITY_PINNED);
+    struct fake *fake = fake_grouped(PRIORITY_PINNED);
 
     fake_store(fake, "a.x");
-    ask(fake, "in.1", 1, ",\"max_bytes\":3");
+    fake_pull_in_group(fake, "in.1", 1, ",\"max_bytes\":3");
     fake_turn(fake);
     EXPECT(fake, "advise pinned g\n"
                  "in.1 409 Message Size Exceeds MaxBytes|Nats-Pending-Messages: 1|"
@@ -264,9 +243,9 @@ END_TEST
 
 START_TEST(a_new_leader_has_pinned_nobody)
 {
-    struct fake *fake = grouped(PRIORITY_PINNED);
+    struct fake *fake = fake_grouped(PRIORITY_PINNED);
 
-    ask(fake, "in.1", 1, "");
+    fake_pull_in_group(fake, "in.1", 1, "");
     fake_store_many(fake, "a.x", 2);
     fake_turn(fake);
     EXPECT(fake, "advise pinned g\n1>in.1 d1 c1 p1 pin\n");
@@ -284,13 +263,13 @@ END_TEST
 
 START_TEST(lower_priorities_are_served_first_and_equals_take_turns)
 {
-    struct fake *fake = grouped(PRIORITY_PRIORITIZED);
+    struct fake *fake = fake_grouped(PRIORITY_PRIORITIZED);
 
     fake_pull(fake, "plain", "1");
-    ask(fake, "in.9", 1, ",\"priority\":9");
-    ask(fake, "in.1", 2, ",\"priority\":1");
-    ask(fake, "in.2", 2, ",\"priority\":1");
-    ask(fake, "in.0", 1, "");
+    fake_pull_in_group(fake, "in.9", 1, ",\"priority\":9");
+    fake_pull_in_group(fake, "in.1", 2, ",\"priority\":1");
+    fake_pull_in_group(fake, "in.2", 2, ",\"priority\":1");
+    fake_pull_in_group(fake, "in.0", 1, "");
     fake_store_many(fake, "a.x", 7);
     fake_turn(fake);
     EXPECT(fake, "1>in.0 d1 c1 p6\n2>in.1 d1 c2 p5\n3>in.2 d1 c3 p4\n4>in.1 d1 c4 p3\n"
@@ -301,13 +280,13 @@ END_TEST
 
 START_TEST(what_a_request_did_not_get_after_all_puts_it_back_in_front_of_its_equals)
 {
-    struct fake *fake = grouped(PRIORITY_PRIORITIZED);
+    struct fake *fake = fake_grouped(PRIORITY_PRIORITIZED);
 
-    ask(fake, "in.1", 1, ",\"priority\":1");
-    ask(fake, "in.2", 1, ",\"priority\":1");
+    fake_pull_in_group(fake, "in.1", 1, ",\"priority\":1");
+    fake_pull_in_group(fake, "in.2", 1, ",\"priority\":1");
     fake_store(fake, "a.x");
     fake_work(fake);
-    ask(fake, "in.0", 1, "");
+    fake_pull_in_group(fake, "in.0", 1, "");
     fake_refuse(fake);
     fake_store_many(fake, "a.x", 2);
     fake_turn(fake);
