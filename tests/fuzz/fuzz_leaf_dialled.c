@@ -12,6 +12,7 @@
 #include "server/config/config.h"
 #include "server/server.h"
 #include "server/websocket/upgrade.h"
+#include "tests/text_source.h"
 
 #define SECOND_NS INT64_C(1000000000)
 #define HUB_PORT  7422
@@ -118,24 +119,10 @@ static void accepted(void *context, struct io_sock *sock, const struct io_addres
 
 /* ---- who dials ------------------------------------------------------------------------------ */
 
-static bool read_file(void *context, const char *path, struct arena *arena, struct bytes *content,
-                      char reason[128])
-{
-    (void)path, (void)reason;
-    *content = arena_copy(arena, bytes_of_text(context));
-    return true;
-}
-
-static const char *read_environment(void *context, const char *name)
-{
-    (void)context, (void)name;
-    return NULL;
-}
-
 static void configure(struct config *config, uint8_t how)
 {
     char text[512];
-    const struct config_source source = {read_file, read_environment, text};
+    const struct config_source source = text_source(text);
     struct options usual;
     bool good;
 

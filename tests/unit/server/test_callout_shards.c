@@ -2,6 +2,7 @@
 #define WORLD_SHARDS 2u
 
 #include "server/config/config.h"
+#include "tests/text_source.h"
 #include "tests/unit/server/cluster_world.h"
 
 #define SHARDS_LOOK (500 * MS) /* nothing else has a shard turn so soon (SHARD_LOOK_NS) */
@@ -10,22 +11,6 @@ static const char text[] =
     "accounts { AUTH: { users: [ {user: auth, password: pwd} ] }, APP: {} }\n"
     "authorization { timeout: 60, auth_callout { account: AUTH, auth_users: [ auth ],\n"
     "  issuer: ADFB2JXYTXOJEL6LNAXDREUGRX35BOLZI3B4PFFAC7IRPR3OA4QNKBN2 } }\n";
-
-static bool read_file(void *context, const char *path, struct arena *arena, struct bytes *content,
-                      char reason[128])
-{
-    (void)path;
-    (void)reason;
-    *content = arena_copy(arena, bytes_of_text(context));
-    return true;
-}
-
-static const char *read_environment(void *context, const char *name)
-{
-    (void)context;
-    (void)name;
-    return NULL;
-}
 
 static void come(struct world *world, struct talker *t, const char *user)
 {
@@ -41,7 +26,7 @@ static void come(struct world *world, struct talker *t, const char *user)
 /* What is published when the turn has sent what it had is not left for whatever turn comes next. */
 START_TEST(who_lets_others_in_is_asked_at_once)
 {
-    const struct config_source source = {read_file, read_environment, (void *)text};
+    const struct config_source source = text_source(text);
 
     for (uint64_t seed = 1; seed <= 20; seed++) {
         struct talker *passes, *authority, *bob;

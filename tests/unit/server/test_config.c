@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "server/config/blocks.h"
+#include "tests/text_source.h"
 #include "tests/unit/unit.h"
 
 #define NKEY        "UCNGL4W5QX66CFX6A6DCBVDH5VOHMI7B2UZZU7TXAUQQSI2JPHULCKBR"
@@ -10,25 +11,9 @@
 
 static struct config config;
 
-static bool read_file(void *context, const char *path, struct arena *arena, struct bytes *content,
-                      char reason[128])
-{
-    (void)path;
-    (void)reason;
-    *content = arena_copy(arena, bytes_of_text(context));
-    return true;
-}
-
-static const char *read_environment(void *context, const char *name)
-{
-    (void)context;
-    (void)name;
-    return NULL;
-}
-
 static bool load(const char *text)
 {
-    const struct config_source source = {read_file, read_environment, (void *)text};
+    const struct config_source source = text_source(text);
     struct options usual;
 
     config_deinit(&config);
