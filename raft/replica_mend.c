@@ -5,7 +5,8 @@
  * Else each start doubts the log again, and when those of a majority do, nobody can lead.
  *
  * In any order: a crash leaves the doubt or nothing of it. What a full disk has no room for is
- * tried again; until it is there this server does not call itself well (server/jetstream_health.c).
+ * tried again; until it is there this server does not call itself well
+ * (server/jetstream/jetstream_health.c).
  */
 #include "base/owner.h"
 #include "raft/replica_priv.h"

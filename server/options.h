@@ -120,7 +120,7 @@ struct options {
         uint64_t stream_flaws;              /* server/stream/flaws.h */
         uint64_t consumer_flaws;            /* consumers/flaws.h */
         uint64_t raft_flaws, replica_flaws; /* raft/flaws.h, raft/replica_flaws.h */
-        uint64_t jetstream_flaws;           /* server/jetstream_flaws.h */
+        uint64_t jetstream_flaws;           /* server/jetstream/jetstream_flaws.h */
         uint64_t cluster_flaws;             /* server/cluster/flaws.h */
         /* 0: the store's default */
         uint32_t segment_size, journal_file_size, journal_batch_max, ahead_min;
@@ -129,12 +129,12 @@ struct options {
         int64_t space_look_ns; /* server/stream/stream_space.c; 0: its default */
         unsigned index_bits;   /* storage/index.h; 0: its default */
         uint64_t count_part;   /* server/stream/op_count.c; 0: its default */
-        unsigned lanes;        /* server/jetstream_lanes.c; 0: one */
+        unsigned lanes;        /* server/jetstream/jetstream_lanes.c; 0: one */
         bool lanes_home;       /* all of them, however many shards there are */
         bool lanes_away;       /* on their shards in a cluster, too: docs/shards.md, step 13 g */
         int64_t late_pause_ns; /* before a start opens what nobody asks for (jetstream_late.c) */
         uint64_t late_heavy;   /* the same; 0: its default */
-        uint64_t late_work;    /* server/jetstream_opening.c; 0: its default */
+        uint64_t late_work;    /* server/jetstream/jetstream_opening.c; 0: its default */
         uint64_t late_at_once; /* the same, in one step */
         size_t late_room;      /* server/stream/door.h; 0: its default */
     } sim;                     /* no flag sets these: the simulator does */

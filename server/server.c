@@ -7,7 +7,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/resolver/resolver.h"
-#include "server/router_priv.h"
+#include "server/router/router_priv.h"
 #include "server/tls/box.h"
 #include "server/tls/digest.h"
 #include "server/tls/ed25519.h"

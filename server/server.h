@@ -13,7 +13,7 @@
 #include "base/logger.h"
 #include "base/prng.h"
 #include "server/options.h"
-#include "server/router.h"
+#include "server/router/router.h"
 
 #define SERVER_RELOAD_REASON_SIZE 512u
 
@@ -21,8 +21,8 @@ struct cluster;
 struct server;
 
 /* A server that listens nowhere yet: what may be given to it before it is opened, as further shards
- * (server/server_shards.h), is given then. NULL when what the options name cannot be had, which one
- * line in the log says. */
+ * (server/shards/server_shards.h), is given then. NULL when what the options name cannot be had,
+ * which one line in the log says. */
 struct server *server_create(struct io *io, const struct options *options, struct logger *logger);
 /* Binds the listeners, opens the store when JetStream is on, logs as the reference does.
  * On failure one clear line was logged (FTL), and the server is destroyed: nothing is left open. */

@@ -1,6 +1,6 @@
 /* What accounts map, export and import, brought into force. */
-#include "server/exchange.h"
-#include "server/mappings.h"
+#include "server/router/exchange.h"
+#include "server/router/mappings.h"
 #include "server/server_priv.h"
 
 static bool imports_any(const struct auth_options *options)

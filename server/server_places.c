@@ -6,7 +6,7 @@
  * every descriptor. Nor do streams take the last ones: some are kept for clients and for the
  * system, so that whoever has to look into it can come in.
  */
-#include "server/jetstream.h"
+#include "server/jetstream/jetstream.h"
 #include "server/server_priv.h"
 
 #define BESIDE   32u /* files and sockets that are neither of streams nor of clients */

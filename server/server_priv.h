@@ -2,14 +2,14 @@
 #ifndef SERVER_SERVER_PRIV_H
 #define SERVER_SERVER_PRIV_H
 
+#include "server/clients/connection.h"
 #include "server/cluster/core.h"
-#include "server/connection.h"
-#include "server/jetstream.h"
+#include "server/jetstream/jetstream.h"
 #include "server/leaf/leaves.h"
 #include "server/listener.h"
 #include "server/monitor/monitor.h"
 #include "server/server.h"
-#include "server/server_shards.h"
+#include "server/shards/server_shards.h"
 #include "server/system/system.h"
 #include "server/tls/tls.h"
 #include "server/urls.h"

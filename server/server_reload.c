@@ -3,7 +3,7 @@
 
 #include "server/reload.h"
 #include "server/resolver/resolver.h"
-#include "server/router_priv.h"
+#include "server/router/router_priv.h"
 #include "server/server_priv.h"
 #include "server/tls/tls.h"
 

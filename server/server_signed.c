@@ -1,5 +1,5 @@
 /* Accounts that operators have signed for anew, while the server runs. */
-#include "server/router_priv.h"
+#include "server/router/router_priv.h"
 #include "server/server_priv.h"
 
 static void take_accounts(struct server *server)

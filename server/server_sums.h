@@ -3,7 +3,7 @@
 #ifndef SERVER_SERVER_SUMS_H
 #define SERVER_SERVER_SUMS_H
 
-#include "server/client.h"
+#include "server/clients/client.h"
 
 struct server;
 

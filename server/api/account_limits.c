@@ -1,6 +1,6 @@
 #include "server/api/account_limits.h"
 
-#include "server/router.h"
+#include "server/router/router.h"
 
 static const struct jetstream_limits unlimited = {
     .memory_max = -1,

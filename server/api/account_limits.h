@@ -12,7 +12,7 @@
 #include "server/api/consumer_check.h"
 #include "server/api/stream_check.h"
 #include "server/auth/auth_options.h"
-#include "server/jetstream_core.h"
+#include "server/jetstream/jetstream_core.h"
 
 bool account_tiered(const struct account *account);
 /* The limits for what has that many replicas, those that were not configured -1. NULL: there are

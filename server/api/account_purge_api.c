@@ -2,7 +2,7 @@
  * they hold, whether or not the account is still there. */
 #include "server/api/advisory.h"
 #include "server/api/api_priv.h"
-#include "server/router.h"
+#include "server/router/router.h"
 
 /* The streams that there were when it was asked for. */
 struct account_purge {

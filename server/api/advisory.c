@@ -5,8 +5,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "server/api/cluster_info.h"
-#include "server/client.h"
-#include "server/jetstream_core.h"
+#include "server/clients/client.h"
+#include "server/jetstream/jetstream_core.h"
 
 static void begin(struct stream_lane *lane, struct json_writer *writer, struct buf *body,
                   const char *type)

@@ -6,8 +6,8 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
-#include "server/jetstream_flaws.h"
-#include "server/message_trace.h"
+#include "server/jetstream/jetstream_flaws.h"
+#include "server/router/message_trace.h"
 
 /*
  * What is served of "$JS.API.>": not DIRECT.GET and CONSUMER.MSG.NEXT, which streams and consumers

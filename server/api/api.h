@@ -6,7 +6,7 @@
 #ifndef SERVER_API_API_H
 #define SERVER_API_API_H
 
-#include "server/jetstream_core.h"
+#include "server/jetstream/jetstream_core.h"
 
 struct api;
 

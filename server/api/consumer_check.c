@@ -7,7 +7,7 @@
 #include "base/subject.h"
 #include "base/text.h"
 #include "consumers/consumer.h"
-#include "server/sublist.h"
+#include "server/router/sublist.h"
 
 #define SECOND              INT64_C(1000000000)
 #define MILLISECOND         INT64_C(1000000)

@@ -1,7 +1,7 @@
 #include "server/api/detail.h"
 
 #include "server/api/api_priv.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 
 /* Who leads, as far as this node knows: the followers have no more to say. */
 static void write_follower(struct json_writer *writer, struct jetstream *jetstream,

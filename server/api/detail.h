@@ -4,7 +4,7 @@
 #define SERVER_API_DETAIL_H
 
 #include "base/json.h"
-#include "server/jetstream_core.h"
+#include "server/jetstream/jetstream_core.h"
 
 struct api_detail {
     bool config;

@@ -5,7 +5,7 @@
 
 #include "raft/replica.h"
 #include "server/api/api_priv.h"
-#include "server/router.h"
+#include "server/router/router.h"
 
 struct wanted_placement {
     struct bytes cluster;

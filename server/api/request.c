@@ -6,10 +6,10 @@
 
 #include "base/heap.h"
 #include "base/text.h"
-#include "server/account.h"
 #include "server/api/advisory.h"
 #include "server/api/api_priv.h"
-#include "server/server_shards.h"
+#include "server/router/account.h"
+#include "server/shards/server_shards.h"
 
 #define API_PREFIX "$JS.API."
 

@@ -6,7 +6,7 @@
 #include "base/subject.h"
 #include "server/api/stream_check_origins.h"
 #include "server/api/stream_check_transforms.h"
-#include "server/placement.h"
+#include "server/jetstream/placement.h"
 
 #define SECOND            INT64_C(1000000000)
 #define MILLISECOND       INT64_C(1000000)

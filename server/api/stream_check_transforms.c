@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/subject.h"
-#include "server/subject_transform.h"
+#include "server/router/subject_transform.h"
 
 [[gnu::format(printf, 3, 4)]] static bool refuse(struct stream_verdict *verdict, uint16_t error,
                                                  const char *format, ...)

@@ -2,7 +2,7 @@
  * core: core subscriptions and messages across nodes. What the clients of this node subscribe to is
  * told to all others, and what they are told stands in their accounts' subject indexes, as
  * subscriptions of kind SUB_REMOTE. So one match finds everybody in the cluster, queue groups
- * choose among all members, and "is there interest" has one answer (server/router.h).
+ * choose among all members, and "is there interest" has one answer (server/router/router.h).
  *
  * A message goes once to each node that has interest, with the queue groups that it is to serve
  * there, and never on from there. What the queue of a link has no room for is dropped for that
@@ -18,7 +18,7 @@
 #define SERVER_CLUSTER_CORE_H
 
 #include "server/cluster/cluster.h"
-#include "server/router_priv.h"
+#include "server/router/router_priv.h"
 
 struct core;
 struct core_news;

@@ -2,8 +2,8 @@
 #include "server/cluster/core_priv.h"
 #include "server/cluster/core_wire.h"
 #include "server/cluster/flaws.h"
-#include "server/elsewhere.h"
-#include "server/message_trace.h"
+#include "server/router/elsewhere.h"
+#include "server/router/message_trace.h"
 
 #define HEAD_MAX      512u         /* of a message, beyond what message_size counts */
 #define QUEUES_SIZE   (256u << 10) /* of the queue names in one frame */

@@ -2,7 +2,7 @@
 
 #include "base/heap.h"
 #include "server/cluster/core_wire.h"
-#include "server/elsewhere.h"
+#include "server/router/elsewhere.h"
 
 /* ---- noting --------------------------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@
 #include <pthread.h>
 
 #include "server/cluster/core_wire.h"
-#include "server/router_priv.h"
+#include "server/router/router_priv.h"
 
 /* Of one further shard. */
 struct core_news {

@@ -3,7 +3,7 @@
 
 #include "base/subject.h"
 #include "server/config/blocks.h"
-#include "server/subject_transform.h"
+#include "server/router/subject_transform.h"
 
 #define WHOLE INT64_C(100) /* percent */
 

@@ -7,7 +7,7 @@
 #include "server/auth/nkey.h"
 #include "server/config/blocks.h"
 #include "server/config/parser.h"
-#include "server/share.h"
+#include "server/router/share.h"
 
 /* The token that the value is, or that stands in the file it names. False: said. */
 static bool read_token(struct config_reader *reader, const struct config_value *value,

@@ -2,7 +2,7 @@
 #include "base/subject.h"
 #include "base/text.h"
 #include "server/config/blocks.h"
-#include "server/share_check.h"
+#include "server/router/share_check.h"
 
 #define THRESHOLD_NS INT64_C(120000000000)
 

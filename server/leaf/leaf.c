@@ -6,9 +6,9 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "base/subject.h"
-#include "server/client_row.h"
-#include "server/elsewhere.h"
-#include "server/mappings.h"
+#include "server/clients/client_row.h"
+#include "server/router/elsewhere.h"
+#include "server/router/mappings.h"
 
 /* ---- INFO ----------------------------------------------------------------------------------- */
 

@@ -1,10 +1,11 @@
 /*
- * Leaves whom somebody else lets in (server/callout_desk.h), as clients are (connection_callout.c):
- * it waits as long as a leaf may take to say who it is, which leaf_auth.c looks after.
+ * Leaves whom somebody else lets in (server/clients/callout_desk.h), as clients are
+ * (connection_callout.c): it waits as long as a leaf may take to say who it is, which leaf_auth.c
+ * looks after.
  */
 #include "base/heap.h"
 #include "base/owner.h"
-#include "server/callout_desk.h"
+#include "server/clients/callout_desk.h"
 #include "server/leaf/leaf_priv.h"
 
 struct leaf_question {

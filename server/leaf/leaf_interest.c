@@ -5,9 +5,9 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/cluster/core_shards.h"
-#include "server/elsewhere.h"
 #include "server/leaf/leaf_priv.h"
-#include "server/share.h"
+#include "server/router/elsewhere.h"
+#include "server/router/share.h"
 
 /* What it was told of one text. */
 struct leaf_told {

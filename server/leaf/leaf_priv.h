@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/prng.h"
 #include "base/table.h"
-#include "server/client.h"
+#include "server/clients/client.h"
 #include "server/leaf/leaf_hello.h"
 #include "server/leaf/leaf_wire.h"
 #include "server/leaf/leaves.h"

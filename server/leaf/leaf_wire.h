@@ -17,7 +17,7 @@
 #define SERVER_LEAF_LEAF_WIRE_H
 
 #include "base/buf.h"
-#include "server/proto.h"
+#include "server/clients/proto.h"
 
 #define LEAF_WEIGHT_MAX (1u << 24)
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/heap.h"
-#include "server/callout_desk.h"
+#include "server/clients/callout_desk.h"
 #include "server/cluster/core_shards.h"
 #include "server/leaf/leaf_priv.h"
 #include "server/websocket/deflate.h"

@@ -21,7 +21,7 @@
 #include "server/auth/auth.h"
 #include "server/info.h"
 #include "server/leaf_options.h"
-#include "server/router_priv.h"
+#include "server/router/router_priv.h"
 
 #define LEAVES_MAX 1024u /* connections, of any state */
 

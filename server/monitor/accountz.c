@@ -1,7 +1,7 @@
 /* /accountz and /accstatz: accounts, and what goes through them (reference monitoring.md 2.7, 2.8).
  */
 #include "server/auth/auth_options.h"
-#include "server/jetstream_core.h"
+#include "server/jetstream/jetstream_core.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
 #include "server/server_sums.h"

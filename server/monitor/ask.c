@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "server/http.h"
+#include "server/monitor/http.h"
 
 void ask_of_query(struct ask *ask, struct bytes query, struct arena *arena)
 {

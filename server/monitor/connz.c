@@ -4,7 +4,7 @@
 
 #include "base/heap.h"
 #include "base/subject.h"
-#include "server/connection_priv.h"
+#include "server/clients/connection_priv.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
 

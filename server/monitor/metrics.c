@@ -1,7 +1,7 @@
 /* /metrics: the server in numbers, for whoever collects them over time (docs/metrics.md). */
 #include "server/monitor/metrics.h"
 
-#include "server/jetstream_core.h"
+#include "server/jetstream/jetstream_core.h"
 #include "server/monitor/open_metrics.h"
 #include "server/server_priv.h"
 #include "server/server_sums.h"

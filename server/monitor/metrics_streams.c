@@ -2,7 +2,7 @@
  * each as far as the limits allow; of the others it is said how many there are. */
 #include "base/heap.h"
 #include "raft/replica.h"
-#include "server/jetstream_core.h"
+#include "server/jetstream/jetstream_core.h"
 #include "server/monitor/metrics.h"
 #include "server/monitor/open_metrics.h"
 #include "server/server_priv.h"

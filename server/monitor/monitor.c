@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "server/jetstream.h"
+#include "server/jetstream/jetstream.h"
 #include "server/monitor/metrics.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/monitor/open_metrics.h"

@@ -6,7 +6,7 @@
 #ifndef SERVER_MONITOR_MONITOR_H
 #define SERVER_MONITOR_MONITOR_H
 
-#include "server/http.h"
+#include "server/monitor/http.h"
 
 #define MONITOR_ENDPOINTS_MAX 16u
 

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "server/monitor/ask.h"
-#include "server/router.h"
+#include "server/router/router.h"
 
 struct monitor;
 struct server;

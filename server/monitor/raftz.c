@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "raft/replica.h"
-#include "server/jetstream_core.h"
+#include "server/jetstream/jetstream_core.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
 

@@ -2,7 +2,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "base/subject.h"
-#include "server/client.h"
+#include "server/clients/client.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
 #include "server/server_sums.h"

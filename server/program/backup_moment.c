@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
-#include "server/catalogue.h"
+#include "server/jetstream/catalogue.h"
 #include "server/program/backup_file.h"
 #include "server/program/backup_walk.h"
 #include "storage/batch.h"

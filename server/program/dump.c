@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "consumers/consumer.h"
-#include "server/catalogue.h"
+#include "server/jetstream/catalogue.h"
 #include "server/stream/effect.h"
 
 #define LINE_MAX_SIZE ((size_t)96 << 20)

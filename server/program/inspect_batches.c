@@ -1,6 +1,6 @@
 /* The batches of one segment: what is damaged, lost or unreadable among them. */
 #include "consumers/consumer.h"
-#include "server/catalogue.h"
+#include "server/jetstream/catalogue.h"
 #include "server/program/inspect_priv.h"
 #include "server/stream/effect.h"
 #include "storage/batch.h"

@@ -4,7 +4,7 @@
 
 #include "base/heap.h"
 #include "base/io_epoll.h"
-#include "server/catalogue.h"
+#include "server/jetstream/catalogue.h"
 #include "server/program/inspect_index.h"
 #include "server/program/inspect_priv.h"
 #include "storage/hash.h"

@@ -2,7 +2,7 @@
 #ifndef SERVER_PROGRAM_SHARD_THREADS_H
 #define SERVER_PROGRAM_SHARD_THREADS_H
 
-#include "server/server_shards.h"
+#include "server/shards/server_shards.h"
 
 extern const struct shard_host shard_threads;
 /* The same for tests: each thread says that it is busy for a while and idle for a while, at times

@@ -8,7 +8,7 @@
 #include "server/auth/jwt_shares.h"
 #include "server/auth/nkey.h"
 #include "server/config/blocks.h"
-#include "server/share.h"
+#include "server/router/share.h"
 
 #define MEMORY_MAX (16u << 20) /* of one account, beside its token */
 

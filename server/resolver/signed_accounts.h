@@ -18,7 +18,7 @@
 #include "base/table.h"
 #include "server/auth/auth_options.h"
 #include "server/auth/jwt.h"
-#include "server/share_check.h"
+#include "server/router/share_check.h"
 #include "server/tls/digest.h"
 
 #define SIGNED_ACCOUNT_WHY_SIZE 256u

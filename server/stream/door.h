@@ -1,7 +1,7 @@
 /*
- * door: what listens in place of a stream that is not open yet (server/jetstream_late.c). It takes
- * what the stream would take, keeps it in the order in which it comes, and hands it over when the
- * stream is there.
+ * door: what listens in place of a stream that is not open yet (server/jetstream/jetstream_late.c).
+ * It takes what the stream would take, keeps it in the order in which it comes, and hands it over
+ * when the stream is there.
  */
 #ifndef SERVER_STREAM_DOOR_H
 #define SERVER_STREAM_DOOR_H

@@ -2,8 +2,8 @@
 
 #include "base/heap.h"
 #include "base/scratch.h"
-#include "server/jetstream_core.h"
-#include "server/router.h"
+#include "server/jetstream/jetstream_core.h"
+#include "server/router/router.h"
 #include "server/server.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream.h"

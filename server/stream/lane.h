@@ -2,7 +2,8 @@
  * lane: what the streams of one thread's data path share: a store with its journal, the groups of
  * its logs, the list of who has something to do, memory to read into, caches, a clock. A stream
  * belongs to one lane as long as its log is on this node; that is nobody else's affair. What there
- * is one of per server is control's (server/jetstream.c), which has the lanes. docs/shards.md.
+ * is one of per server is control's (server/jetstream/jetstream.c), which has the lanes.
+ * docs/shards.md.
  */
 #ifndef SERVER_STREAM_LANE_H
 #define SERVER_STREAM_LANE_H
@@ -13,7 +14,7 @@
 #include "base/timers.h"
 #include "raft/groups.h"
 #include "raft/relay.h"
-#include "server/log_clock.h"
+#include "server/jetstream/log_clock.h"
 #include "server/stream/bring.h"
 #include "server/stream/fast_batches.h"
 #include "server/stream/read_cache.h"

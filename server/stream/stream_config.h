@@ -24,7 +24,7 @@ struct stream_placement {
     struct bytes preferred;
 };
 
-/* What a subject becomes (server/subject_transform.h). */
+/* What a subject becomes (server/router/subject_transform.h). */
 struct stream_transform {
     struct bytes source, destination;
 };

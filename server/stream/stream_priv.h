@@ -5,10 +5,11 @@
 #include "base/table.h"
 #include "base/timers.h"
 #include "raft/replica.h"
-#include "server/jetstream_core.h"
-#include "server/jetstream_flaws.h"
-#include "server/message_trace.h"
-#include "server/router.h"
+#include "server/jetstream/jetstream_core.h"
+#include "server/jetstream/jetstream_flaws.h"
+#include "server/router/message_trace.h"
+#include "server/router/router.h"
+#include "server/router/sublist.h"
 #include "server/server.h"
 #include "server/stream/ahead.h"
 #include "server/stream/consumer_view.h"
@@ -20,7 +21,6 @@
 #include "server/stream/scrub.h"
 #include "server/stream/snapshot.h"
 #include "server/stream/stream.h"
-#include "server/sublist.h"
 #include "storage/index_count.h"
 
 #define STREAM_WAITING_BYTES_MAX                                                                   \

@@ -15,13 +15,13 @@
 #define SERVER_STREAM_STREAM_STATE_H
 
 #include "base/arena.h"
+#include "server/router/subject_transform.h"
 #include "server/stream/dedup.h"
 #include "server/stream/effect.h"
 #include "server/stream/expiries.h"
 #include "server/stream/lost.h"
 #include "server/stream/positions.h"
 #include "server/stream/stream_config.h"
-#include "server/subject_transform.h"
 #include "storage/index.h"
 
 /* Sequences end here, so that last_seq + 1 is one, too. */

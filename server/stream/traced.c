@@ -1,7 +1,8 @@
 /*
- * traced: publishes that ask what becomes of them (server/message_trace.h). Their traces are held
- * until it is known: one that is stored until it is applied, as its ack is. A message that is kept
- * says of itself that it is traced no more, so that nobody hears of it again when it is delivered.
+ * traced: publishes that ask what becomes of them (server/router/message_trace.h). Their traces are
+ * held until it is known: one that is stored until it is applied, as its ack is. A message that is
+ * kept says of itself that it is traced no more, so that nobody hears of it again when it is
+ * delivered.
  */
 #include <stdio.h>
 

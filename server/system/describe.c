@@ -1,5 +1,5 @@
 /* Objects that stand in what is said in the system account (reference core.md 5.2). */
-#include "server/client_row.h"
+#include "server/clients/client_row.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/server_sums.h"
 #include "server/system/system_priv.h"

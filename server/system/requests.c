@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "base/subject.h"
-#include "server/connection_priv.h"
-#include "server/jetstream_core.h"
+#include "server/clients/connection_priv.h"
+#include "server/jetstream/jetstream_core.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/resolver/resolver.h"
 #include "server/server_sums.h"

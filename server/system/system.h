@@ -20,8 +20,8 @@
 
 #include "base/table.h"
 #include "base/timers.h"
-#include "server/client.h"
-#include "server/message_trace.h"
+#include "server/clients/client.h"
+#include "server/router/message_trace.h"
 
 #define SYSTEM_REQUESTS_MAX     1024u       /* that wait to be answered; more are dropped */
 #define SYSTEM_REQUEST_BODY_MAX (64u << 10) /* larger ones are dropped */

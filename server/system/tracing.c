@@ -1,4 +1,4 @@
-/* What traces of messages need of the server: docs at server/message_trace.h. */
+/* What traces of messages need of the server: docs at server/router/message_trace.h. */
 #include "server/system/system_priv.h"
 
 static int64_t wall(void *owner)

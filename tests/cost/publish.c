@@ -12,8 +12,8 @@
 #include <time.h>
 
 #include "base/heap.h"
-#include "server/client.h"
-#include "server/router_priv.h"
+#include "server/clients/client.h"
+#include "server/router/router_priv.h"
 
 #define PIECE    (32u << 10) /* as the server receives them */
 #define MESSAGES 20000u

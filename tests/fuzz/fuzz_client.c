@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/prng.h"
-#include "server/client.h"
-#include "server/router_priv.h"
+#include "server/clients/client.h"
+#include "server/router/router_priv.h"
 
 #define NOW_NS 1000
 

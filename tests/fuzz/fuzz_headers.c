@@ -2,7 +2,7 @@
  * Any bytes as the headers of a publish, and as a CONNECT: what is read points into what came, what
  * is to be stored stays as it is when it is cleaned again, and a line that was set is found.
  */
-#include "server/connect.h"
+#include "server/clients/connect.h"
 #include "server/stream/header_block.h"
 #include "server/stream/publish_headers.h"
 

@@ -1,6 +1,6 @@
 /* Any bytes as records of a log: refused or read, and what was read of a message writes back the
  * same. */
-#include "server/catalogue.h"
+#include "server/jetstream/catalogue.h"
 #include "server/stream/effect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /* Any source, destination and subject: what compiles transforms every subject that matches it,
  * within its memory, and what a mapping or an import may say, any transform may. */
-#include "server/subject_transform.h"
+#include "server/router/subject_transform.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

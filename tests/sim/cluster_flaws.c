@@ -4,7 +4,7 @@
 
 #include "raft/flaws.h"
 #include "raft/replica_flaws.h"
-#include "server/jetstream_flaws.h"
+#include "server/jetstream/jetstream_flaws.h"
 #include "server/stream/flaws.h"
 
 /* A leader opens its term, and proposes, only when its own log is all durable: what was before is

@@ -3,7 +3,7 @@
  * frames that no server sends.
  */
 #include "base/bytes.h"
-#include "server/jetstream_cluster_priv.h"
+#include "server/jetstream/jetstream_cluster_priv.h"
 #include "server/system/system.h"
 #include "storage/le.h"
 #include "tests/sim/cluster_stage.h"

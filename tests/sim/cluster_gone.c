@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "server/cluster/cluster.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "tests/sim/cluster_stage.h"
 
 #define REMOVED_NS (10 * SECOND) /* nothing else is wrong */

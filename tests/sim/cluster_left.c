@@ -4,7 +4,7 @@
  * dead comes back and is none of its members: whatever it knew, its replica goes.
  */
 #include "server/cluster/cluster.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "tests/sim/cluster_stage.h"
 
 #define GONE_NS (30 * SECOND)

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "server/cluster/cluster.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "server/stream/stream_priv.h"
 #include "tests/sim/cluster_stage.h"
 

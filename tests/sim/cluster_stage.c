@@ -1,6 +1,6 @@
 #include "tests/sim/cluster_stage.h"
 
-#include "server/jetstream_core.h"
+#include "server/jetstream/jetstream_core.h"
 
 /* ---- what users do meanwhile ---------------------------------------------------------------- */
 

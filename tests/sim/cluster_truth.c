@@ -9,7 +9,7 @@
 #include "consumers/machine.h"
 #include "raft/core_priv.h"
 #include "raft/replica_priv.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
 #include "storage/paths.h"

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "server/jetstream_core.h"
+#include "server/jetstream/jetstream_core.h"
 #include "server/server_priv.h"
 #include "server/stream/stream_priv.h"
 

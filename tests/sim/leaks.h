@@ -17,7 +17,7 @@ const char *__lsan_default_suppressions(void)
            "leak:api_request_make\n"      /* server/api/request.c */
            "leak:scrub_create\n"          /* server/stream/scrub.c */
            "leak:scrub_step\n"
-           "leak:prepare\n"; /* server/jetstream_catalogue.c, on a worker */
+           "leak:prepare\n"; /* server/jetstream/jetstream_catalogue.c, on a worker */
 }
 
 #endif

@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "consumers/flaws.h"
-#include "server/catalogue.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/catalogue.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "server/stream/audit.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream.h"

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/catalogue.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/catalogue.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream.h"
 #include "tests/sim/base64.h"

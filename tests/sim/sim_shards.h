@@ -9,7 +9,7 @@
 #define TESTS_SIM_SIM_SHARDS_H
 
 #include "base/io_sim.h"
-#include "server/server_shards.h"
+#include "server/shards/server_shards.h"
 
 #define SIM_SHARDS_MAX 4u
 

@@ -6,7 +6,7 @@
 #ifndef TESTS_SIM_TOLD_WATCH_H
 #define TESTS_SIM_TOLD_WATCH_H
 
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "server/server_priv.h"
 
 #define TOLD_WATCH_NS INT64_C(4000000) /* a turn comes within a fraction of that */

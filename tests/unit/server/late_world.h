@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_SERVER_LATE_WORLD_H
 #define TESTS_UNIT_SERVER_LATE_WORLD_H
 
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "storage/paths.h"
 #include "tests/unit/server/stream_world.h"
 

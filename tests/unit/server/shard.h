@@ -5,8 +5,8 @@
 #ifndef TESTS_UNIT_SERVER_SHARD_H
 #define TESTS_UNIT_SERVER_SHARD_H
 
-#include "server/client.h"
-#include "server/router_priv.h"
+#include "server/clients/client.h"
+#include "server/router/router_priv.h"
 #include "tests/unit/unit.h"
 
 struct shard {

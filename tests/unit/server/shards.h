@@ -6,7 +6,7 @@
 #ifndef TESTS_UNIT_SERVER_SHARDS_H
 #define TESTS_UNIT_SERVER_SHARDS_H
 
-#include "server/shard_post.h"
+#include "server/shards/shard_post.h"
 #include "tests/unit/server/shard.h"
 
 #define SHARDS_CLIENTS_MAX 64u

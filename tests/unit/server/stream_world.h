@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_SERVER_STREAM_WORLD_H
 #define TESTS_UNIT_SERVER_STREAM_WORLD_H
 
-#include "server/jetstream_core.h"
+#include "server/jetstream/jetstream_core.h"
 #include "server/server_priv.h"
 #include "server/stream/stream_priv.h"
 #include "tests/unit/server/world.h"

@@ -1,5 +1,5 @@
-#include "server/account.h"
 #include "server/api/account_limits.h"
+#include "server/router/account.h"
 
 #include "tests/unit/unit.h"
 

@@ -1,6 +1,6 @@
 /* Holding still for a survey, and what may happen to the stream meanwhile. */
 #include "base/codec.h"
-#include "server/jetstream_cluster_priv.h"
+#include "server/jetstream/jetstream_cluster_priv.h"
 #include "tests/unit/server/cluster_world.h"
 
 #define AS_THREE "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"storage\":\"memory\",\"num_replicas\":3}"

@@ -1,5 +1,5 @@
-/* What server/catalogue.h promises. */
-#include "server/catalogue.h"
+/* What server/jetstream/catalogue.h promises. */
+#include "server/jetstream/catalogue.h"
 #include "tests/unit/unit.h"
 
 struct fixture {

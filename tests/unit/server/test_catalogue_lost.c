@@ -3,7 +3,7 @@
  * it has applied that, too, it does not know which logs are explained by it.
  */
 #include "raft/replica_priv.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "storage/paths.h"
 #include "tests/unit/server/cut_short.h"
 

@@ -1,7 +1,7 @@
 /* A client that must say who it is: every promise about what happens before, during and after. */
 #include <stdio.h>
 
-#include "server/grants.h"
+#include "server/clients/grants.h"
 #include "tests/unit/server/shard.h"
 
 #define HASH "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW" /* of "secret" */

@@ -1,4 +1,4 @@
-#include "server/client_subs.h"
+#include "server/clients/client_subs.h"
 
 #include <stdio.h>
 

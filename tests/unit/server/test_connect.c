@@ -1,4 +1,4 @@
-#include "server/connect.h"
+#include "server/clients/connect.h"
 
 #include "tests/unit/unit.h"
 

@@ -2,7 +2,7 @@
 
 #include "base/prng.h"
 #include "server/backup/s2.h"
-#include "server/content_encoding.h"
+#include "server/monitor/content_encoding.h"
 #include "tests/unit/unit.h"
 
 #define SIZE_MOST 200000u

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "base/io_sim.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "server/server_priv.h"
 #include "server/stream/stream_priv.h"
 #include "storage/paths.h"

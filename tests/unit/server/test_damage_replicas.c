@@ -3,7 +3,7 @@
  * of its answers: what it has just found damaged itself is fetched from a third, what has left the
  * stream is not missed. And who asks for what is damaged where it leads.
  */
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "server/stream/stream_priv.h"
 #include "storage/paths.h"
 #include "tests/unit/server/cluster_world.h"

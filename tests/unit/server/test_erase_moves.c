@@ -6,7 +6,7 @@
 
 #include "base/io_sim.h"
 #include "base/prng.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "server/server_priv.h"
 #include "tests/sim/client.c" /* a unit test links archives only */
 #include "tests/sim/leaks.h"

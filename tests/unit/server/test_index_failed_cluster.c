@@ -5,7 +5,7 @@
  */
 #include "base/prng.h"
 #include "base/scratch.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "server/stream/stream_priv.h"
 #include "tests/unit/server/cluster_world.h"
 

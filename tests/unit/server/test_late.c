@@ -1,4 +1,5 @@
-/* What server/jetstream_late.c promises: streams are opened after a start, and nobody can tell. */
+/* What server/jetstream/jetstream_late.c promises: streams are opened after a start, and nobody can
+ * tell. */
 #include "tests/unit/server/late_world.h"
 
 /* Asked of one stream, and this one only is opened. */

@@ -5,7 +5,7 @@
  * committed is ever another, no term has two leaders, and whoever leads in the end has all.
  */
 #include "base/prng.h"
-#include "server/jetstream_cluster_priv.h"
+#include "server/jetstream/jetstream_cluster_priv.h"
 #include "tests/unit/raft/trace_rig.h"
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,5 @@
-/* What server/log_clock.h promises. */
-#include "server/log_clock.h"
+/* What server/jetstream/log_clock.h promises. */
+#include "server/jetstream/log_clock.h"
 #include "tests/unit/unit.h"
 
 #define SECOND INT64_C(1000000000)

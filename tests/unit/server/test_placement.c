@@ -1,5 +1,5 @@
 /* Which nodes a stream may be on. Texts as asked of a cluster of nats-server 2.14. */
-#include "server/placement.h"
+#include "server/jetstream/placement.h"
 #include "tests/unit/unit.h"
 
 #define TAGS 3

@@ -1,4 +1,4 @@
-#include "server/proto.h"
+#include "server/clients/proto.h"
 
 #include <stdio.h>
 

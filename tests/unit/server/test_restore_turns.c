@@ -3,7 +3,7 @@
 #include "base/heap.h"
 #include "server/backup/archive.h"
 #include "server/backup/crc32c.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "tests/unit/server/stream_world.h"
 
 #define FRAMES 32u

@@ -1,7 +1,7 @@
 /* What a traced message leaves behind at its receivers. */
 #include <stdio.h>
 
-#include "server/message_trace.h"
+#include "server/router/message_trace.h"
 #include "tests/unit/server/shard.h"
 
 #define QUIET "CONNECT {\"verbose\":false,\"headers\":true}\r\n"

@@ -1,6 +1,6 @@
 /* Which shard takes a connection, and how busy one is said to be. */
 #include "server/program/cores.h"
-#include "server/shard_load.h"
+#include "server/shards/shard_load.h"
 #include "tests/unit/unit.h"
 
 #define SECOND_NS INT64_C(1000000000)

@@ -1,6 +1,6 @@
 /* Who may import what, and what subjects become on the way; mappings of what is published. */
-#include "server/mappings.h"
-#include "server/share.h"
+#include "server/router/mappings.h"
+#include "server/router/share.h"
 #include "tests/unit/unit.h"
 
 static struct arena arena;

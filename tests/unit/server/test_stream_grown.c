@@ -2,7 +2,7 @@
  * A stream of one replica gets three. Then the log of the first one is cut short in front of the
  * entry that took the others in: by what is left it is alone, and it must not lead beside them.
  */
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "server/stream/stream_priv.h"
 #include "storage/paths.h"
 #include "tests/unit/server/cut_short.h"

@@ -1,5 +1,5 @@
 /* What the rows hold was asked of the reference server. */
-#include "server/subject_transform.h"
+#include "server/router/subject_transform.h"
 
 #include "tests/unit/unit.h"
 

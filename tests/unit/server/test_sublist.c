@@ -1,4 +1,4 @@
-#include "server/sublist.h"
+#include "server/router/sublist.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 
 #include "base/prng.h"
 #include "base/subject.h"
-#include "server/sublist_stem.h"
+#include "server/router/sublist_stem.h"
 #include "tests/unit/unit.h"
 
 #define SUBS 24u

@@ -1,5 +1,5 @@
 /* Whether a group may still have a leader, by what all servers have left of it. */
-#include "server/jetstream_cluster_priv.h"
+#include "server/jetstream/jetstream_cluster_priv.h"
 #include "tests/unit/unit.h"
 
 static struct survey survey;

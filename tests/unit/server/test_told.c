@@ -1,6 +1,6 @@
 /* What a lane tells home is done in the order in which it was told, once, and outside of the turns
  * of streams; what it is about may have gone meanwhile. */
-#include "server/jetstream_priv.h"
+#include "server/jetstream/jetstream_priv.h"
 #include "tests/unit/server/stream_world.h"
 
 static struct world world;

@@ -1,7 +1,7 @@
 #include <stdio.h>
 
 #include "base/prng.h"
-#include "server/trace_headers.h"
+#include "server/router/trace_headers.h"
 #include "tests/unit/unit.h"
 
 static struct trace_ask ask;
