@@ -144,6 +144,7 @@ static void collect(void *owner, const struct message *message)
         api->overflowing = true;
         return;
     }
+    api->until_open = false;
     add_last(api, request);
 }
 
@@ -241,6 +242,7 @@ static void looked(struct replica_read *look, bool ok)
     struct api_request *request = owner_of(look, struct api_request, look);
 
     request->looked = ok;
+    request->api->until_open = false;
     add_last(request->api, request);
     jetstream_awake(request->api->jetstream);
 }
@@ -313,6 +315,7 @@ static void work_off(struct api *api)
         if (begun == TURN_REQUESTS || api->answered >= TURN_ANSWERED)
             return;
         if (can_run(request)) {
+            jetstream_hold_still(api->jetstream);
             run(take_behind(api, before));
             begun++;
         } else {
