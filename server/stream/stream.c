@@ -199,6 +199,7 @@ static void lead(void *owner, uint64_t term)
         stream_subscribe(stream);
     if (!stream->state.restoring)
         stream_consumers_lead(stream);
+    stream_unheard_lead(stream);
     stream->origins_stale = true;
     stream_expiry_arm(stream);
     stream_schedules_arm(stream);
@@ -242,7 +243,8 @@ static void follow(void *owner)
 
     send_answers(stream);
     stream->lead = false;
-    stream_unsubscribe_direct(stream);
+    if (!stream_unheard(stream))
+        stream_unsubscribe_direct(stream);
     stream->gathered = stream->await.gathered = 0;
     if (!STREAM_FLAWED(stream, PARKED_TOLD))
         outbox_clear(&stream->parked);
@@ -287,7 +289,9 @@ void stream_let_go(struct stream *stream)
     assert(!stream->lead);
     stream->admitted = false;
     stream_unsubscribe(stream);
+    consumer_inbox_close(stream);
     stream_ingest_follow(stream);
+    stream_unheard_follow(stream);
 }
 
 static void changed(void *owner)
@@ -509,6 +513,7 @@ static void init_answers(struct stream *stream)
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
+    outbox_init(&stream->unheard, STREAM_WAITING_BYTES_MAX);
     buf_init(&stream->direct_headers, SIZE_MAX);
     buf_init(&stream->ack_prefix, 1024);
     (void)BUF_ADD(&stream->ack_prefix, "{\"stream\":\"");
@@ -659,6 +664,7 @@ void stream_close(struct stream *stream, bool deleted)
     outbox_deinit(&stream->parked);
     outbox_deinit(&stream->at_once);
     outbox_deinit(&stream->direct_requests);
+    outbox_deinit(&stream->unheard);
     buf_deinit(&stream->direct_headers);
     buf_deinit(&stream->ack_prefix);
     heap_give((void *)stream->name.at);
