@@ -420,6 +420,7 @@ bool stream_room(const struct stream *stream);
 /* Adds an answer that leaves when all decided so far is applied. */
 void stream_park(struct stream *stream, struct outbox_item *item);
 void stream_send_now(struct stream *stream, struct outbox_item *item);
+void stream_send_answers(struct stream *stream); /* those whose position is applied */
 
 /* await_acks.c */
 void stream_await_init(struct stream *stream);
@@ -676,6 +677,9 @@ void stream_move_close(struct stream *stream, bool deleted);
 /* Events of the replica. */
 void stream_block_capture(void *owner, struct bytes head);
 void stream_block_written(void *owner, enum err err);
+
+/* stream_replica.c */
+extern const struct replica_events stream_replica_events;
 
 /* stream_block_read.c */
 enum err stream_block_restore(void *owner, const struct replica_block *block);
