@@ -74,7 +74,7 @@ bool jetstream_need(struct jetstream *jetstream, struct account *account, struct
 bool jetstream_forward(struct jetstream *jetstream, struct account *account, uint64_t id,
                        const struct message *message);
 /* The cluster's name, empty when alone; the name of a node of it (a made-up one when it is not
- * known); the node of that name, 0: none. */
+ * known), which lanes may ask, too; the node of that name, 0: none. */
 struct bytes jetstream_cluster_name(const struct jetstream *jetstream);
 struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node);
 uint64_t jetstream_node_named(struct jetstream *jetstream, struct bytes name);
