@@ -279,8 +279,7 @@ static void begin_steps(struct late *late)
 {
     struct late_lane *of = late->of;
     uint64_t work = options_of(of)->sim.late_work;
-    struct log_pace pace = {
-        .work = work > 0 ? work : WORK, .ready = is_ready, .context = of->lane};
+    struct log_pace pace = {.work = work > 0 ? work : WORK, .ready = is_ready, .context = of->lane};
 
     assert(of->steps.late == NULL);
     of->steps.late = late;
@@ -597,8 +596,8 @@ void late_lane_turn(struct late_lane *of)
     try_again(of);
     step(of);
     if (next_due(of) != NULL)
-        open_some(of, atomic_load(&of->lane->jetstream->late.hurry) ? SLICE_HURRIED
-                                                                    : SLICE_STREAMS);
+        open_some(of,
+                  atomic_load(&of->lane->jetstream->late.hurry) ? SLICE_HURRIED : SLICE_STREAMS);
     arm(of);
 }
 
