@@ -4,11 +4,11 @@ sim_bins  = $(patsubst %,$(BUILD)/sim/sim_%,$(sim_names))
 
 sim_with_log    = log_model hunt
 sim_uses_log    = storage base
-sim_with_images =
+sim_with_images = hunt images
 sim_uses_images = storage base
-sim_with_starts = client life life_restore
+sim_with_starts = client hunt images life life_restore
 sim_uses_starts = $(LIBS)
-sim_with_flips  = client life life_restore
+sim_with_flips  = client hunt life life_restore
 sim_uses_flips  = $(LIBS)
 sim_with_raft   = raft_world raft_node raft_disk raft_truth raft_weather hunt
 sim_uses_raft   = raft base
@@ -50,7 +50,10 @@ else
 endif
 else
 	@status=0; for s in $(sim_bins); do \
-	    $$s --seconds $$(( $(or $(SECONDS),60) / $(words $(sim_names)) )) || status=1; done; exit $$status
+	    $$s --seconds $$(( $(or $(SECONDS),60) / $(words $(sim_names)) )) || status=1; done; \
+	for s in $(sim_bins); do \
+	    if $$s --no-such-argument >$(BUILD)/sim/usage 2>&1 || ! grep -q usage $(BUILD)/sim/usage; then \
+	        echo "$$s takes any argument"; status=1; fi; done; exit $$status
 endif
 
 # Every seeded bug must be found, each within SECONDS.

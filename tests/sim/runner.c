@@ -119,8 +119,12 @@ int runner_main(const struct runner *runner, int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGABRT, ended_by);
     signal(SIGSEGV, ended_by);
-    if (!read_arguments(runner, argc, argv, &asked))
+    if (!read_arguments(runner, argc, argv, &asked)) {
+        fprintf(stderr,
+                "usage: %s --seed N [--flaw NAME] | --seconds N [--from S] | --flaws --seconds N\n",
+                runner->name);
         return 2;
+    }
     if (asked.flaws)
         return run_flaws(runner, asked.seconds);
     if (asked.seed != NULL)

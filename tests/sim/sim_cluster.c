@@ -659,10 +659,10 @@ static void ended_by(int number)
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "sim_cluster [--calm] [--evicts] [--nodes N] [--chaos SECONDS] [--quiet] [--flaw NAME] "
-            "[--script NAME] [--limit NAME=N] [--minimise] "
-            "[--seed N | --seconds N [--from N] | --flaws [PREFIX] --seconds N]\n");
+    fprintf(stderr, "usage: sim_cluster [--calm] [--evicts] [--nodes N] [--chaos SECONDS] "
+                    "[--quiet] [--flaw NAME] "
+                    "[--script NAME] [--limit NAME=N] [--minimise] "
+                    "[--seed N | --seconds N [--from N] | --flaws [PREFIX] --seconds N]\n");
     return 2;
 }
 

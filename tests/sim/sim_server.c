@@ -806,8 +806,9 @@ static void ended_by(int number)
 
 static int usage(void)
 {
-    fprintf(stderr, "sim_server [--errors] [--limit NAME=N] [--minimise] [--seed N | --seconds N "
-                    "[--from N]] [--flaw NAME | --flaws]\n");
+    fprintf(stderr,
+            "usage: sim_server [--errors] [--limit NAME=N] [--minimise] [--seed N | --seconds N "
+            "[--from N]] [--flaw NAME | --flaws]\n");
     return 2;
 }
 
