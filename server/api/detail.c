@@ -53,7 +53,7 @@ static void write_detail(struct json_writer *writer, struct api_request *request
 
     JSON_KEY(writer, "name");
     json_string(writer, stream_name(stream));
-    api_time(writer, BYTES("created"), stream_applied(stream)->created_ns);
+    json_put_time(writer, BYTES("created"), stream_applied(stream)->created_ns);
     if (jetstream_clustered(jetstream) && !stream_leads(stream))
         write_follower(writer, jetstream, stream);
     else

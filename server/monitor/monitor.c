@@ -113,11 +113,11 @@ void monitor_requests(struct json_writer *w, const struct monitor *monitor)
 
     json_key(w, BYTES("http_req_stats"));
     json_object_begin(w);
-    monitor_unsigned(w, BYTES("/"), monitor->index_requests);
+    json_put_u64(w, BYTES("/"), monitor->index_requests);
     for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
         for (size_t n = 0; n < ENDPOINTS_COUNT; n++) {
             if (strcmp(endpoints[n].path, counted[i]) == 0)
-                monitor_unsigned(w, bytes_of_text(counted[i]), monitor->requests[n]);
+                json_put_u64(w, bytes_of_text(counted[i]), monitor->requests[n]);
         }
     }
     json_object_end(w);
