@@ -55,6 +55,22 @@ class Monitoring(WireCase):
             with self.subTest(name):
                 self.document(name)
 
+    def test_who_asks_for_a_path_by_another_is_sent_to_it(self):
+        for asked, said in (
+            ("//varz", "/varz"),
+            ("//connz?limit=1", "/connz?limit=1"),
+            ("/./a/../varz", "/varz"),
+            ("//nothing//is/there/", "/nothing/is/there/"),
+            ("//", "/"),
+        ):
+            with self.subTest(asked):
+                connection = http.client.HTTPConnection("127.0.0.1", self.monitor, timeout=READ_S)
+                connection.request("GET", asked)
+                answer = connection.getresponse()
+                self.assertEqual((answer.status, answer.getheader("Location")), (307, said))
+                connection.close()
+        self.assertEqual(get(self.monitor, "/varz/")[0], 404)
+
     def test_the_index_names_every_document(self):
         status, body = get(self.monitor, "/")
         self.assertEqual(status, 200)
