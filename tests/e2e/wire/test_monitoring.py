@@ -15,7 +15,7 @@ import unittest
 import urllib.parse
 
 from test_tls import TlsCase
-from wire import READ_S, Connection, WireCase, own_promise
+from wire import READ_S, Connection, Requester, WireCase, own_promise
 from serverprocess import Server, free_port
 
 DOCUMENTS = (
@@ -183,6 +183,23 @@ class Monitoring(WireCase):
         for connection in slow:
             self.assertEqual(connection.recv(100), b"")
             connection.close()
+
+
+class Streams(unittest.TestCase):
+    def test_a_stream_says_what_it_is_filled_from(self):
+        monitor = free_port()
+        with Server(("-m", str(monitor))) as server, Requester(server.port) as client:
+            client.api("STREAM.CREATE.S", {"name": "S", "subjects": ["s.*"]})
+            client.api("STREAM.CREATE.M", {"name": "M", "mirror": {"name": "S"}})
+            away = {"name": "S", "external": {"api": "there.API", "deliver": "there"}}
+            client.api("STREAM.CREATE.T", {"name": "T", "sources": [away]})
+            status, body = get(monitor, "/jsz?streams=1")
+            self.assertEqual(status, 200, body)
+            told = {each["name"]: each for each in json.loads(body)["account_details"][0]["stream_detail"]}
+            self.assertEqual((told["M"]["mirror"]["name"], told["M"]["mirror"]["lag"]), ("S", 0))
+            self.assertEqual(told["T"]["sources"], [away | {"lag": 0, "active": -1}])
+            self.assertNotIn("sources", told["S"])
+            self.assertNotIn("mirror", told["S"])
 
 
 class Guarded(unittest.TestCase):
