@@ -197,7 +197,7 @@ bool advisory_of_leader(struct stream_lane *lane, const struct advisory_leader *
         member(&writer, BYTES("leader"),
                bytes_of_text(server_name(jetstream_server(lane->jetstream))));
     JSON_KEY(&writer, "replicas");
-    cluster_info_members(&writer, lane->jetstream, told->replica);
+    cluster_info_members(&writer, lane, told->replica);
     if (domain != NULL)
         member(&writer, BYTES("domain"), bytes_of_text(domain));
     (void)snprintf(prefix, sizeof prefix, "$JS.EVENT.ADVISORY.%s.%s.",
@@ -222,9 +222,9 @@ bool advisory_of_server_removed(struct stream_lane *lane, struct bytes name, str
     return end(&writer) && buf_add(subject, BYTES("$JS.EVENT.ADVISORY.SERVER.REMOVED"));
 }
 
-bool advisory_has_majority(struct jetstream *jetstream, const struct replica *replica)
+bool advisory_has_majority(const struct stream_lane *lane, const struct replica *replica)
 {
-    return cluster_info_majority(jetstream, replica);
+    return cluster_info_majority(lane, replica);
 }
 
 bool advisory_of_batch(struct stream_lane *lane, struct bytes stream, struct bytes batch,

@@ -36,7 +36,7 @@ struct advisory_leader {
 bool advisory_of_leader(struct stream_lane *lane, const struct advisory_leader *told,
                         struct buf *subject, struct buf *body);
 /* Does this server hear from most of those that hold it, itself among them? */
-bool advisory_has_majority(struct jetstream *jetstream, const struct replica *replica);
+bool advisory_has_majority(const struct stream_lane *lane, const struct replica *replica);
 
 /* That server was removed from the cluster; `id` as infos say it of a peer. */
 bool advisory_of_server_removed(struct stream_lane *lane, struct bytes name, struct bytes id,

@@ -144,6 +144,7 @@ static void collect(void *owner, const struct message *message)
         api->overflowing = true;
         return;
     }
+    api->until_open = false;
     add_last(api, request);
 }
 
@@ -236,13 +237,26 @@ static void refuse_system(struct api_request *request)
 }
 
 /* If leadership is gone, it goes to whoever has it now. */
+static void go_on(void *of, struct stream *stream, const struct told *told)
+{
+    struct api_request *request = of;
+
+    (void)stream;
+    (void)told;
+    request->api->until_open = false;
+    add_last(request->api, request);
+    jetstream_awake(request->api->jetstream);
+}
+
 static void looked(struct replica_read *look, bool ok)
 {
     struct api_request *request = owner_of(look, struct api_request, look);
 
     request->looked = ok;
-    add_last(request->api, request);
-    jetstream_awake(request->api->jetstream);
+    if (request->looking)
+        go_on(request, NULL, NULL);
+    else
+        stream_lane_end_errand(request->lane, 0, go_on, request);
 }
 
 /* Answers say what is: a leader that has been replaced, and has not heard of it, gives none. Mostly
@@ -250,7 +264,9 @@ static void looked(struct replica_read *look, bool ok)
 static void look(struct api_request *request, struct replica *group)
 {
     request->look.done = looked;
+    request->looking = true;
     replica_read(group, &request->look);
+    request->looking = false;
 }
 
 static void run(struct api_request *request)
@@ -313,6 +329,7 @@ static void work_off(struct api *api)
         if (begun == TURN_REQUESTS || api->answered >= TURN_ANSWERED)
             return;
         if (can_run(request)) {
+            jetstream_hold_still(api->jetstream);
             run(take_behind(api, before));
             begun++;
         } else {

@@ -5,6 +5,7 @@
 #include "raft/replica.h"
 #include "server/api/cluster_info.h"
 #include "server/api/request.h"
+#include "server/stream/lane.h"
 
 struct replica_row {
     struct bytes name;
@@ -18,7 +19,7 @@ static int by_name(const void *a, const void *b)
 }
 
 /* What is known of a member: much by the leader, of others whether they are there. */
-static struct raft_progress progress_of(struct jetstream *jetstream, struct raft_member member,
+static struct raft_progress progress_of(const struct stream_lane *lane, struct raft_member member,
                                         const struct raft_progress *known, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -27,37 +28,37 @@ static struct raft_progress progress_of(struct jetstream *jetstream, struct raft
     }
     return (struct raft_progress){
         .member = member,
-        .current = groups_node_up(jetstream_groups(jetstream), member.node),
+        .current = groups_node_up(lane->groups, member.node),
         .match = UINT64_MAX,
     };
 }
 
 /* All members, sorted, if `everyone`, or all but this one; how many. */
-static uint32_t rows_of(struct jetstream *jetstream, const struct replica *replica, bool everyone,
-                        struct replica_row rows[RAFT_MEMBERS_MAX])
+static uint32_t rows_of(const struct stream_lane *lane, const struct replica *replica,
+                        bool everyone, struct replica_row rows[RAFT_MEMBERS_MAX])
 {
     const struct raft_config *members = replica_members(replica);
     struct raft_progress known[RAFT_MEMBERS_MAX];
     uint32_t known_count = replica_progress(replica, known), count = 0;
-    uint64_t self = groups_self(jetstream_groups(jetstream)).node;
+    uint64_t self = groups_self(lane->groups).node;
 
     for (uint32_t i = 0; i < members->count; i++) {
         if (members->at[i].node == self && !everyone)
             continue;
-        rows[count++] = (struct replica_row){
-            .name = jetstream_node_name(jetstream, members->at[i].node),
-            .progress = progress_of(jetstream, members->at[i], known, known_count)};
+        rows[count++] =
+            (struct replica_row){.name = jetstream_node_name(lane->jetstream, members->at[i].node),
+                                 .progress = progress_of(lane, members->at[i], known, known_count)};
     }
     qsort(rows, count, sizeof rows[0], by_name);
     return count;
 }
 
-static void write_row(struct json_writer *writer, struct jetstream *jetstream,
+static void write_row(struct json_writer *writer, const struct stream_lane *lane,
                       const struct replica *replica, const struct replica_row *row)
 {
-    int64_t now = io_now(server_io(jetstream_server(jetstream)));
+    int64_t now = io_now(lane->io);
     uint64_t last = replica_proposed(replica), match = row->progress.match;
-    bool up = groups_node_up(jetstream_groups(jetstream), row->progress.member.node);
+    bool up = groups_node_up(lane->groups, row->progress.member.node);
     char peer[9];
 
     snprintf(peer, sizeof peer, "%08x", (unsigned)row->progress.member.node);
@@ -84,34 +85,34 @@ static void write_row(struct json_writer *writer, struct jetstream *jetstream,
 }
 
 /* This server is one of them, and has all that it knows of. */
-static void as_self(struct jetstream *jetstream, const struct replica *replica,
+static void as_self(const struct stream_lane *lane, const struct replica *replica,
                     struct replica_row *row)
 {
-    if (row->progress.member.node != groups_self(jetstream_groups(jetstream)).node)
+    if (row->progress.member.node != groups_self(lane->groups).node)
         return;
     row->progress.current = true;
     row->progress.match = replica_proposed(replica);
 }
 
-void cluster_info_members(struct json_writer *writer, struct jetstream *jetstream,
+void cluster_info_members(struct json_writer *writer, const struct stream_lane *lane,
                           const struct replica *replica)
 {
     struct replica_row rows[RAFT_MEMBERS_MAX];
-    uint32_t count = rows_of(jetstream, replica, true, rows);
+    uint32_t count = rows_of(lane, replica, true, rows);
 
     json_array_begin(writer);
     for (uint32_t i = 0; i < count; i++) {
-        as_self(jetstream, replica, &rows[i]);
-        write_row(writer, jetstream, replica, &rows[i]);
+        as_self(lane, replica, &rows[i]);
+        write_row(writer, lane, replica, &rows[i]);
     }
     json_array_end(writer);
 }
 
-bool cluster_info_majority(struct jetstream *jetstream, const struct replica *replica)
+bool cluster_info_majority(const struct stream_lane *lane, const struct replica *replica)
 {
-    struct groups *groups = jetstream_groups(jetstream);
+    const struct groups *groups = lane->groups;
     struct replica_row rows[RAFT_MEMBERS_MAX];
-    uint32_t count = rows_of(jetstream, replica, true, rows), up = 0;
+    uint32_t count = rows_of(lane, replica, true, rows), up = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         uint64_t node = rows[i].progress.member.node;
@@ -144,11 +145,12 @@ void api_cluster(struct json_writer *writer, struct api_request *request, struct
                  const struct consumer_config *consumer)
 {
     struct jetstream *jetstream = api_jetstream(request);
+    const struct stream_lane *lane = jetstream_home(jetstream); /* what this thread knows */
     const struct replica *replica = stream_replica(stream);
     struct bytes name = jetstream_cluster_name(jetstream);
     struct replica_row rows[RAFT_MEMBERS_MAX];
     bool alone = consumer != NULL && is_alone(stream_config(stream), consumer);
-    uint32_t count = alone ? 0 : rows_of(jetstream, replica, false, rows);
+    uint32_t count = alone ? 0 : rows_of(lane, replica, false, rows);
 
     JSON_KEY(writer, "cluster");
     json_object_begin(writer);
@@ -173,7 +175,7 @@ void api_cluster(struct json_writer *writer, struct api_request *request, struct
         JSON_KEY(writer, "replicas");
         json_array_begin(writer);
         for (uint32_t i = 0; i < count; i++)
-            write_row(writer, jetstream, replica, &rows[i]);
+            write_row(writer, lane, replica, &rows[i]);
         json_array_end(writer);
     }
     json_object_end(writer);

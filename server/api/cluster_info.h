@@ -4,14 +4,15 @@
 
 #include "base/json.h"
 
-struct jetstream;
 struct replica;
+struct stream_lane;
 
-/* An array of all members, this server among them. */
-void cluster_info_members(struct json_writer *writer, struct jetstream *jetstream,
+/* An array of all members, this server among them; who is up, that lane knows, whose thread asks.
+ */
+void cluster_info_members(struct json_writer *writer, const struct stream_lane *lane,
                           const struct replica *replica);
 
 /* Does this server hear from so many that, with it, they are most? */
-bool cluster_info_majority(struct jetstream *jetstream, const struct replica *replica);
+bool cluster_info_majority(const struct stream_lane *lane, const struct replica *replica);
 
 #endif

@@ -46,8 +46,10 @@ bool api_elsewhere(struct api_request *request, struct replica **group)
 
     if (!jetstream_forward(jetstream, request->account,
                            entry != NULL ? entry->assigned.id : CATALOGUE_LOG_ID, &message)) {
-        *group = entry != NULL && entry->stream != NULL ? stream_replica(entry->stream)
-                                                        : jetstream_meta(jetstream);
+        bool here = entry != NULL && entry->stream != NULL;
+
+        *group = here ? stream_replica(entry->stream) : jetstream_meta(jetstream);
+        request->lane = here ? stream_lane_of(entry->stream) : jetstream_home(jetstream);
         return false;
     }
     api_request_free(request);

@@ -50,6 +50,8 @@ struct api_request {
     struct stream_glance glance;
     struct jetstream_gather gather;
     struct replica_read look;
+    struct stream_lane *lane; /* whose group is asked for that, on its thread */
+    bool looking;             /* it is being asked, by home */
     bool looked; /* whoever leads what it is about is here, and did so after it had come */
 
     /* What `check` and `done` need; in the arena. */

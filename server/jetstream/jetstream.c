@@ -86,10 +86,11 @@ bool jetstream_outdated(const struct jetstream *jetstream, uint64_t stream_id)
     if (!jetstream_clustered(jetstream)) /* a lane asks, perhaps on another thread */
         return !atomic_load(&jetstream->meta_current);
     entry = catalogue_find(&jetstream->catalogue, stream_id);
-    if (entry == NULL || entry->held_term != 0 || jetstream->meta == NULL)
+    if (entry == NULL || entry->held_term != 0)
         return true;
-    return jetstream->away ? !atomic_load(&jetstream->meta_current)
-                           : !replica_caught_up(jetstream->meta);
+    if (jetstream->away) /* the metadata group is home's */
+        return !atomic_load(&jetstream->meta_current);
+    return jetstream->meta == NULL || !replica_caught_up(jetstream->meta);
 }
 
 bool jetstream_clustered(const struct jetstream *jetstream)
@@ -293,9 +294,11 @@ static void meta_follow(void *owner)
 {
     struct jetstream *jetstream = owner;
 
+    jetstream_halt(jetstream); /* who is told so may look at streams */
     jetstream->lead = false;
     jetstream->gone_count = 0;
     jetstream_catalogue_drop(jetstream);
+    jetstream_go_on(jetstream);
 }
 
 static void meta_refused(void *owner, enum err err)
@@ -305,7 +308,9 @@ static void meta_refused(void *owner, enum err err)
     logger_error(server_logger(jetstream->server), "Catalogue: could not write to disk: %s",
                  err_text(err));
     replica_gather_drop(jetstream->meta);
+    jetstream_halt(jetstream);
     jetstream_catalogue_refused(jetstream, err);
+    jetstream_go_on(jetstream);
 }
 
 static bool meta_elsewhere(void *owner)
@@ -570,8 +575,6 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream_spaces_serve(jetstream);
     jetstream_scrub_begin(jetstream);
     jetstream_directory_begin(jetstream);
-    if (jetstream->late.closed.first != NULL)
-        jetstream_awake(jetstream);
     jetstream_say_started(jetstream);
     *out = jetstream;
     return OK;
@@ -669,6 +672,8 @@ void jetstream_turn(struct jetstream *jetstream)
 {
     if (jetstream->lane_count > 1)
         jetstream_lanes_pass(jetstream);
+    if (jetstream->away) /* before others stand still for it */
+        jetstream_late_turn(jetstream, 0);
     if (jetstream->away && has_business(jetstream))
         begin_business(jetstream);
     if (jetstream->away || !jetstream_clustered(jetstream))
@@ -679,7 +684,8 @@ void jetstream_turn(struct jetstream *jetstream)
     jetstream_cluster_turn(jetstream->cluster);
     check_logs(jetstream);
     api_turn(jetstream->api);
-    jetstream_late_turn(jetstream);
+    if (!jetstream->away)
+        jetstream_late_turn(jetstream, 0);
     jetstream_catalogue_turn(jetstream);
     turn_lanes(jetstream);
     jetstream_catalogue_turn(jetstream); /* what the streams finished */

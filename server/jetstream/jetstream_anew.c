@@ -13,6 +13,8 @@
 
 struct anew {
     struct store_vote_op op;
+    struct stream_lane *lane;
+    enum err err;
     struct jetstream *jetstream;
     struct anew *next;
 };
@@ -26,13 +28,17 @@ static void unlink_anew(struct anew *anew)
     *at = anew->next;
 }
 
-static void recorded(struct store_vote_op *op, enum err err)
+/* Home knows. */
+static void heard(void *of, struct stream *stream, const struct told *told)
 {
-    struct anew *anew = owner_of(op, struct anew, op);
+    struct anew *anew = of;
     struct jetstream *jetstream = anew->jetstream;
-    uint64_t id = op->log_id;
+    uint64_t id = anew->op.log_id;
+    enum err err = anew->err;
     struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, id);
 
+    (void)stream;
+    (void)told;
     unlink_anew(anew);
     heap_give(anew);
     if (err == OK && entry != NULL && !entry->removed)
@@ -41,12 +47,24 @@ static void recorded(struct store_vote_op *op, enum err err)
         jetstream_prepared(jetstream, id, err != OK ? err : ERR_NOT_FOUND);
 }
 
+/* On the lane's thread, whose store it is. */
+static void recorded(struct store_vote_op *op, enum err err)
+{
+    struct anew *anew = owner_of(op, struct anew, op);
+
+    anew->err = err;
+    stream_lane_end_errand(anew->lane, op->log_id, heard, anew);
+}
+
 void jetstream_prepare_anew(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    struct store *store = jetstream_lane(jetstream, entry)->store;
+    struct stream_lane *lane = jetstream_lane(jetstream, entry);
+    struct store *store = lane->store;
     struct anew *anew = HEAP_NEW(struct anew);
 
+    jetstream_lane_is_still(jetstream, lane);
     anew->jetstream = jetstream;
+    anew->lane = lane;
     anew->op.log_id = entry->assigned.id;
     (void)store_vote_found(store, anew->op.log_id, &anew->op.vote);
     anew->op.vote.damaged = RAFT_DAMAGED_ANEW; /* its votes, if it has any, count on */

@@ -97,6 +97,14 @@ static void tell_gone(struct jetstream_cluster *cluster, uint64_t node)
     }
 }
 
+/* What was heard of it before is gone with its link. */
+static void begin_state(struct node_state *state, const struct cluster_node *node)
+{
+    struct bytes name = state->id != 0 ? state->name : heap_copy(node->name);
+
+    *state = (struct node_state){.id = node->id, .name = name, .incarnation = node->incarnation};
+}
+
 static void node_up(struct cluster_watcher *watcher, const struct cluster_node *node)
 {
     struct jetstream_cluster *cluster = owner_of(watcher, struct jetstream_cluster, watcher);
@@ -106,10 +114,10 @@ static void node_up(struct cluster_watcher *watcher, const struct cluster_node *
         state = cluster_node_state(cluster, 0);
     if (state == NULL || !node->jetstream)
         return;
-    *state = (struct node_state){.id = node->id, .incarnation = node->incarnation};
+    jetstream_halt(cluster->jetstream);
+    begin_state(state, node);
     jetstream_lanes_node(cluster->jetstream, node->id, true);
     form_hello(cluster, node->id);
-    jetstream_halt(cluster->jetstream);
     tell_leaders(cluster, node->id);
     tell_gone(cluster, node->id);
     jetstream_go_on(cluster->jetstream);
@@ -523,6 +531,8 @@ void jetstream_cluster_destroy(struct jetstream_cluster *cluster)
     form_drop(cluster);
     forward_free(cluster);
     gather_free(cluster);
+    for (unsigned i = 0; i < CLUSTER_NODES_MAX; i++)
+        heap_give((void *)cluster->nodes[i].name.at);
     heap_give(cluster);
 }
 
@@ -556,8 +566,9 @@ struct bytes jetstream_cluster_name(const struct jetstream *jetstream)
 
 struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node)
 {
-    const struct cluster_node *found =
-        jetstream->cluster != NULL ? cluster_node(jetstream->cluster->cluster, node) : NULL;
+    const struct node_state *found = jetstream->cluster != NULL && node != 0
+                                         ? cluster_node_state(jetstream->cluster, node)
+                                         : NULL;
 
     if (node == groups_self(jetstream->home->groups).node)
         return bytes_of_text(server_name(jetstream->server));

@@ -21,6 +21,8 @@ struct forward_waiting;
 
 struct node_state {
     uint64_t id; /* 0: a free place */
+    struct bytes
+        name; /* owned. Lanes read these two plainly: they change while those stand still */
     uint64_t incarnation;
     bool heard; /* since its link came up */
     bool has_meta;

@@ -59,6 +59,8 @@ void jetstream_entry_is_still(const struct jetstream *jetstream,
 /* Of error 10194. */
 #define JETSTREAM_OFFLINE "stream is offline: its log could not be opened when the server started"
 
+/* In home's turn: lanes of other shards stand still up to its end. */
+void jetstream_hold_still(struct jetstream *jetstream);
 /* Are all streams open that are here? If not, they will be soon, sooner for the question. */
 bool jetstream_is_complete(struct jetstream *jetstream);
 /* Opens that stream, if there is one that is not open yet; false: that takes some turns, and is to
@@ -72,7 +74,7 @@ bool jetstream_need(struct jetstream *jetstream, struct account *account, struct
 bool jetstream_forward(struct jetstream *jetstream, struct account *account, uint64_t id,
                        const struct message *message);
 /* The cluster's name, empty when alone; the name of a node of it (a made-up one when it is not
- * known); the node of that name, 0: none. */
+ * known), which lanes may ask, too; the node of that name, 0: none. */
 struct bytes jetstream_cluster_name(const struct jetstream *jetstream);
 struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node);
 uint64_t jetstream_node_named(struct jetstream *jetstream, struct bytes name);

@@ -127,8 +127,10 @@ static void begin_done(struct io_work *work)
     heap_give(beginning);
     if (cluster == NULL)
         return;
+    jetstream_halt(cluster->jetstream); /* they read what the catalogue says */
     if (err == OK || err == ERR_EXISTS)
         err = jetstream_meta_open(cluster->jetstream);
+    jetstream_go_on(cluster->jetstream);
     if (err != OK)
         logger_error(logger_of(cluster), "JetStream cluster: the catalogue could not be begun: %s",
                      err_text(err));

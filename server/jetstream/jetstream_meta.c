@@ -70,11 +70,17 @@ enum err jetstream_meta_restore(void *owner, const struct replica_block *block)
 {
     struct jetstream *jetstream = owner;
     struct bytes catalogue, beginning;
+    enum err err;
 
-    if (!sections_of(block, &catalogue, &beginning) ||
-        catalogue_decode(&jetstream->catalogue, catalogue) != OK)
+    if (!sections_of(block, &catalogue, &beginning))
         return ERR_CORRUPT;
-    jetstream_quotas_stale(jetstream);
+    jetstream_halt(jetstream); /* lanes read it plainly */
+    err = catalogue_decode(&jetstream->catalogue, catalogue) == OK ? OK : ERR_CORRUPT;
+    if (err == OK)
+        jetstream_quotas_stale(jetstream);
+    jetstream_go_on(jetstream);
+    if (err != OK)
+        return err;
     jetstream_meta_began(jetstream, beginning);
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
@@ -108,6 +114,7 @@ void jetstream_meta_taken(void *owner)
     struct catalogue_entry *entry = jetstream->catalogue.first, *next;
 
     logger_info(server_logger(jetstream->server), "Catalogue: taken from another replica");
+    jetstream_halt(jetstream);
     for (; entry != NULL; entry = next) {
         bool touched = entry->touched, absent = entry->absent;
 
@@ -118,6 +125,7 @@ void jetstream_meta_taken(void *owner)
         else if (touched)
             jetstream_entry_changed(jetstream, entry);
     }
+    jetstream_go_on(jetstream);
     jetstream_awake(jetstream);
 }
 

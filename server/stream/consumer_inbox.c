@@ -5,6 +5,9 @@
 #include "base/limits.h"
 #include "server/stream/stream_priv.h"
 
+/* What all consumers of a stream are told on, by number. */
+enum listener { LISTENER_ACK, LISTENER_ACK_2, LISTENER_FLOW, LISTENER_NEXT };
+
 enum inbox_kind { INBOX_REQUEST, INBOX_ACK, INBOX_FLOW };
 
 /* Sinks only keep what they are given: the machine asks back (for interest, say), and that has to
@@ -88,7 +91,7 @@ static struct consumer_shell *asked(struct stream *stream, const struct message 
  * are by the reference. */
 static bool takes_next(void *owner, const struct message *message)
 {
-    return message->origin == NULL || asked(owner, message) != NULL;
+    return message->origin == NULL || stream_unheard(owner) || asked(owner, message) != NULL;
 }
 
 /* A push consumer answers pulls, too: with "Consumer is push based". */
@@ -96,6 +99,8 @@ static void on_next(void *owner, const struct message *message)
 {
     struct consumer_shell *shell = asked(owner, message);
 
+    if (stream_unheard_keep(owner, LISTENER_NEXT, message))
+        return;
     if (shell != NULL)
         keep(shell, INBOX_REQUEST, message);
     else
@@ -131,13 +136,15 @@ static void on_ack(void *owner, const struct message *message)
     /* $JS.ACK.stream.name: what comes before the name is what the sink's subject begins with. */
     struct bytes rest = bytes_skip(message_sent_to(message), sizeof "$JS.ACK." + stream->name.size);
 
-    ack_of(owner, bytes_take(rest, bytes_find(rest, '.')), message);
+    if (!stream_unheard_keep(owner, LISTENER_ACK, message))
+        ack_of(owner, bytes_take(rest, bytes_find(rest, '.')), message);
 }
 
 static void on_ack_2(void *owner, const struct message *message)
 {
     /* $JS.ACK.domain.hash.stream.name */
-    ack_of(owner, token(message_sent_to(message), 5), message);
+    if (!stream_unheard_keep(owner, LISTENER_ACK_2, message))
+        ack_of(owner, token(message_sent_to(message), 5), message);
 }
 
 static void on_flow(void *owner, const struct message *message)
@@ -146,6 +153,8 @@ static void on_flow(void *owner, const struct message *message)
     struct bytes name = token(message_sent_to(message), 3); /* $JS.FC.stream.name */
     struct consumer_shell *shell = stream_consumer_shell(stream, name);
 
+    if (stream_unheard_keep(stream, LISTENER_FLOW, message))
+        return;
     if (shell != NULL && consumer_config(shell->consumer)->flow_control)
         keep(shell, INBOX_FLOW, message);
     else
@@ -158,10 +167,10 @@ static const struct {
     const char *suffix;
     sink_deliver_fn *deliver;
 } listeners[] = {
-    {"$JS.ACK.", ".*.*.*.*.*.*", on_ack},
-    {NULL, ".*.*.*.*.*.>", on_ack_2},
-    {"$JS.FC.", ".*.*", on_flow},
-    {"$JS.API.CONSUMER.MSG.NEXT.", ".*", on_next},
+    [LISTENER_ACK] = {"$JS.ACK.", ".*.*.*.*.*.*", on_ack},
+    [LISTENER_ACK_2] = {NULL, ".*.*.*.*.*.>", on_ack_2},
+    [LISTENER_FLOW] = {"$JS.FC.", ".*.*", on_flow},
+    [LISTENER_NEXT] = {"$JS.API.CONSUMER.MSG.NEXT.", ".*", on_next},
 };
 
 static_assert(sizeof listeners / sizeof listeners[0] == CONSUMER_INBOX_SINKS, "each has a place");
@@ -178,6 +187,11 @@ sink_deliver_fn *consumer_inbox_subject(struct jetstream *jetstream, struct acco
     (void)buf_add(out, stream);
     (void)buf_add(out, bytes_of_text(listeners[number].suffix));
     return listeners[number].deliver;
+}
+
+void consumer_inbox_take(struct stream *stream, unsigned number, const struct message *message)
+{
+    listeners[number].deliver(stream, message);
 }
 
 void consumer_inbox_open(struct stream *stream)

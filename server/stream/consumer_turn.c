@@ -149,7 +149,8 @@ void stream_consumers_follow(struct stream *stream)
 {
     struct consumer_shell *shell;
 
-    consumer_inbox_close(stream);
+    if (!stream_unheard(stream))
+        consumer_inbox_close(stream);
     for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
         consumer_say_follow(shell->consumer);
         delivery_statuses(shell, stream_send_now);

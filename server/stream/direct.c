@@ -32,6 +32,8 @@ void stream_direct_collect(void *owner, const struct message *message)
 
     if (message->reply.size == 0)
         return;
+    if (stream_unheard_keep(stream, UNHEARD_DIRECT, message))
+        return;
     if (item.body.size > REQUEST_MAX)
         item.body = BYTES("["); /* answered as malformed */
     item.look = stream_look_number(stream);

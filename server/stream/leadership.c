@@ -65,7 +65,7 @@ void stream_leader_gone(struct stream *stream)
 
     stream->leader_told = false;
     if (!stream->state.configured || stream->state.config.num_replicas <= 1 ||
-        advisory_has_majority(stream->jetstream, stream->replica))
+        advisory_has_majority(stream->lane, stream->replica))
         return;
     if (stream->quorum_lost_ns != 0 && now_ns - stream->quorum_lost_ns < QUORUM_LOST_NS)
         return;

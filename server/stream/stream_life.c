@@ -126,6 +126,7 @@ static void init_answers(struct stream *stream)
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
+    outbox_init(&stream->unheard, STREAM_WAITING_BYTES_MAX);
     buf_init(&stream->direct_headers, SIZE_MAX);
     buf_init(&stream->ack_prefix, 1024);
     (void)BUF_ADD(&stream->ack_prefix, "{\"stream\":\"");
@@ -276,6 +277,7 @@ void stream_close(struct stream *stream, bool deleted)
     outbox_deinit(&stream->parked);
     outbox_deinit(&stream->at_once);
     outbox_deinit(&stream->direct_requests);
+    outbox_deinit(&stream->unheard);
     buf_deinit(&stream->direct_headers);
     buf_deinit(&stream->ack_prefix);
     heap_give((void *)stream->name.at);

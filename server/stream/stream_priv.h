@@ -355,6 +355,8 @@ struct stream {
     struct consumer_view view;
     bool purging; /* nobody is told of what a purge takes from those who have not acked it */
 
+    struct outbox unheard; /* unheard.c */
+
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
     struct buf direct_headers;       /* of one answer */
@@ -716,6 +718,8 @@ void consumer_inbox_open(struct stream *stream);
 sink_deliver_fn *consumer_inbox_subject(struct jetstream *jetstream, struct account *account,
                                         struct bytes stream, unsigned number, struct buf *out);
 void consumer_inbox_close(struct stream *stream);
+/* As that sink does. */
+void consumer_inbox_take(struct stream *stream, unsigned number, const struct message *message);
 void consumer_inbox_read(struct consumer_shell *shell);
 /* Tells the machine if somebody has come to listen on the deliver subject, or has gone. */
 void consumer_inbox_check_bound(struct consumer_shell *shell);
@@ -831,6 +835,19 @@ bool stream_restore_write(struct stream *stream, struct buf *out);
 
 /* direct.c, direct_many.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */
+
+/* ---- unheard.c: it leads no more, listens still, and home does not know -----------------------
+ */
+
+#define UNHEARD_DIRECT CONSUMER_INBOX_SINKS /* a taker, as are the sinks of consumers by number */
+
+bool stream_unheard(const struct stream *stream);
+/* Then it is kept; false: it is not so. */
+bool stream_unheard_keep(struct stream *stream, unsigned taker, const struct message *message);
+/* What was kept is taken: it leads again. */
+void stream_unheard_lead(struct stream *stream);
+/* It goes to the next leader: home has heard. */
+void stream_unheard_follow(struct stream *stream);
 void stream_direct_turn(struct stream *stream);
 void stream_direct_retry(struct timer *timer);
 void stream_direct_drop(struct stream *stream); /* what is under way goes no further */

@@ -171,6 +171,7 @@ static void lead(void *owner, uint64_t term)
         stream_subscribe(stream);
     if (!stream->state.restoring)
         stream_consumers_lead(stream);
+    stream_unheard_lead(stream);
     stream->origins_stale = true;
     stream_expiry_arm(stream);
     stream_schedules_arm(stream);
@@ -212,7 +213,8 @@ static void follow(void *owner)
 
     stream_send_answers(stream);
     stream->lead = false;
-    stream_unsubscribe_direct(stream);
+    if (!stream_unheard(stream))
+        stream_unsubscribe_direct(stream);
     stream->gathered = stream->await.gathered = 0;
     if (!STREAM_FLAWED(stream, PARKED_TOLD))
         outbox_clear(&stream->parked);
@@ -257,7 +259,9 @@ void stream_let_go(struct stream *stream)
     assert(!stream->lead);
     stream->admitted = false;
     stream_unsubscribe(stream);
+    consumer_inbox_close(stream);
     stream_ingest_follow(stream);
+    stream_unheard_follow(stream);
 }
 
 static void changed(void *owner)
