@@ -133,7 +133,7 @@ struct options {
         bool lanes_home;       /* all of them, however many shards there are */
         int64_t late_pause_ns; /* before a start opens what nobody asks for (jetstream_late.c) */
         uint64_t late_heavy;   /* the same; 0: its default */
-        uint64_t late_work;    /* server/jetstream/jetstream_opening.c; 0: its default */
+        uint64_t late_work;    /* a step of those opened in several; 0: its default */
         uint64_t late_at_once; /* the same, in one step */
         size_t late_room;      /* server/stream/door.h; 0: its default */
     } sim;                     /* no flag sets these: the simulator does */

@@ -144,6 +144,7 @@ static void collect(void *owner, const struct message *message)
         api->overflowing = true;
         return;
     }
+    api->until_open = false;
     add_last(api, request);
 }
 
@@ -242,6 +243,7 @@ static void go_on(void *of, struct stream *stream, const struct told *told)
 
     (void)stream;
     (void)told;
+    request->api->until_open = false;
     add_last(request->api, request);
     jetstream_awake(request->api->jetstream);
 }
@@ -327,6 +329,7 @@ static void work_off(struct api *api)
         if (begun == TURN_REQUESTS || api->answered >= TURN_ANSWERED)
             return;
         if (can_run(request)) {
+            jetstream_hold_still(api->jetstream);
             run(take_behind(api, before));
             begun++;
         } else {

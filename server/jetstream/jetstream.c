@@ -575,8 +575,6 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream_spaces_serve(jetstream);
     jetstream_scrub_begin(jetstream);
     jetstream_directory_begin(jetstream);
-    if (jetstream->late.closed.first != NULL)
-        jetstream_awake(jetstream);
     jetstream_say_started(jetstream);
     *out = jetstream;
     return OK;
@@ -674,6 +672,8 @@ void jetstream_turn(struct jetstream *jetstream)
 {
     if (jetstream->lane_count > 1)
         jetstream_lanes_pass(jetstream);
+    if (jetstream->away) /* before others stand still for it */
+        jetstream_late_turn(jetstream, 0);
     if (jetstream->away && has_business(jetstream))
         begin_business(jetstream);
     if (jetstream->away || !jetstream_clustered(jetstream))
@@ -684,7 +684,8 @@ void jetstream_turn(struct jetstream *jetstream)
     jetstream_cluster_turn(jetstream->cluster);
     check_logs(jetstream);
     api_turn(jetstream->api);
-    jetstream_late_turn(jetstream);
+    if (!jetstream->away)
+        jetstream_late_turn(jetstream, 0);
     jetstream_catalogue_turn(jetstream);
     turn_lanes(jetstream);
     jetstream_catalogue_turn(jetstream); /* what the streams finished */

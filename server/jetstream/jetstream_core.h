@@ -59,6 +59,8 @@ void jetstream_entry_is_still(const struct jetstream *jetstream,
 /* Of error 10194. */
 #define JETSTREAM_OFFLINE "stream is offline: its log could not be opened when the server started"
 
+/* In home's turn: lanes of other shards stand still up to its end. */
+void jetstream_hold_still(struct jetstream *jetstream);
 /* Are all streams open that are here? If not, they will be soon, sooner for the question. */
 bool jetstream_is_complete(struct jetstream *jetstream);
 /* Opens that stream, if there is one that is not open yet; false: that takes some turns, and is to

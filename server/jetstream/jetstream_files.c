@@ -18,11 +18,10 @@ bool jetstream_files_suffice(struct jetstream *jetstream, struct catalogue_entry
         return true; /* mostly: nobody has to count */
     if (room >= growth && log_files_count(store, entry->assigned.id) <= room - growth)
         return true;
-    if (!jetstream->files_said)
+    if (!atomic_exchange(&jetstream->files_said, true))
         logger_warn(server_logger(jetstream->server),
                     "Streams may have %llu files open, and have %llu: the rest of the open files "
                     "that the system allows (ulimit -n, LimitNOFILE) is kept for clients",
                     (unsigned long long)most, (unsigned long long)open);
-    jetstream->files_said = true;
     return false;
 }

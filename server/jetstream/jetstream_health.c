@@ -81,7 +81,7 @@ bool jetstream_trouble(struct jetstream *jetstream, bool meta_only, struct jetst
     if (jetstream_offline_next(jetstream, &at, out))
         return true;
     *out = (struct jetstream_trouble){.why = jetstream->unhealthy};
-    if (out->why == NULL && jetstream->late.closed.first != NULL)
+    if (out->why == NULL && jetstream->late.closed > 0)
         out->why = "streams are being opened since the start";
     if (out->why != NULL || !jetstream_clustered(jetstream))
         return out->why != NULL;

@@ -50,6 +50,7 @@ static struct stream_lane *add_lane(struct jetstream *jetstream)
                                .staging = &jetstream->staging,
                                .fast = &jetstream->fast,
                            });
+    late_lane_init(&jetstream->late.lanes[number], lane);
     jetstream->lanes[jetstream->lane_count++] = lane;
     jetstream->away = jetstream->away || shard > 0;
     return lane;
@@ -284,6 +285,7 @@ void jetstream_lanes_flush(struct jetstream *jetstream, unsigned shard)
 void jetstream_shard_turn(struct jetstream *jetstream, unsigned shard)
 {
     jetstream_lanes_begin(jetstream, shard);
+    jetstream_late_turn(jetstream, shard);
     jetstream_lanes_turn(jetstream, shard);
     jetstream_lanes_end(jetstream, shard);
 }
@@ -291,7 +293,7 @@ void jetstream_shard_turn(struct jetstream *jetstream, unsigned shard)
 /* Home, which waits for that, may have nothing to turn for. */
 static void tell_rest(struct jetstream *jetstream, struct stream_lane *lane)
 {
-    bool idle = stream_lane_idle(lane);
+    bool idle = stream_lane_idle(lane) && !late_lane_waits(&jetstream->late.lanes[lane->number]);
 
     if (idle && !lane->rests)
         io_wake(server_io(jetstream->server));

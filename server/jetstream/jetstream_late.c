@@ -1,120 +1,57 @@
 /*
  * jetstream_late: streams that a start has not opened yet (docs/architecture.md, A start). A server
- * that stands alone listens for them, and opens them in the turns that follow: first those that
- * somebody asks for, then the others, some in each turn. What comes for one meanwhile waits at its
- * door (server/stream/door.h). Whoever wants to know something of all streams waits for all, or has
- * them opened.
+ * that stands alone listens for them, and each lane opens its own in the turns that follow, on its
+ * shard's thread (jetstream_late_lane.c). What comes for one meanwhile waits at its door
+ * (server/stream/door.h). Whoever wants to know something of all streams waits for all, or has them
+ * opened.
  *
- * Opening one is what it was when the start did it: its log is recovered and synced before anything
- * is answered from it. One that takes more than a step's work is opened over several turns
- * (jetstream_opening.c), and whoever wants to know something of it waits.
+ * Home knows which are closed as it has heard it. That changes only while lanes stand still, so
+ * they read it plainly.
  */
 #include "base/heap.h"
 #include "raft/replica.h"
 #include "server/api/account_limits.h"
-#include "server/jetstream/jetstream_priv.h"
-#include "server/stream/door.h"
+#include "server/jetstream/jetstream_late_priv.h"
+#include "server/shards/server_shards.h"
 #include "storage/log.h"
-
-/* In a turn: until so many are open, or have so much. Each costs reads and some syncs, which are
- * under way together; what it holds costs 0.1 us a message, and what stands above its state block
- * 0.3 ms a mebibyte: of one that is not opened in steps there is no more than some of these. */
-#define SLICE_STREAMS  8u
-#define SLICE_HURRIED  64u
-#define SLICE_MESSAGES 20000u
-
-/* One whose state block takes more is opened in steps. It comes last, and not before those who come
- * right after the start have been answered. */
-#define HEAVY_BYTES   (512u << 10)
-#define HEAVY_WAIT_NS INT64_C(250000000)
-
-/* Nor does it take much longer. */
-#define SLICE_NS INT64_C(4000000)
-
-/* What wants for descriptors, memory or space is opened again and again for so long. */
-#define AGAIN_NS  INT64_C(100000000)
-#define GIVEUP_NS INT64_C(10000000000)
 
 #define NOT_COUNTED UINT64_MAX
 
-struct late {
-    struct jetstream *jetstream;
-    struct catalogue_entry *entry;
-    struct door *door;
-    bool asked, opening;
-    bool weighed, heavy;
-    bool steps;       /* it is being opened over several turns (jetstream_opening.c) */
-    uint64_t files;   /* that it will have open */
-    enum err lack;    /* why it could not be opened now; OK: it could */
-    int64_t lacks_ns; /* since then; 0: it has not been opened */
-    int64_t again_ns; /* while it is among those that want for something */
-    struct late *before, *next;
-};
+/* ---- those that home knows ------------------------------------------------------------------ */
 
-/* ---- the list ------------------------------------------------------------------------------- */
-
-static void add_last(struct late_list *list, struct late *late)
+static void know(struct jetstream_late *all, struct late *late)
 {
-    late->before = list->last;
-    late->next = NULL;
-    if (list->last != NULL)
-        list->last->next = late;
-    else
-        list->first = late;
-    list->last = late;
+    late->known_next = all->first;
+    if (all->first != NULL)
+        all->first->known_before = late;
+    all->first = late;
+    all->closed++;
 }
 
-static void take_out(struct late_list *list, struct late *late)
+static void know_no_more(struct jetstream_late *all, struct late *late)
 {
-    if (late->before != NULL)
-        late->before->next = late->next;
+    if (late->known_before != NULL)
+        late->known_before->known_next = late->known_next;
     else
-        list->first = late->next;
-    if (late->next != NULL)
-        late->next->before = late->before;
-    else
-        list->last = late->before;
+        all->first = late->known_next;
+    if (late->known_next != NULL)
+        late->known_next->known_before = late->known_before;
+    *(late->lacking ? &all->lacking : &all->closed) -= 1;
+    late->entry = NULL;
 }
 
-/* Behind those that were asked for before it. */
-static void add_asked(struct late_list *list, struct late *late)
+void late_give(struct late *late)
 {
-    struct late *behind = list->first;
-
-    while (behind != NULL && behind->asked)
-        behind = behind->next;
-    if (behind == NULL) {
-        add_last(list, late);
-        return;
-    }
-    late->next = behind;
-    late->before = behind->before;
-    if (behind->before != NULL)
-        behind->before->next = late;
-    else
-        list->first = late;
-    behind->before = late;
-}
-
-static void knocked(void *owner)
-{
-    struct late *late = owner;
-
-    jetstream_awake(late->jetstream);
-    if (late->asked || late->again_ns != 0)
-        return;
-    take_out(&late->jetstream->late.closed, late);
-    late->asked = true;
-    add_asked(&late->jetstream->late.closed, late);
+    if (late->entry == NULL && late->told == 0)
+        heap_give(late);
 }
 
 /* ---- at the start --------------------------------------------------------------------------- */
 
-/* Members of a cluster vote and lead by what they have; and other shards are not to stand still
- * while home reads a log. */
+/* Members of a cluster vote and lead by what they have. */
 bool jetstream_late_may(const struct jetstream *jetstream)
 {
-    return jetstream->cluster == NULL && !jetstream->away;
+    return jetstream->cluster == NULL;
 }
 
 void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *entry)
@@ -127,14 +64,16 @@ void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *ent
         jetstream_entry_open(jetstream, entry); /* which says why it cannot be */
         return;
     }
+    jetstream_lane_is_still(jetstream, jetstream_lane(jetstream, entry));
     late = HEAP_NEW(struct late);
     late->jetstream = jetstream;
+    late->of = &jetstream->late.lanes[jetstream_lane(jetstream, entry)->number];
     late->entry = entry;
+    late->account = account;
     late->files = NOT_COUNTED;
-    late->door =
-        door_open(jetstream, account, &entry->config, &jetstream->late.room, knocked, late);
     entry->late = late;
-    add_last(&jetstream->late.closed, late);
+    know(&jetstream->late, late);
+    late_lane_add(late);
 }
 
 static bool is_admitted(const struct jetstream *jetstream, const struct catalogue_entry *entry)
@@ -172,42 +111,53 @@ static bool is_counted(const struct jetstream *jetstream, const struct stream *s
            account_stores_counted(stream_account(stream));
 }
 
-/* One of another account counts only for the server's limit. */
+/* When none is closed but those that want for something. One of another account counts only for the
+ * server's limit. */
 static bool lacks_counted(const struct jetstream *jetstream, const struct stream *stream)
 {
-    const struct late *late = jetstream->late.lacking.first;
+    const struct late *late = jetstream->late.first;
 
     if (server_options(jetstream->server)->jetstream_options.store_max >= 0)
         return late != NULL;
     while (late != NULL &&
            !bytes_equal(late->entry->assigned.account, account_name(stream_account(stream))))
-        late = late->next;
+        late = late->known_next;
     return late != NULL;
+}
+
+/* Who waits for all has them opened. */
+static void hurry(struct jetstream *jetstream)
+{
+    if (atomic_exchange(&jetstream->late.hurry, true))
+        return;
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        io_wake(jetstream->lanes[i]->io);
 }
 
 bool jetstream_admits_now(struct jetstream *jetstream, const struct stream *stream)
 {
-    const struct jetstream_late *late = &jetstream->late;
+    struct jetstream_late *late = &jetstream->late;
 
-    if ((late->closed.first == NULL && late->lacking.first == NULL) ||
-        !is_counted(jetstream, stream) ||
-        (late->closed.first == NULL && !lacks_counted(jetstream, stream)))
+    if (late->first == NULL || !is_counted(jetstream, stream) ||
+        (late->closed == 0 && !lacks_counted(jetstream, stream)))
         return true;
-    jetstream->late.held = true;
-    (void)jetstream_is_complete(jetstream); /* who waits for all has them opened */
+    atomic_store(&late->held, true);
+    hurry(jetstream);
     return false;
 }
 
 /* What is held may have been told how much there is. */
 static void look_held(struct jetstream *jetstream)
 {
-    if (jetstream->late.closed.first != NULL)
+    struct jetstream_late *late = &jetstream->late;
+
+    if (late->closed > 0)
         return;
-    if (jetstream->late.lacking.first == NULL)
+    if (late->lacking == 0)
         jetstream_awake(jetstream); /* requests may wait for all */
-    if (!jetstream->late.held)
+    if (!atomic_load(&late->held))
         return;
-    jetstream->late.held = false;
+    atomic_store(&late->held, false);
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
         if (entry->stream != NULL)
@@ -215,301 +165,166 @@ static void look_held(struct jetstream *jetstream)
     }
 }
 
-/* ---- opening -------------------------------------------------------------------------------- */
+/* ---- what lanes tell of them ---------------------------------------------------------------- */
 
-/* ERR_BUSY: the disk is not done with an opening of it that was given up. */
-static bool passes(enum err err)
+static void hear_lack(struct late *late)
 {
-    return err == ERR_FULL || err == ERR_NO_MEMORY || err == ERR_NO_SPACE || err == ERR_BUSY;
+    struct jetstream_late *all = &late->jetstream->late;
+
+    late->entry->offline = true; /* as long as it is so */
+    late->entry->offline_for = late->lack;
+    if (late->lacking)
+        return;
+    late->lacking = true;
+    all->closed--;
+    all->lacking++;
 }
 
-bool jetstream_late_lacks(struct jetstream *jetstream, const struct catalogue_entry *entry,
-                          enum err err)
+/* Who listened when it was opened may have gone before home knew of it. */
+static void look_again(struct late *late, struct stream *stream)
 {
-    struct late *late = entry->late;
-    int64_t now_ns = io_now(server_io(jetstream->server));
+    if (late->of->lane->number > 0 || late->jetstream->away)
+        stream_interest_changed(stream);
+}
 
-    if (late == NULL || !passes(err))
-        return false;
-    if (late->lacks_ns == 0) {
-        late->lacks_ns = now_ns;
-        logger_warn(server_logger(jetstream->server),
-                    "Stream '%.*s' can not be opened yet: %s: it is tried again",
-                    BYTES_ARG(entry->config.name), jetstream_offline_text(err));
+static void hear_end(struct late *late)
+{
+    struct jetstream *jetstream = late->jetstream;
+    struct catalogue_entry *entry = late->entry;
+
+    jetstream_entry_opened(jetstream, entry, late->stream, late->err);
+    entry->late = NULL;
+    know_no_more(&jetstream->late, late);
+    if (entry->stream != NULL)
+        look_again(late, entry->stream);
+    if (late->lacks_ns != 0 && entry->stream != NULL) {
+        entry->offline = false;
+        logger_info(server_logger(jetstream->server), "Stream '%.*s' is open now",
+                    BYTES_ARG(entry->config.name));
     }
-    if (now_ns - late->lacks_ns >= GIVEUP_NS)
-        return false;
-    late->lack = err;
-    return true;
+    jetstream_awake(jetstream); /* requests may wait for it */
 }
 
-/* The stream listens before the door is shut: another shard, which does not wait for this one,
- * would find nobody in between. */
-static void shut(struct jetstream *jetstream, struct late *late)
-{
-    if (late->lack == OK)
-        door_shut(late->door);
-    log_time_raise(&jetstream->log_time, jetstream->time_floor_ns);
-}
-
-/* What it still has to sync may be put off. False: it takes more than a step's work, and is opened
- * in steps, as those whose state is large. */
-static bool open_at_once(struct jetstream *jetstream, struct late *late)
-{
-    late->opening = true;
-    late->lack = OK;
-    late->heavy = !jetstream_opening_at_once(jetstream, late->entry);
-    if (late->heavy) {
-        late->opening = false;
-        return false;
-    }
-    take_out(&jetstream->late.closed, late);
-    shut(jetstream, late);
-    return true;
-}
-
-/* The same whatever it takes. */
-static void open_whole(struct jetstream *jetstream, struct late *late)
-{
-    take_out(&jetstream->late.closed, late);
-    late->opening = true;
-    late->lack = OK;
-    jetstream_entry_open(jetstream, late->entry);
-    shut(jetstream, late);
-}
-
-/* One whose log has no config yet takes nothing: perhaps it is to be filled from a backup, and
- * taken back when nothing comes. */
-static bool takes(const struct stream *stream)
-{
-    return stream != NULL && stream_applied(stream)->configured;
-}
-
-static void put_back(struct late *late)
+void late_hear(struct late *late)
 {
     struct jetstream *jetstream = late->jetstream;
 
-    late->opening = false;
-    late->again_ns = io_now(server_io(jetstream->server)) + AGAIN_NS;
-    late->entry->offline = true; /* as long as it is so */
-    late->entry->offline_for = late->lack;
-    door_listen(late->door);
-    add_last(&jetstream->late.lacking, late);
-}
-
-/* It is on the disk now, or it is closed again. */
-static void opened(struct late *late)
-{
-    if (late->lack != OK) {
-        put_back(late);
+    jetstream_lane_is_still(jetstream, late->of->lane);
+    if (late->entry == NULL)
         return;
-    }
-    late->entry->late = NULL;
-    if (late->lacks_ns != 0 && late->entry->stream != NULL) {
-        late->entry->offline = false;
-        logger_info(server_logger(late->jetstream->server), "Stream '%.*s' is open now",
-                    BYTES_ARG(late->entry->config.name));
-    }
-    if (takes(late->entry->stream))
-        door_hand_over(late->door, late->entry->stream);
-    else
-        door_refuse(late->door);
-    door_destroy(late->door);
-    jetstream_awake(late->jetstream); /* requests may wait for it */
-    heap_give(late);
-}
-
-/* The stream is removed, and was not opened. */
-static void drop(struct late *late)
-{
-    take_out(&late->jetstream->late.lacking, late);
-    late->entry->late = NULL;
-    door_refuse(late->door);
-    door_destroy(late->door);
-    heap_give(late);
-}
-
-/* ---- over several turns --------------------------------------------------------------------- */
-
-/* Who cannot wait for the steps has it opened in one go. */
-static void give_up_steps(struct jetstream *jetstream)
-{
-    if (jetstream->opening.entry == NULL)
-        return;
-    jetstream->opening.entry->late->steps = false;
-    jetstream_opening_drop(jetstream);
-}
-
-/* Those of its kind come one after the other. */
-static bool begin_steps(struct late *late)
-{
-    late->steps = late->heavy && jetstream_opening_begin(late->jetstream, late->entry);
-    return late->steps;
-}
-
-static void step(struct jetstream *jetstream)
-{
-    struct late *late = jetstream->opening.entry != NULL ? jetstream->opening.entry->late : NULL;
-
-    if (late == NULL)
-        return;
-    late->lack = OK;
-    late->opening = true;
-    late->steps = !jetstream_opening_step(jetstream);
-    late->opening = false;
-    if (late->steps)
-        return;
-    take_out(&jetstream->late.closed, late);
-    shut(jetstream, late);
-    opened(late);
+    if (late->over)
+        hear_end(late);
+    else if (late->again_ns != 0)
+        hear_lack(late);
     look_held(jetstream);
 }
 
-/* ---- in one go ------------------------------------------------------------------------------ */
+/* What is known of it now, for somebody who does not wait to be told. */
+static void hear_now(struct late *late)
+{
+    late->told++;
+    late_hear(late);
+    late->told--;
+    late_give(late);
+}
 
-/* Nobody is left who does so of one that is large, but for the catalogue, if an operation about the
- * stream was under way before it was asked for. */
+/* ---- who asks ------------------------------------------------------------------------------- */
+
 void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct late *late = entry->late;
 
-    if (late == NULL || late->opening || late->again_ns != 0)
+    if (late == NULL)
         return;
-    if (late->steps)
-        give_up_steps(jetstream);
-    jetstream_lanes_settle_later(jetstream);
-    open_whole(jetstream, late);
-    jetstream_lanes_settle(jetstream);
-    opened(late);
-    look_held(jetstream);
+    jetstream_lane_is_still(jetstream, late->of->lane);
+    late->told++; /* it is looked at behind this */
+    late_open_whole(late);
+    late->told--;
+    hear_now(late);
 }
 
 void jetstream_late_forget(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
+    struct late *late;
+
     jetstream_late_open(jetstream, entry);
-    if (entry->late == NULL)
+    late = entry->late;
+    if (late == NULL)
         return;
-    drop(entry->late);
+    late_drop(late);
+    entry->late = NULL;
+    know_no_more(&jetstream->late, late);
+    late_give(late);
     look_held(jetstream);
 }
 
-static uint64_t cost_of(const struct catalogue_entry *entry)
+/* Its lane opens it in the next turn: home's thread reads no log while the others stand still. */
+static bool need_there(struct jetstream *jetstream, struct late *late)
 {
-    return entry->stream != NULL ? stream_state_messages(stream_applied(entry->stream)) : 0;
-}
-
-/* Whoever asked for one does not wait for others that nobody has asked for. */
-static bool is_wanted(const struct late *late)
-{
-    return late->asked || late->jetstream->late.hurry;
-}
-
-static int64_t due_ns(const struct late *late)
-{
-    int64_t begin_ns = late->jetstream->late.begin_ns;
-
-    return late->heavy ? begin_ns + HEAVY_WAIT_NS : begin_ns;
-}
-
-static bool is_due(const struct late *late)
-{
-    return is_wanted(late) || io_now(server_io(late->jetstream->server)) >= due_ns(late);
-}
-
-/* Behind all others, unless somebody waits for it. */
-static void comes_last(struct late *late)
-{
-    if (is_wanted(late))
-        return;
-    take_out(&late->jetstream->late.closed, late);
-    add_last(&late->jetstream->late.closed, late);
-}
-
-static void weigh(struct late *late)
-{
-    struct jetstream *jetstream = late->jetstream;
-    uint64_t most = server_options(jetstream->server)->sim.late_heavy;
-
-    if (late->weighed)
-        return;
-    late->weighed = true;
-    late->heavy = log_block_bytes(jetstream_lane(jetstream, late->entry)->store,
-                                  late->entry->assigned.id) > (most > 0 ? most : HEAVY_BYTES);
-    if (late->heavy)
-        comes_last(late);
-}
-
-/* It is being opened, or waits for another that is. */
-static bool has_begun(const struct late *late)
-{
-    return late->steps || (late->heavy && late->jetstream->opening.entry != NULL);
-}
-
-/* NULL: none is to be opened now. */
-static struct late *next_due(struct jetstream *jetstream)
-{
-    struct late *late = jetstream->late.closed.first, *next;
-
-    for (; late != NULL && is_due(late); late = next) {
-        next = late->next;
-        weigh(late);
-        if (!has_begun(late) && is_due(late))
-            return late;
-    }
-    return NULL;
-}
-
-/* Where it cannot be opened in steps, there is a reason why it cannot be opened. */
-static bool begin(struct jetstream *jetstream, struct late *late)
-{
-    if (late->heavy && begin_steps(late))
+    if (late->needed)
         return false;
-    if (open_at_once(jetstream, late))
-        return true;
-    comes_last(late);
+    late->needed = true;
+    jetstream_hold_still(jetstream);
+    late_ask(late);
     return false;
 }
 
-static bool has_time(struct jetstream *jetstream, int64_t begun_ns)
+bool jetstream_need(struct jetstream *jetstream, struct account *account, struct bytes name)
 {
-    struct io *io = server_io(jetstream->server);
+    struct catalogue_entry *entry = jetstream_entry(jetstream, account, name);
+    struct late *late = entry != NULL ? entry->late : NULL;
 
-    io_clock_refresh(io);
-    return io_now(io) - begun_ns < SLICE_NS;
+    if (late == NULL || late->lacking)
+        return true;
+    if (jetstream->away)
+        return need_there(jetstream, late);
+    if (late->over)
+        return false; /* this turn hears it */
+    late_ask(late);
+    late_weigh(late);
+    if (late->heavy || jetstream->late.needed == LATE_SLICE)
+        return false; /* it is among those that are opened next */
+    jetstream->late.needed++;
+    late->told++;
+    (void)late_open_now(late);
+    late->told--;
+    hear_now(late);
+    return entry->late == NULL || entry->late->lacking;
 }
 
-static void open_some(struct jetstream *jetstream, unsigned most)
+/* Home's lanes go on by themselves, but for what the disk has. */
+static bool home_may_go_on(const struct jetstream *jetstream)
 {
-    int64_t begun_ns = io_now(server_io(jetstream->server));
-    struct late *open[SLICE_HURRIED], *late;
-    unsigned count = 0, looked = 0;
-    uint64_t cost = 0;
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        const struct late_lane *of = &jetstream->late.lanes[i];
 
-    jetstream_lanes_settle_later(jetstream);
-    while (looked < most && cost < SLICE_MESSAGES &&
-           (looked == 0 || has_time(jetstream, begun_ns)) && (late = next_due(jetstream)) != NULL) {
-        looked++;
-        if (!begin(jetstream, late))
-            continue;
-        open[count++] = late;
-        cost += cost_of(late->entry);
+        if (of->lane->shard == 0 && of->closed.first != NULL && !late_lane_at_disk(of))
+            return true;
     }
-    jetstream_lanes_settle(jetstream);
-    for (unsigned i = 0; i < count; i++)
-        opened(open[i]);
-    look_held(jetstream);
+    return false;
 }
 
-static void fired(struct timer *timer)
+bool jetstream_known(struct jetstream *jetstream)
 {
-    (void)timer;
+    if (jetstream->late.closed == 0)
+        return true;
+    hurry(jetstream);
+    if (home_may_go_on(jetstream))
+        jetstream_awake(jetstream);
+    return false;
 }
+
+bool jetstream_is_complete(struct jetstream *jetstream)
+{
+    return jetstream_known(jetstream) && jetstream->late.lacking == 0;
+}
+
+/* ---- the turn, and the end ------------------------------------------------------------------ */
 
 void jetstream_late_init(struct jetstream *jetstream)
 {
     struct server *server = jetstream->server;
 
-    jetstream->late.timer.fire = fired;
     jetstream->late.room.most = server_options(server)->sim.late_room;
     if (jetstream->late.room.most == 0)
         jetstream->late.room.most = DOORS_BYTES_MAX;
@@ -517,171 +332,62 @@ void jetstream_late_init(struct jetstream *jetstream)
         io_now(server_io(server)) + server_options(server)->sim.late_pause_ns;
 }
 
-static void answer_refused(struct jetstream_late *late)
+void jetstream_late_turn(struct jetstream *jetstream, unsigned shard)
 {
-    for (struct late *l = late->closed.first; l != NULL && l->asked; l = l->next)
-        door_answer(l->door);
-    for (struct late *l = late->lacking.first; l != NULL; l = l->next)
-        door_answer(l->door);
-}
-
-/* Those whose time it is are opened with the others. */
-static void try_again(struct jetstream *jetstream, int64_t now_ns)
-{
-    struct jetstream_late *list = &jetstream->late;
-    struct late *late;
-
-    while ((late = list->lacking.first) != NULL && late->again_ns <= now_ns) {
-        take_out(&list->lacking, late);
-        late->again_ns = 0;
-        late->asked = true;
-        add_asked(&list->closed, late);
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (jetstream->lanes[i]->shard == shard)
+            late_lane_turn(&jetstream->late.lanes[i]);
     }
-}
-
-/* INT64_MAX: the disk says when, or there are none. */
-static int64_t next_of_closed(struct jetstream *jetstream)
-{
-    const struct late *late = jetstream->late.closed.first;
-    int64_t now_ns = io_now(server_io(jetstream->server));
-
-    if (jetstream->opening.entry != NULL && !jetstream_opening_waits(jetstream))
-        return now_ns;
-    while (late != NULL && has_begun(late))
-        late = late->next;
-    if (late == NULL)
-        return INT64_MAX;
-    return is_due(late) ? now_ns : due_ns(late);
-}
-
-static void arm(struct jetstream *jetstream)
-{
-    const struct jetstream_late *list = &jetstream->late;
-    struct io *io = server_io(jetstream->server);
-    int64_t next_ns = next_of_closed(jetstream);
-
-    if (list->lacking.first != NULL && list->lacking.first->again_ns < next_ns)
-        next_ns = list->lacking.first->again_ns;
-    if (next_ns < INT64_MAX)
-        timers_arm(io_timers(io), &jetstream->late.timer, next_ns);
-}
-
-void jetstream_late_turn(struct jetstream *jetstream)
-{
-    struct jetstream_late *list = &jetstream->late;
-
-    list->needed = 0;
-    if (list->closed.first == NULL && list->lacking.first == NULL)
-        return;
-    answer_refused(list);
-    try_again(jetstream, io_now(server_io(jetstream->server)));
-    step(jetstream);
-    if (next_due(jetstream) != NULL)
-        open_some(jetstream, list->hurry ? SLICE_HURRIED : SLICE_STREAMS);
-    arm(jetstream);
-}
-
-bool jetstream_known(struct jetstream *jetstream)
-{
-    struct jetstream_late *late = &jetstream->late;
-
-    if (late->closed.first == NULL)
-        return true;
-    if (!late->hurry || !jetstream_opening_waits(jetstream))
-        jetstream_awake(jetstream);
-    late->hurry = true;
-    return false;
-}
-
-bool jetstream_is_complete(struct jetstream *jetstream)
-{
-    return jetstream_known(jetstream) && jetstream->late.lacking.first == NULL;
-}
-
-bool jetstream_need(struct jetstream *jetstream, struct account *account, struct bytes name)
-{
-    struct catalogue_entry *entry = jetstream_entry(jetstream, account, name);
-    struct late *late = entry != NULL ? entry->late : NULL;
-    bool open;
-
-    if (late == NULL || late->again_ns != 0)
-        return true;
-    knocked(late);
-    weigh(late);
-    if (late->heavy || jetstream->late.needed == SLICE_STREAMS)
-        return false; /* it is among those that are opened next */
-    jetstream->late.needed++;
-    jetstream_lanes_settle_later(jetstream);
-    open = open_at_once(jetstream, late);
-    jetstream_lanes_settle(jetstream);
-    if (!open)
-        return false;
-    opened(late);
-    look_held(jetstream);
-    return true;
+    if (shard == 0)
+        jetstream->late.needed = 0;
 }
 
 bool jetstream_late_waits(const struct jetstream *jetstream)
 {
-    for (const struct late *late = jetstream->late.closed.first; late != NULL && late->asked;
-         late = late->next) {
-        if (door_waits(late->door))
+    for (unsigned i = 0; i < jetstream->lane_count; i++) {
+        if (late_lane_waits(&jetstream->late.lanes[i]))
             return true;
     }
     return false;
 }
 
-static void drop_all(struct late_list *list)
+void late_forgotten(struct late *late)
 {
-    struct late *late;
-
-    while ((late = list->first) != NULL) {
-        take_out(list, late);
-        late->entry->late = NULL;
-        door_destroy(late->door);
-        heap_give(late);
-    }
+    late->entry->late = NULL;
+    know_no_more(&late->jetstream->late, late);
+    late_give(late);
 }
 
 void jetstream_late_drop(struct jetstream *jetstream)
 {
-    timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->late.timer);
-    jetstream_opening_drop(jetstream);
-    drop_all(&jetstream->late.closed);
-    drop_all(&jetstream->late.lacking);
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        late_lane_drop(&jetstream->late.lanes[i]);
 }
 
 /* ---- how many, and what they will need ------------------------------------------------------ */
 
-static size_t count_of(const struct late_list *list)
-{
-    size_t count = 0;
-
-    for (const struct late *late = list->first; late != NULL; late = late->next)
-        count++;
-    return count;
-}
-
 size_t jetstream_late_count(const struct jetstream *jetstream)
 {
-    return count_of(&jetstream->late.closed);
+    return jetstream->late.closed;
 }
 
-static uint64_t files_of(struct jetstream *jetstream, struct late_list *list)
+static void count_files(struct late *late)
 {
-    uint64_t files = 0;
+    struct jetstream *jetstream = late->jetstream;
 
-    for (struct late *late = list->first; late != NULL; late = late->next) {
-        if (late->files == NOT_COUNTED)
-            late->files = log_files_count(jetstream_lane(jetstream, late->entry)->store,
-                                          late->entry->assigned.id);
-        files += late->files;
-    }
-    return files;
+    jetstream_halt(jetstream);
+    late->files = log_files_count(late->of->lane->store, late->entry->assigned.id);
+    jetstream_go_on(jetstream);
 }
 
 uint64_t jetstream_late_files(struct jetstream *jetstream)
 {
-    return files_of(jetstream, &jetstream->late.closed) +
-           files_of(jetstream, &jetstream->late.lacking);
+    uint64_t files = 0;
+
+    for (struct late *late = jetstream->late.first; late != NULL; late = late->known_next) {
+        if (late->files == NOT_COUNTED)
+            count_files(late);
+        files += late->files;
+    }
+    return files;
 }

@@ -44,26 +44,32 @@ struct jetstream_scrub {
     uint64_t bytes, passes;
 };
 
-/* jetstream_late.c: streams that this start has not opened yet. */
+/* jetstream_late_lane.c: streams of a lane that this start has not opened yet; on its thread. */
 struct late_list {
     struct late *first, *last;
 };
-struct jetstream_late {
+struct late_lane {
+    struct stream_lane *lane;
     struct late_list closed; /* what somebody has asked for stands before the rest */
     struct late_list
-        lacking;           /* wants for descriptors, memory or space, and is offline until then */
-    bool hurry;            /* somebody waits for all of them */
-    struct timer timer;    /* its only purpose is that the loop turns */
-    int64_t begin_ns;      /* those that nobody has asked for are not opened before */
-    struct door_room room; /* of all doors */
-    bool held;             /* something waits for what a limit counts (jetstream_admits_now) */
-    unsigned needed;       /* so many were opened in this turn because they were asked for */
+        lacking;        /* wants for descriptors, memory or space, and is offline until then */
+    struct timer timer; /* its only purpose is that the loop turns */
+    struct {
+        struct late *late;     /* that is opened over several turns; NULL: none is */
+        struct stream *stream; /* not its entry's yet */
+    } steps;
 };
 
-/* jetstream_opening.c: the one that is opened over several turns. */
-struct jetstream_opening {
-    struct catalogue_entry *entry; /* NULL: none is */
-    struct stream *stream;         /* not its entry's yet */
+/* jetstream_late.c: those of all lanes, as far as home has heard. */
+struct jetstream_late {
+    struct late_lane lanes[STORE_LANES_MAX + 1];
+    struct late *first;     /* of all */
+    size_t closed, lacking; /* they change while lanes stand still, which read them plainly */
+    _Atomic bool hurry;     /* somebody waits for all of them */
+    _Atomic bool held;      /* something waits for what a limit counts (jetstream_admits_now) */
+    int64_t begin_ns;       /* those that nobody has asked for are not opened before */
+    struct door_room room;  /* of all doors */
+    unsigned needed;        /* so many were opened in this turn because they were asked for */
 };
 
 /* jetstream_directory.c */
@@ -137,10 +143,9 @@ struct jetstream {
     struct api *api;
     struct jetstream_scrub scrub;
     struct jetstream_late late;
-    struct jetstream_opening opening;
     struct jetstream_directory directory;
     const char *unhealthy;
-    bool files_said; /* that streams have as many open as they may */
+    _Atomic bool files_said; /* that streams have as many open as they may */
     struct jetstream_stats stats;
 };
 
@@ -161,8 +166,6 @@ void jetstream_lanes_settle(struct jetstream *jetstream);
 /* While streams of other shards' lanes are used; nested. Nothing when home turns all. */
 void jetstream_halt(struct jetstream *jetstream);
 void jetstream_go_on(struct jetstream *jetstream);
-/* In home's turn: they stand still up to its end. */
-void jetstream_hold_still(struct jetstream *jetstream);
 /* Where the log of that stream is, or is to be made. */
 struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue_entry *entry);
 
@@ -269,12 +272,11 @@ uint64_t jetstream_lone_consumers(const struct stream *stream);
 void jetstream_entries_open(struct jetstream *jetstream);
 /* Opens the replica here, if its log is here or is to be. Blocking. */
 void jetstream_entry_open(struct jetstream *jetstream, struct catalogue_entry *entry);
-/* The same in steps (stream_opening); NULL: it cannot be, as jetstream_entry_open says. Then what
- * came of them. */
-struct stream *jetstream_entry_opening(struct jetstream *jetstream, struct catalogue_entry *entry,
-                                       const struct log_pace *pace);
+/* What came of it where its lane has opened it. */
 void jetstream_entry_opened(struct jetstream *jetstream, struct catalogue_entry *entry,
                             struct stream *stream, enum err err);
+/* The log of one that is to be here and has none: on its lane's thread, blocking. */
+enum err jetstream_entry_make_log(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* store_settle: that stream stays closed in this life. */
 void jetstream_entry_unsettled(void *context, uint64_t id, enum err err);
 /* A committed record has changed this entry: open, configure or remove. */
@@ -290,7 +292,7 @@ void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);
 void jetstream_entries_again(struct timer *timer);
 
-/* jetstream_files.c: are there descriptors for its files? */
+/* jetstream_files.c: are there descriptors for its files? On its lane's thread. */
 bool jetstream_files_suffice(struct jetstream *jetstream, struct catalogue_entry *entry);
 
 /* jetstream_health.c: why one is offline. */
@@ -308,33 +310,23 @@ void jetstream_late_add(struct jetstream *jetstream, struct catalogue_entry *ent
 /* Accounts may have JetStream now that had none when the server started: their streams are opened
  * as at a start. Of a member of a cluster they stay closed until the next one. */
 void jetstream_late_admit(struct jetstream *jetstream);
-/* At once, if it is not open yet; blocking, and not from inside a publish. */
+/* At once, if it is not open yet, while its lane stands still; blocking, and not from inside a
+ * publish. */
 void jetstream_late_open(struct jetstream *jetstream, struct catalogue_entry *entry);
-/* Opening that one, which was late, has failed: true if it wants for what may be there soon, and is
- * opened again then. */
-bool jetstream_late_lacks(struct jetstream *jetstream, const struct catalogue_entry *entry,
-                          enum err err);
 /* At once, too; and if that is not possible it will not be opened any more: it is removed. */
 void jetstream_late_forget(struct jetstream *jetstream, struct catalogue_entry *entry);
-/* Some of them. */
-void jetstream_late_turn(struct jetstream *jetstream);
-/* Did anybody ask for one that is not open? */
+/* Some of those of the shard's lanes, on its thread. */
+void jetstream_late_turn(struct jetstream *jetstream, unsigned shard);
+/* Did anybody ask for one that is not open? While lanes stand still. */
 bool jetstream_late_waits(const struct jetstream *jetstream);
 /* The server ends: they stay as they are. */
 void jetstream_late_drop(struct jetstream *jetstream);
 
-/* ---- jetstream_opening.c: a stream that is opened, over several turns if it is large -------- */
-
-/* If that is little work; blocking. False: it is more, and the stream is closed as it was. */
-bool jetstream_opening_at_once(struct jetstream *jetstream, struct catalogue_entry *entry);
-/* None is under way. False: it cannot be; jetstream_entry_open says why. */
-bool jetstream_opening_begin(struct jetstream *jetstream, struct catalogue_entry *entry);
-/* It is the disk's turn: the loop is awake when that is over. */
-bool jetstream_opening_waits(const struct jetstream *jetstream);
-/* A turn's work of the one that is under way. True: it is over, and its entry knows. */
-bool jetstream_opening_step(struct jetstream *jetstream);
-/* It is closed again, as it was; none is under way. */
-void jetstream_opening_drop(struct jetstream *jetstream);
+/* jetstream_late_lane.c: those of one lane, on its thread. */
+void late_lane_init(struct late_lane *of, struct stream_lane *lane);
+void late_lane_turn(struct late_lane *of);
+bool late_lane_waits(const struct late_lane *of);
+void late_lane_drop(struct late_lane *of);
 
 /* ---- jetstream_prepare.c: new logs, on workers ---------------------------------------------- */
 

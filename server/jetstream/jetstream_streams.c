@@ -320,8 +320,6 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
 
 static void report_offline(struct jetstream *jetstream, struct catalogue_entry *entry, enum err err)
 {
-    if (jetstream_late_lacks(jetstream, entry, err))
-        return;
     entry->offline = true;
     entry->offline_for = err;
     if (err == ERR_ACCESS) { /* the operator's wish; it is opened when that has changed */
@@ -543,8 +541,7 @@ void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *e
     catalogue_drop(&jetstream->catalogue, entry);
 }
 
-/* Blocking: at start. */
-static enum err make_log(struct jetstream *jetstream, struct catalogue_entry *entry)
+enum err jetstream_entry_make_log(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct store *store = jetstream_lane(jetstream, entry)->store;
     const struct catalogue_assignment *assigned = &entry->assigned;
@@ -592,31 +589,17 @@ void jetstream_entry_open(struct jetstream *jetstream, struct catalogue_entry *e
     if (err == ERR_NOT_FOUND && !may_make(jetstream))
         return; /* jetstream_entries_make */
     if (err == ERR_NOT_FOUND) {
-        err = make_log(jetstream, entry);
+        err = jetstream_entry_make_log(jetstream, entry);
         if (err == OK)
             err = open_replica(jetstream, entry);
     }
     note_opened(jetstream, entry, err);
 }
 
-struct stream *jetstream_entry_opening(struct jetstream *jetstream, struct catalogue_entry *entry,
-                                       const struct log_pace *pace)
-{
-    struct account *account = account_of(jetstream, entry);
-
-    if (!entry->readable || account == NULL || !jetstream_files_suffice(jetstream, entry))
-        return NULL;
-    return stream_opening(jetstream_lane(jetstream, entry), account, entry->assigned.id,
-                          entry->config.name, pace);
-}
-
 void jetstream_entry_opened(struct jetstream *jetstream, struct catalogue_entry *entry,
                             struct stream *stream, enum err err)
 {
-    if (err == ERR_NOT_FOUND)
-        jetstream_entry_open(jetstream, entry); /* which makes its log */
-    else
-        note_opened(jetstream, entry, take_replica(jetstream, entry, stream, err));
+    note_opened(jetstream, entry, take_replica(jetstream, entry, stream, err));
 }
 
 void jetstream_entry_unsettled(void *context, uint64_t id, enum err err)

@@ -21,8 +21,8 @@ struct waiting {
 };
 
 struct door {
-    struct jetstream *jetstream;
-    struct account *account;
+    struct stream_lane *lane;
+    struct account *account; /* the lane's */
     const struct stream_config *config;
     struct door_room *room;
     struct door_sink *sinks;
@@ -55,13 +55,22 @@ static void add_last(struct door *door, struct waiting *waiting)
     door->last = waiting;
     door->count++;
     door->bytes += waiting->size;
-    door->room->bytes += waiting->size;
 }
 
-static bool has_room(const struct door *door, size_t size)
+/* Of what all doors share, whichever threads they are on. */
+static bool take_room(struct door_room *room, size_t size)
+{
+    if (atomic_fetch_add(&room->bytes, size) + size <= room->most)
+        return true;
+    atomic_fetch_sub(&room->bytes, size);
+    return false;
+}
+
+/* True: it counts as taken. */
+static bool has_room(struct door *door, size_t size)
 {
     return door->count < STREAM_WAITING_MAX && door->bytes + size <= STREAM_WAITING_BYTES_MAX &&
-           door->room->bytes + size <= door->room->most;
+           take_room(door->room, size);
 }
 
 /* A publisher is told, as an open stream tells it; for others it is a time-out, as with that. */
@@ -110,8 +119,7 @@ static void listen(struct door *door, struct bytes subject, struct bytes queue,
     struct door_sink *sink = &door->sinks[door->sink_count++];
 
     *sink = (struct door_sink){.door = door, .deliver = deliver};
-    sink->sink = router_sink_add(server_router(jetstream_server(door->jetstream)), door->account,
-                                 subject, queue, collect, sink);
+    sink->sink = router_sink_add(door->lane->router, door->account, subject, queue, collect, sink);
 }
 
 static void listen_direct(struct door *door, struct bytes name)
@@ -135,7 +143,7 @@ static void listen_consumers(struct door *door, struct bytes name)
         struct buf subject;
 
         buf_init(&subject, SUBJECT_SIZE_MAX);
-        deliver = consumer_inbox_subject(door->jetstream, door->account, name, i, &subject);
+        deliver = consumer_inbox_subject(door->lane->jetstream, door->account, name, i, &subject);
         listen(door, buf_bytes(&subject), bytes_of(NULL, 0), deliver);
         buf_deinit(&subject);
     }
@@ -156,14 +164,14 @@ void door_listen(struct door *door)
     listen_consumers(door, config->name);
 }
 
-struct door *door_open(struct jetstream *jetstream, struct account *account,
+struct door *door_open(struct stream_lane *lane, struct account *account,
                        const struct stream_config *config, struct door_room *room,
                        void (*knocked)(void *owner), void *owner)
 {
     struct door *door = HEAP_NEW(struct door);
 
-    door->jetstream = jetstream;
-    door->account = account;
+    door->lane = lane;
+    door->account = stream_lane_account(lane, account);
     door->config = config;
     door->room = room;
     outbox_init(&door->refused, REFUSED_BYTES_MAX);
@@ -176,7 +184,7 @@ struct door *door_open(struct jetstream *jetstream, struct account *account,
 void door_shut(struct door *door)
 {
     for (size_t i = 0; i < door->sink_count; i++)
-        router_sink_remove(server_router(jetstream_server(door->jetstream)), door->sinks[i].sink);
+        router_sink_remove(door->lane->router, door->sinks[i].sink);
     door->sink_count = 0;
 }
 
@@ -196,7 +204,7 @@ static struct waiting *take_first(struct door *door)
         door->last = NULL;
     door->count--;
     door->bytes -= waiting->size;
-    door->room->bytes -= waiting->size;
+    atomic_fetch_sub(&door->room->bytes, waiting->size);
     return waiting;
 }
 
@@ -210,8 +218,8 @@ void door_answer(struct door *door)
     buf_init(&body, 4096);
     api_publish_error(&body, door->config->name, 10167, NULL);
     for (; outbox_peek(&door->refused, &item); outbox_pop(&door->refused))
-        jetstream_answer(door->jetstream, door->account, item.to,
-                         BYTES("NATS/1.0 429 Too Many Requests\r\n\r\n"), buf_bytes(&body));
+        stream_lane_answer(door->lane, door->account, item.to,
+                           BYTES("NATS/1.0 429 Too Many Requests\r\n\r\n"), buf_bytes(&body));
     buf_deinit(&body);
 }
 
@@ -237,8 +245,8 @@ static void refuse(struct door *door, const struct message *message)
     buf_init(&headers, SUBJECT_SIZE_MAX + 64);
     if (BUF_ADD(&headers, "NATS/1.0 503\r\nNats-Subject: ") &&
         buf_add(&headers, message->subject) && BUF_ADD(&headers, "\r\n\r\n"))
-        jetstream_answer(door->jetstream, door->account, message->reply, buf_bytes(&headers),
-                         bytes_of(NULL, 0));
+        stream_lane_answer(door->lane, door->account, message->reply, buf_bytes(&headers),
+                           bytes_of(NULL, 0));
     buf_deinit(&headers);
 }
 

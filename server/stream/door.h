@@ -6,6 +6,8 @@
 #ifndef SERVER_STREAM_DOOR_H
 #define SERVER_STREAM_DOOR_H
 
+#include <stdatomic.h>
+
 #include "server/stream/stream.h"
 #include "server/stream/stream_config.h"
 
@@ -14,12 +16,14 @@ struct door;
 /* What all doors of a server keep, and may. Each has the bounds of an open stream, too. */
 #define DOORS_BYTES_MAX ((size_t)256 << 20)
 struct door_room {
-    size_t bytes, most;
+    _Atomic size_t bytes;
+    size_t most;
 };
 
-/* On what a stream of that config listens, which stays where it is as long as the door does.
- * `knocked`: something has come; from inside a publish. */
-struct door *door_open(struct jetstream *jetstream, struct account *account,
+/* Of a stream of that lane, and like it on the lane's thread, or while that stands still. On what
+ * one of that config listens, which stays where it is as long as the door does. `knocked`:
+ * something has come; from inside a publish. */
+struct door *door_open(struct stream_lane *lane, struct account *account,
                        const struct stream_config *config, struct door_room *room,
                        void (*knocked)(void *owner), void *owner);
 /* Again, after it was shut. */

@@ -334,8 +334,8 @@ void life_bury(struct life *life)
 /* False: the power went. */
 bool life_start(struct life *life)
 {
-    enum err err = server_start(sim_node_io(life->sim, life->node), &life->options, &life->logger,
-                                &life->server);
+    enum err err = sim_shards_start(&life->shards, sim_node_io(life->sim, life->node),
+                                    &life->options, &life->logger, &life->server);
 
     if (err != OK)
         life->server = NULL; /* it has freed itself */
@@ -369,6 +369,7 @@ void life_begin(struct life *life, uint64_t seed, uint64_t operation, uint64_t f
     life->sim = sim_create(seed);
     life->node = sim_node_add(life->sim);
     life->clients = sim_node_add(life->sim);
+    life->shards.count = 1;
     options_default(&life->options);
     snprintf(life->options.host, sizeof life->options.host, "127.0.0.1");
     life->options.port = PORT;
@@ -391,6 +392,11 @@ void life_begin(struct life *life, uint64_t seed, uint64_t operation, uint64_t f
     life->logger.context = life;
     life->logger.pid = 1;
     sim_client_init(&life->client, life->sim, sim_node_io(life->sim, life->clients), heard, life);
+}
+
+void life_shard(struct life *life, unsigned shards)
+{
+    sim_shards_init(&life->shards, life->sim, life->node, shards, false);
 }
 
 void life_end(struct life *life)

@@ -9,6 +9,7 @@
 
 #include "server/server.h"
 #include "tests/sim/client.h"
+#include "tests/sim/sim_shards.h"
 
 #define LIFE_MESSAGES 90u /* of a life without a crash */
 #define LIFE_SIZE     700u
@@ -28,6 +29,7 @@ struct life {
     uint64_t seed, operation, flaws;
     struct sim *sim;
     size_t node, clients;
+    struct sim_shards shards;
     struct server *server;
     struct options options;
     struct logger logger;
@@ -47,6 +49,8 @@ struct life {
 [[gnu::noreturn]] void life_fail(const struct life *life, const char *what, uint64_t number);
 
 void life_begin(struct life *life, uint64_t seed, uint64_t operation, uint64_t flaws);
+/* Right behind it: the server has so many shards, and as many lanes. */
+void life_shard(struct life *life, unsigned shards);
 void life_end(struct life *life);
 /* A server and a client connected to it. False: the power went, or it does not start and may do so.
  */

@@ -20,12 +20,19 @@
 #define START_OPS 60u   /* the power goes again within so many of a start */
 #define SAY       60.0  /* seconds from one line that tells how far it is to the next */
 
+/* In every other life the streams are on two shards, each of which opens its own. */
+static void begin(struct life *life, uint64_t seed, uint64_t operation, uint64_t flaws)
+{
+    life_begin(life, seed, operation, flaws);
+    life_shard(life, seed % 2 == 0 ? 2 : 1);
+}
+
 static uint64_t count_operations(uint64_t seed)
 {
     static struct life life;
     uint64_t count;
 
-    life_begin(&life, seed, 0, 0);
+    begin(&life, seed, 0, 0);
     life.restores = true;
     if (!life_start(&life) || !life_live(&life))
         life_fail(&life, "the power went by itself", 0);
@@ -40,7 +47,7 @@ static void try_image(uint64_t seed, uint64_t operation, uint64_t flaws)
 {
     static struct life life;
 
-    life_begin(&life, seed, operation, flaws);
+    begin(&life, seed, operation, flaws);
     life.restores = true;
     sim_crash_after(life.sim, life.node, SIM_CRASH_POWER, operation);
     if (life_start(&life))

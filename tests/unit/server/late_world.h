@@ -23,6 +23,16 @@ static inline bool is_open(struct world *world, const char *name)
     return entry->late == NULL && entry->stream != NULL;
 }
 
+/* Is it being opened over several turns? */
+static inline bool is_in_steps(struct world *world, const char *name)
+{
+    struct jetstream *jetstream = world->server->jetstream;
+    struct catalogue_entry *entry = entry_of(world, name);
+    const struct late_lane *of = &jetstream->late.lanes[jetstream_lane(jetstream, entry)->number];
+
+    return of->steps.late != NULL && of->steps.late == entry->late;
+}
+
 static inline unsigned open_count(struct world *world)
 {
     unsigned count = 0;
@@ -61,7 +71,7 @@ static inline void start_late_in(struct world *world, unsigned lanes, uint64_t b
     struct peer *peer;
 
     world_init(world, 7);
-    world->options.sim.lanes = lanes;
+    world->options.sim.lanes = lanes > SERVER_SHARDS ? lanes : SERVER_SHARDS;
     world->options.jetstream = true;
     world->options.sim.late_pause_ns = 3600 * SECOND;
     world->options.sim.block_bytes = block_bytes;
@@ -136,20 +146,27 @@ static inline void with_monitoring(struct world *world, struct peer *peer)
     world->options.http_port = HTTP_PORT;
 }
 
+static inline void deny_files(struct world *world, bool denied)
+{
+    sim_deny_files(world->sim, world->server_node, denied);
+    for (unsigned i = 1; i < SERVER_SHARDS; i++)
+        sim_deny_files(world->sim, world->shards.nodes[i], denied);
+}
+
 static inline void no_more_files(struct world *world)
 {
-    sim_deny_files(world->sim, world->server_node, true);
+    deny_files(world, true);
 }
 
 static inline void files_again(struct world *world)
 {
-    sim_deny_files(world->sim, world->server_node, false);
+    deny_files(world, false);
     sim_run(world->sim, SECOND / 5);
 }
 
 static inline bool is_under_way(struct world *world)
 {
-    return world->server->jetstream->opening.entry == entry_of(world, "B");
+    return is_in_steps(world, "B");
 }
 
 /* Returns `turns` events after B, which was asked for, has begun to be opened; false: it is open.

@@ -9,6 +9,8 @@ static void slow_workers(struct world *world, int64_t ns)
 
     faults.work_min_ns = faults.work_max_ns = ns;
     sim_set_faults(world->sim, world->server_node, &faults);
+    for (unsigned i = 1; i < SERVER_SHARDS; i++)
+        sim_set_faults(world->sim, world->shards.nodes[i], &faults);
 }
 
 static void send_text(struct peer *peer, const char *text)

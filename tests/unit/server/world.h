@@ -10,10 +10,15 @@
 #include "base/io_sim.h"
 #include "server/server.h"
 #include "tests/sim/leaks.h" /* it crashes servers */
+#include "tests/sim/sim_shards.h"
 #include "tests/unit/unit.h"
 
 #define SECOND INT64_C(1000000000)
 #define PEERS  4
+
+#ifndef SERVER_SHARDS
+#define SERVER_SHARDS 1u /* with all of them from the start */
+#endif
 
 /* One that talks to the server from a node of its own. */
 struct peer {
@@ -32,6 +37,7 @@ struct world {
     struct logger logger;
     struct buf log;
     struct server *server;
+    struct sim_shards shards;
     struct peer peers[PEERS];
 };
 
@@ -90,6 +96,7 @@ static inline void world_init(struct world *world, uint64_t seed)
     *world = (struct world){.sim = sim_create(seed)};
     world->server_node = sim_node_add(world->sim);
     world->peers_node = sim_node_add(world->sim);
+    sim_shards_init(&world->shards, world->sim, world->server_node, SERVER_SHARDS, false);
     options_default(&world->options);
     snprintf(world->options.host, sizeof(world->options.host), "127.0.0.1");
     buf_init(&world->log, 1 << 20);
@@ -102,7 +109,8 @@ static inline void world_start(struct world *world)
 {
     struct io *io = sim_node_io(world->sim, world->server_node);
 
-    ck_assert_int_eq(server_start(io, &world->options, &world->logger, &world->server), OK);
+    ck_assert_int_eq(
+        sim_shards_start(&world->shards, io, &world->options, &world->logger, &world->server), OK);
 }
 
 /* The server dies and comes back; its peers lose their connections. */
