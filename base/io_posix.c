@@ -42,7 +42,7 @@ static enum err make_directories(const char *root)
         if (*at != '/' && !last)
             continue;
         *at = 0;
-        if (mkdir(path, 0755) != 0 && errno != EEXIST)
+        if (mkdir(path, IO_POSIX_DIRECTORY_MODE) != 0 && errno != EEXIST)
             err = err_of_errno(errno);
         if (last)
             break;
@@ -50,6 +50,16 @@ static enum err make_directories(const char *root)
     }
     heap_give(path);
     return err;
+}
+
+void io_posix_reason(char *reason, const char *text, int errnum)
+{
+    if (reason == NULL)
+        return;
+    if (errnum == 0)
+        snprintf(reason, IO_REASON_SIZE, "%s", text);
+    else
+        snprintf(reason, IO_REASON_SIZE, "%s: %s", text, strerrordesc_np(errnum));
 }
 
 enum err io_posix_init(struct io_posix *posix, const char *root)
@@ -132,6 +142,19 @@ void io_posix_clock_refresh(struct io *io)
     io->wall_ns = clock_ns(CLOCK_REALTIME);
 }
 
+int64_t io_posix_sleep_time(const struct io *io, int64_t wait_ns)
+{
+    int64_t next = timers_next(&io->timers);
+    int64_t now;
+
+    if (wait_ns == 0 || next == TIMERS_NEVER)
+        return wait_ns;
+    now = io_posix_monotonic();
+    if (next <= now)
+        return 0;
+    return next - now < wait_ns ? next - now : wait_ns;
+}
+
 void io_posix_random(struct io *io, void *at, size_t size)
 {
     uint8_t *to = at;
@@ -155,7 +178,7 @@ enum err io_posix_mkdir(struct io *io, const char *path)
 {
     if (root_of(io) < 0)
         return ERR_NOT_FOUND;
-    if (mkdirat(root_of(io), path, 0755) != 0 && errno != EEXIST)
+    if (mkdirat(root_of(io), path, IO_POSIX_DIRECTORY_MODE) != 0 && errno != EEXIST)
         return err_of_errno(errno);
     return OK;
 }
@@ -312,7 +335,7 @@ enum err io_posix_lock(struct io *io, const char *path)
     assert(posix->locks_count < IO_POSIX_LOCKS_MAX);
     if (posix->root < 0)
         return ERR_NOT_FOUND;
-    fd = openat(posix->root, path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    fd = openat(posix->root, path, O_RDWR | O_CREAT | O_CLOEXEC, IO_POSIX_FILE_MODE);
     if (fd < 0)
         return err_of_errno(errno);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

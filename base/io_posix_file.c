@@ -11,8 +11,6 @@
 
 #include "base/heap.h"
 
-#define OPEN_MODE 0644
-
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /* Whether transfers aligned to IO_DIRECT_ALIGN suit this file; a file system that does not say is
@@ -34,7 +32,7 @@ static int open_retrying(int root, const char *path, int flags)
     int fd;
 
     do
-        fd = openat(root, path, flags, OPEN_MODE);
+        fd = openat(root, path, flags, IO_POSIX_FILE_MODE);
     while (fd < 0 && errno == EINTR);
     return fd;
 }
@@ -241,4 +239,21 @@ enum err io_posix_truncate(struct io *io, struct io_file *file, uint64_t size)
 {
     (void)io;
     return ftruncate(io_posix_fd(file), (off_t)size) == 0 ? OK : err_of_errno(errno);
+}
+
+/* ---- operations ----------------------------------------------------------------------------- */
+
+int64_t io_posix_written(const struct io_op *op, int64_t result)
+{
+    if (!op->file->direct || result <= 0)
+        return result;
+    result -= result % IO_DIRECT_ALIGN;
+    return result > 0 ? result : -EIO;
+}
+
+int64_t io_posix_fallocated(struct io *io, const struct io_op *op)
+{
+    enum err err = io_posix_allocate(io, op->file, op->offset, op->size);
+
+    return err == OK ? 0 : err == ERR_NO_SPACE ? -ENOSPC : -EIO;
 }
