@@ -142,8 +142,10 @@ static void take_over(struct program *program, struct configured *configured)
 
     if (ports_move)
         program_remove_ports(old, program->argv[0], logger);
+    server_shards_halt(program->server); /* all of them write into the log */
     if (!log_file_change(&program->log, new))
         logger_error(logger, "error opening file: open %s: %s", new->log_file, strerror(errno));
+    server_shards_go_on(program->server);
     program->configured = configured;
     (void)program_write_pid(new, logger); /* which says why not */
     if (ports_move)
@@ -225,8 +227,11 @@ static void heed_signals(struct program *program)
         server_stop(program->server, STOP_WAIT_NS);
     if (signal_taken(SIGUSR2, "user defined signal 2", logger))
         server_lame_duck(program->server, STOP_WAIT_NS);
-    if (signal_taken(SIGUSR1, "user defined signal 1", logger))
+    if (signal_taken(SIGUSR1, "user defined signal 1", logger)) {
+        server_shards_halt(program->server);
         log_file_reopen(&program->log);
+        server_shards_go_on(program->server);
+    }
     if (signal_taken(SIGHUP, "hangup", logger))
         (void)reload(program, reason); /* which was logged */
 }

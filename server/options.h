@@ -131,7 +131,6 @@ struct options {
         uint64_t count_part;   /* server/stream/op_count.c; 0: its default */
         unsigned lanes;        /* server/jetstream/jetstream_lanes.c; 0: one */
         bool lanes_home;       /* all of them, however many shards there are */
-        bool lanes_away;       /* on their shards in a cluster, too: docs/shards.md, step 13 g */
         int64_t late_pause_ns; /* before a start opens what nobody asks for (jetstream_late.c) */
         uint64_t late_heavy;   /* the same; 0: its default */
         uint64_t late_work;    /* a step of those opened in several; 0: its default */

@@ -28,7 +28,7 @@ LAYERS = [
     ("fuzz-smoke", ["fuzz-smoke", f"SECONDS={int(40 * SCALE)}"], 10 + SCALE),
     ("asan", ["asan", "-j2", "-Otarget"], 40),
     ("tsan", ["tsan", "-j2", "-Otarget"], 10),
-    ("tsan-shards", ["tsan-shards", "-j2"], 15),
+    ("tsan-shards", ["tsan-shards", "-j2"], 20),
 ]
 
 # How the runners close. Each gives (passed, failed).

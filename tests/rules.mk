@@ -70,7 +70,8 @@ e2e_shards = 'shards=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unit
 e2e_lanes = 'lanes=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unittest test_consumers test_batches test_retention \
             test_origins test_origins_external test_erase test_data_backup_live test_tiers test_stream_errors test_stream_races \
             test_damage test_glance test_abuse test_account_purge test_compression test_delivered_to_counters test_watches \
-            test_removed_directory test_repair test_leaf_jetstream test_own_messages test_offline test_late test_api_input test_congestion'
+            test_removed_directory test_repair test_leaf_jetstream test_own_messages test_offline test_late test_api_input test_congestion \
+            test_cluster_jetstream test_cluster_features test_cluster_created'
 
 # And some with shards that are begun one after the other, between which clients move all the time.
 e2e_moves = 'moves=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=auto python3 -m unittest test_transcripts test_auth test_tls \
@@ -89,6 +90,8 @@ tsan-shards:
 	    MILLRACE_SHARDS_TEST=auto python3 -m unittest test_accounts test_tls test_websocket && \
 	    python3 -m unittest test_consumers test_batches test_glance test_tiers test_stream_races test_late test_lanes_grown && \
 	    python3 ../../crash/lanes.py --seconds 25 --life 6 && \
+	    python3 -m unittest test_cluster_jetstream test_cluster_features test_cluster_leave && \
+	    python3 ../../crash/cluster.py --seconds 40 && \
 	    ! cat $(tsan_report).* 2>/dev/null'
 
 .PHONY: e2e
@@ -152,4 +155,5 @@ cluster-test: $(e2e_server) $(e2e_modules) $(e2e_clock)
 	    'self-test=python3 tests/crash/cluster.py --self-test' \
 	    'scenarios=python3 tests/crash/cluster.py --scenario all $(if $(LEDGER),--ledger)' \
 	    'cluster=python3 tests/crash/cluster.py $(cluster_flags)' \
+	    'cluster-lanes=MILLRACE_SHARDS_TEST=3 python3 tests/crash/cluster.py --seconds $$(($(cluster_seconds) / 3))' \
 	    'kv=python3 tests/crash/kv_cluster.py --seconds $$(($(cluster_seconds) / 6)) $(if $(SEED),--seed $(SEED))'

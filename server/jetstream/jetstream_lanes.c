@@ -20,16 +20,12 @@ static uint64_t index_limit(const struct jetstream *jetstream)
 }
 
 /* How many shards turn lanes: those that there are when JetStream is opened; so home alone where
- * they are begun as they are needed. Of a member of a cluster home does: links are home's. */
+ * they are begun as they are needed. */
 static unsigned count_shards(const struct jetstream *jetstream)
 {
     struct server *server = jetstream->server;
 
-    const struct options *options = server_options(server);
-
-    if (options->sim.lanes_home || (server_cluster(server) != NULL && !options->sim.lanes_away))
-        return 1;
-    return server_shards_count(server);
+    return server_options(server)->sim.lanes_home ? 1 : server_shards_count(server);
 }
 
 /* Which shard turns the lane of that number. */

@@ -47,14 +47,15 @@ void jetstream_spread(struct jetstream *jetstream, struct catalogue_op *op)
 
 void jetstream_spread_turn(struct jetstream *jetstream)
 {
-    struct catalogue_op *list = jetstream->op_spreading;
+    struct catalogue_op *list;
     int64_t now = io_now(server_io(jetstream->server)), nearest = INT64_MAX;
 
-    if (list == NULL)
+    if (jetstream->op_spreading == NULL)
         return;
     if (jetstream->spread_new)
-        replica_tell_commit(jetstream->meta);
+        replica_tell_commit(jetstream->meta); /* it may find that it leads no more: all are told */
     jetstream->spread_new = false;
+    list = jetstream->op_spreading;
     jetstream->op_spreading = NULL;
     while (list != NULL) {
         struct catalogue_op *op = list;

@@ -179,7 +179,7 @@ bool nodes_start(struct nodes *nodes, size_t index, enum sim_crash_mode mode, ui
     assert(node->server == NULL);
     node->half_open = false;
     node->lives++;
-    node->options.sim.lanes_away = nodes->away;
+    node->options.sim.lanes_home = !nodes->away;
     if (nodes->lanes)
         node->options.sim.lanes = 1 + (unsigned)(index + node->lives) % 3;
     sim_crash_after(nodes->sim, index, mode, ops);
