@@ -126,7 +126,8 @@ static void send(struct resolver *resolver, struct bytes name)
     snprintf(reply, sizeof(reply), "%s%.*s", resolver->lookups.asks.inbox_subject, BYTES_ARG(name));
     message.subject = bytes_of_text(subject);
     message.reply = bytes_of_text(reply);
-    (void)router_publish(server->router, system_account(server), &message); /* or the time ends it */
+    (void)router_publish(server->router, system_account(server),
+                         &message); /* or the time ends it */
 }
 
 void resolver_ask(struct resolver *resolver, struct bytes name, fetch_done_fn *done, void *owner)

@@ -1,7 +1,7 @@
 /*
  * A directory that keeps some accounts (`resolver { type: cache }`): what was brought and pushed is
- * written, what there is no room for goes, and what was kept for its time. Whoever is in force stays
- * so: files are for the next start.
+ * written, what there is no room for goes, and what was kept for its time. Whoever is in force
+ * stays so: files are for the next start.
  */
 #include "base/heap.h"
 #include "base/owner.h"

@@ -36,8 +36,7 @@ static void fired(struct timer *timer)
         resolver_want(resolver, resolver->server->options.auth.system_account);
     }
     while (refresh->at < refresh->count && resolver->lookups.count < AT_ONCE)
-        resolver_want_afresh(resolver,
-                             bytes_of(refresh->names[refresh->at++], NKEY_TEXT_SIZE));
+        resolver_want_afresh(resolver, bytes_of(refresh->names[refresh->at++], NKEY_TEXT_SIZE));
     if (refresh->at < refresh->count)
         timers_arm(io_timers(io), timer, io_now(io) + NEXT_NS);
 }

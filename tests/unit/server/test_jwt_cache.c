@@ -167,11 +167,8 @@ START_TEST(whatever_is_asked_of_it_it_has_what_a_plain_array_has)
             jwt_cache_drop(&cache, name(i));
             plain.put[i] = 0;
             break;
-        case 1:
-            expire_both(&plain, step);
-            break;
-        default:
-            put_both(&plain, i, step + (int64_t)prng_below(&prng, 30));
+        case 1: expire_both(&plain, step); break;
+        default: put_both(&plain, i, step + (int64_t)prng_below(&prng, 30));
         }
         ck_assert_uint_eq(cache.all.count, plain_count(&plain));
         for (unsigned n = 0; n < NAMES; n++)
