@@ -70,9 +70,9 @@ void resolver_answer(struct resolver *resolver, struct bytes reply, struct bytes
     envelope_begin(resolver, &w, &out);
     json_key(&w, BYTES("data"));
     json_object_begin(&w);
-    monitor_bytes_given(&w, BYTES("account"), account);
-    monitor_number(&w, BYTES("code"), 200);
-    monitor_text(&w, BYTES("message"), message);
+    json_put_given(&w, BYTES("account"), account);
+    json_put_i64(&w, BYTES("code"), 200);
+    json_put_text(&w, BYTES("message"), message);
     json_object_end(&w);
     envelope_end(resolver, reply, &w, &out);
 }
@@ -92,9 +92,9 @@ void resolver_refuse(struct resolver *resolver, struct bytes reply, struct bytes
     envelope_begin(resolver, &w, &out);
     json_key(&w, BYTES("error"));
     json_object_begin(&w);
-    monitor_bytes_given(&w, BYTES("account"), account);
-    monitor_number(&w, BYTES("code"), 500);
-    monitor_text(&w, BYTES("description"), text);
+    json_put_given(&w, BYTES("account"), account);
+    json_put_i64(&w, BYTES("code"), 500);
+    json_put_text(&w, BYTES("description"), text);
     json_object_end(&w);
     envelope_end(resolver, reply, &w, &out);
 }
