@@ -78,6 +78,8 @@ void sim_net_deliver(struct sim_sock *s); /* has something to deliver, perhaps *
 void sim_net_take(struct sim_sock *s);    /* pieces into `out` */
 /* The connection is gone, on this side. */
 void sim_net_break(struct sim_sock *s, int reason);
+/* On both. */
+void sim_net_break_both(struct sim_sock *s, int reason);
 /* The owner lets go: the peer gets the rest and the end, or a reset if bytes were left unread. */
 void sim_net_hang_up(struct sim_sock *s);
 
