@@ -1,6 +1,7 @@
 /*
  * The two halves of simulated sockets. Private to base/io_sim_net.c, which is the network and the
- * kernel's side of a socket, and to base/io_sim_socks.c, which is the owner's side.
+ * kernel's side of a socket, to base/io_sim_socks.c, which is the owner's side, and to
+ * base/io_sim_faults.c, which comes between.
  *
  * A sender's bytes go from its pieces into its `out`, as far as that has room; a delivery moves
  * some of them into the peer's `arrived`, as far as that has room; the peer's turn hands them to
