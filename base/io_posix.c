@@ -42,7 +42,7 @@ static enum err make_directories(const char *root)
         if (*at != '/' && !last)
             continue;
         *at = 0;
-        if (mkdir(path, 0755) != 0 && errno != EEXIST)
+        if (mkdir(path, IO_POSIX_DIRECTORY_MODE) != 0 && errno != EEXIST)
             err = err_of_errno(errno);
         if (last)
             break;
@@ -178,7 +178,7 @@ enum err io_posix_mkdir(struct io *io, const char *path)
 {
     if (root_of(io) < 0)
         return ERR_NOT_FOUND;
-    if (mkdirat(root_of(io), path, 0755) != 0 && errno != EEXIST)
+    if (mkdirat(root_of(io), path, IO_POSIX_DIRECTORY_MODE) != 0 && errno != EEXIST)
         return err_of_errno(errno);
     return OK;
 }
@@ -335,7 +335,7 @@ enum err io_posix_lock(struct io *io, const char *path)
     assert(posix->locks_count < IO_POSIX_LOCKS_MAX);
     if (posix->root < 0)
         return ERR_NOT_FOUND;
-    fd = openat(posix->root, path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    fd = openat(posix->root, path, O_RDWR | O_CREAT | O_CLOEXEC, IO_POSIX_FILE_MODE);
     if (fd < 0)
         return err_of_errno(errno);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

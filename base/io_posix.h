@@ -10,6 +10,11 @@
 
 #define IO_POSIX_LOCKS_MAX 16u
 
+/* What is stored is nobody's but the server's user's: of all that is made here. What was there
+ * keeps its mode. */
+#define IO_POSIX_DIRECTORY_MODE 0700
+#define IO_POSIX_FILE_MODE      0600
+
 struct io_posix {
     struct io io;
     int root; /* -1: no root was named, every file call fails with ERR_NOT_FOUND */

@@ -11,8 +11,6 @@
 
 #include "base/heap.h"
 
-#define OPEN_MODE 0644
-
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /* Whether transfers aligned to IO_DIRECT_ALIGN suit this file; a file system that does not say is
@@ -34,7 +32,7 @@ static int open_retrying(int root, const char *path, int flags)
     int fd;
 
     do
-        fd = openat(root, path, flags, OPEN_MODE);
+        fd = openat(root, path, flags, IO_POSIX_FILE_MODE);
     while (fd < 0 && errno == EINTR);
     return fd;
 }

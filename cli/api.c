@@ -30,6 +30,7 @@ static const char *next_of(uint64_t err_code)
     case 10058: return "millrace stream edit, or another name";
     case 10130: return "millrace stream rm, or leave it";
     case 10005: return "--replicas 1, or more servers";
+    case 10023: return "millrace doctor: what is full";
     case 10065: return "millrace stream find --subject SUBJECT: who has it";
     default: return NULL;
     }

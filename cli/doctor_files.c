@@ -100,6 +100,21 @@ static void check_access(struct checkup *c, const char *path)
             "chown, or the user that runs the server");
 }
 
+/* May any other? A server makes its directory for itself alone; one of before may be open. */
+static void check_privacy(struct checkup *c, const char *path)
+{
+    char memory[4096];
+    const char *store = program_find_store(path, memory);
+    struct stat folder, found;
+
+    if (stat(path, &folder) != 0 || stat(store, &found) != 0)
+        return;
+    if ((folder.st_mode & S_IXOTH) != 0 && (found.st_mode & (S_IROTH | S_IXOTH)) != 0)
+        checkup_find(c, FINDING_WARNING,
+                     cli_print(c->cli, "other users of this machine may read %s", store),
+                     "chmod 700: messages stand there as they were published");
+}
+
 /* ---- a directory ----------------------------------------------------------------------------- */
 
 struct looking {
@@ -204,6 +219,7 @@ int doctor_directory(struct checkup *c, const char *path)
     check_kind(c, path);
     check_space(c, path);
     check_access(c, path);
+    check_privacy(c, path);
     check_foreign(c, path);
     check_content(c, path, true);
     return EXIT_DONE;
@@ -254,9 +270,10 @@ static void check_store(struct checkup *c, const struct options *options)
     check_space(c, at);
     check_access(c, at);
     check_foreign(c, options->store_dir);
-    if (strcmp(at, options->store_dir) == 0)
+    if (strcmp(at, options->store_dir) == 0) {
+        check_privacy(c, at);
         check_content(c, at, false);
-    else
+    } else
         checkup_find(c, FINDING_WELL,
                      cli_print(cli, "%s will be made by the first start", options->store_dir),
                      NULL);

@@ -160,6 +160,14 @@ static bool is_first_full(const struct api_items *items, size_t at)
     return true;
 }
 
+/* A server that stands alone is not named in lists of its streams. */
+static const char *leader_of(struct cli *cli, const struct json *item)
+{
+    const char *leader = api_text(cli, item, "cluster.leader");
+
+    return *leader != 0 ? leader : cli->conn.info.server_name;
+}
+
 static void check_disks(struct checkup *c, const struct api_items *items)
 {
     struct cli *cli = c->cli;
@@ -170,7 +178,7 @@ static void check_disks(struct checkup *c, const struct api_items *items)
                          cli_print(cli,
                                    "the disk of server %s is full: stream %s, and what else it "
                                    "leads in files, refuses what is published",
-                                   api_text(cli, items->at[i], "cluster.leader"),
+                                   leader_of(cli, items->at[i]),
                                    api_text(cli, items->at[i], "config.name")),
                          "make room on that disk, or purge streams; disk_reserve says how much "
                          "is kept free");

@@ -1,5 +1,8 @@
 #include "base/heap.h"
+#include "base/subject_set.h"
 #include "consumers/machine.h"
+
+#define FILTERS_MANY 8u /* so many are not tried one by one */
 
 /* ---- what follows from the config ------------------------------------------------------------ */
 
@@ -60,7 +63,12 @@ static void take_config(struct consumer *c, const struct consumer_config *config
 
     c->packed = consumer_config_pack(config, &c->config);
     heap_give(old);
+    subject_set_destroy(c->filter_set);
     c->filter = consumer_filter_of(&c->config);
+    c->filter_set = c->filter.count >= FILTERS_MANY
+                        ? subject_set_create(c->filter.subjects, c->filter.count)
+                        : NULL;
+    c->filter.set = c->filter_set;
     c->sample = sample_of(c->config.sample_freq);
 }
 
@@ -95,6 +103,7 @@ void consumer_destroy(struct consumer *c)
 {
     consumer_follow(c);
     busy_rest(c);
+    subject_set_destroy(c->filter_set);
     heap_give(c->packed);
     heap_give(c);
 }

@@ -67,7 +67,8 @@ struct consumer_message {
 
 struct consumer_filter {
     const struct bytes *subjects;
-    size_t count; /* 0: everything */
+    size_t count;                  /* 0: everything */
+    const struct subject_set *set; /* of the subjects, when they are many; else NULL */
 };
 
 struct consumer_stream {

@@ -168,7 +168,8 @@ struct consumer {
     int64_t created_ns;
     /* config and what follows from it */
     struct consumer_filter filter;
-    void *packed; /* what the config points to */
+    struct subject_set *filter_set; /* NULL: few filters */
+    void *packed;                   /* what the config points to */
     struct consumer_config config;
 };
 

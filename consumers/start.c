@@ -1,4 +1,5 @@
 #include "base/subject.h"
+#include "base/subject_set.h"
 #include "consumers/machine.h"
 
 /* Every replica must look equally far: a change of this number is a change of what the log
@@ -94,6 +95,8 @@ bool start_matches(const struct consumer *c, struct bytes subject)
 {
     if (c->filter.count == 0)
         return true;
+    if (c->filter.set != NULL)
+        return subject_set_matches(c->filter.set, subject);
     for (size_t i = 0; i < c->filter.count; i++)
         if (subject_matches(c->filter.subjects[i], subject))
             return true;

@@ -36,7 +36,8 @@ struct index_entry {
 struct index_filter {
     const struct bytes *subjects;
     size_t count;
-    bool distinct; /* no subject is in it twice: many literal ones cost less then */
+    bool distinct;                 /* no subject is in it twice: many literal ones cost less then */
+    const struct subject_set *set; /* of the subjects; NULL: they are tried one by one */
 };
 
 struct index *index_create(uint64_t seed);

@@ -1,7 +1,10 @@
 /* Which message comes next, and how many there are. */
 #include "storage/index_priv.h"
 
-#define SCAN_BEFORE_NAMES 512u /* messages looked at before trying all subjects is considered */
+/* Messages looked at before trying all subjects is considered: as many as there are subjects, so
+ * that it costs at most twice what the better of both would have, within these. */
+#define SCAN_LEAST 512u
+#define SCAN_MOST  8192u
 
 static void fill_at(const struct index *index, uint64_t sequence, struct index_entry *entry)
 {
@@ -23,6 +26,13 @@ static void fill_cursor(const struct index *index, struct index_cursor cursor,
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
+}
+
+static uint64_t scan_before_names(const struct index *index)
+{
+    uint64_t names = index->subjects.names.limit;
+
+    return names < SCAN_LEAST ? SCAN_LEAST : least(names, SCAN_MOST);
 }
 
 /* ---- upwards -------------------------------------------------------------------------------- */
@@ -55,7 +65,7 @@ static bool next_by_scan(const struct index *index, const struct index_filter *f
 {
     struct index_memo memo;
     struct index_cursor cursor;
-    unsigned looked = 0;
+    uint64_t looked = 0, names_at = scan_before_names(index);
 
     if (!index_cursor_up(&index->blocks, from, &cursor))
         return false;
@@ -65,7 +75,7 @@ static bool next_by_scan(const struct index *index, const struct index_filter *f
             fill_cursor(index, cursor, entry);
             return true;
         }
-        if (++looked == SCAN_BEFORE_NAMES) {
+        if (++looked == names_at) {
             uint64_t here = index_cursor_sequence(&index->blocks, cursor);
 
             if (index_names_cheaper(index, least(index->count, index_bare_last(index) - here)))
@@ -127,7 +137,7 @@ static bool previous_by_scan(const struct index *index, const struct index_filte
 {
     struct index_memo memo;
     struct index_cursor cursor;
-    unsigned looked = 0;
+    uint64_t looked = 0, names_at = scan_before_names(index);
 
     if (!index_cursor_down(&index->blocks, up_to, &cursor))
         return false;
@@ -137,7 +147,7 @@ static bool previous_by_scan(const struct index *index, const struct index_filte
             fill_cursor(index, cursor, entry);
             return true;
         }
-        if (++looked == SCAN_BEFORE_NAMES) {
+        if (++looked == names_at) {
             uint64_t here = index_cursor_sequence(&index->blocks, cursor);
 
             if (index_names_cheaper(index, least(index->count, here - index_bare_first(index))))

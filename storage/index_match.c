@@ -1,5 +1,6 @@
 /* Which subjects a filter means. */
 #include "base/subject.h"
+#include "base/subject_set.h"
 #include "storage/index_priv.h"
 
 bool index_filter_all(const struct index_filter *filter)
@@ -24,6 +25,8 @@ bool index_filter_literal(const struct index_filter *filter)
 
 bool index_filter_matches(const struct index_filter *filter, struct bytes subject)
 {
+    if (filter->set != NULL)
+        return subject_set_matches(filter->set, subject);
     for (size_t i = 0; i < filter->count; i++) {
         if (subject_matches(filter->subjects[i], subject))
             return true;

@@ -1,6 +1,7 @@
 #include "server/stream/consumer_view.h"
 
 #include "base/subject.h"
+#include "base/subject_set.h"
 #include "storage/index_count.h"
 #include "storage/index_here.h"
 
@@ -28,13 +29,15 @@ struct consumer_message consumer_view_message(const struct consumer_view *view,
 static struct index_filter to_filter(const struct consumer_filter *filter)
 {
     return (struct index_filter){
-        .subjects = filter->subjects, .count = filter->count, .distinct = true};
+        .subjects = filter->subjects, .count = filter->count, .distinct = true, .set = filter->set};
 }
 
 /* ---- behind the applied state ---------------------------------------------------------------- */
 
 static bool takes(const struct consumer_filter *filter, struct bytes subject)
 {
+    if (filter->set != NULL)
+        return subject_set_matches(filter->set, subject);
     for (size_t i = 0; i < filter->count; i++)
         if (subject_matches(filter->subjects[i], subject))
             return true;

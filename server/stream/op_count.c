@@ -31,7 +31,8 @@ static void begin(struct stream *stream, struct stream_op *op, const struct cons
     bool reset = op->kind == STREAM_OP_CONSUMER_RESET;
     struct consumer_filter filter =
         reset ? consumer_filter(consumer) : consumer_filter_of(op->refiltered);
-    struct index_filter of = {.subjects = filter.subjects, .count = filter.count, .distinct = true};
+    struct index_filter of = {
+        .subjects = filter.subjects, .count = filter.count, .distinct = true, .set = filter.set};
 
     op->count.from = reset ? op->sequence : consumer_position(consumer);
     stream->counting.op = op;

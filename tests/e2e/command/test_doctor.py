@@ -83,6 +83,18 @@ class Directories(CliCase):
             file.write(f'port: {free_port()}\njetstream {{ store_dir: "{folder}" }}\n')
         self.assertIn(("warning", said), [row[:2] for row in self.findings(path)])
 
+    def test_data_that_other_users_may_read(self):
+        folder = self.stopped()
+        store = os.path.join(folder, "millrace")
+        self.assertEqual([os.stat(store).st_mode & 0o777, os.stat(os.path.join(store, "node")).st_mode & 0o777], [0o700, 0o600])
+        said = ("warning", f"other users of this machine may read {store}")
+        os.chmod(folder, 0o755)
+        self.assertNotIn(said, [row[:2] for row in self.findings(folder)])
+        os.chmod(store, 0o755)
+        self.assertIn(said, [row[:2] for row in self.findings(folder)])
+        os.chmod(folder, 0o700)
+        self.assertNotIn(said, [row[:2] for row in self.findings(folder)])
+
     def test_data_in_use_and_no_data(self):
         found = self.findings(self.server.directory)
         self.assertTrue(any(row[0] == "warning" and "a running server has" in row[1] for row in found), found)

@@ -134,6 +134,8 @@ class Complete(CliCase):
         self.fails(USAGE, "pub", "--", "no subject", "--help", says="no subject")
         self.fails(USAGE, "pub", "a", "b", "--all", says="unknown flag --all")
         self.assertIn("usage: millrace check ", self.out("check", "--help"))
+        for word in ("-h", "--help"):  # the server's: whoever looks for the commands is told where they are
+            self.assertIn('see "millrace help"', self.out(word))
         self.assertIn("usage: millrace stream <command>", self.out("stream", "--help"))
 
 

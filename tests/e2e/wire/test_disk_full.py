@@ -152,8 +152,11 @@ class DiskFull(OwnServerCase):
             self.assertEqual(self.health(query), (200, ""), query)
         code, problems = self.doctor()
         self.assertEqual((code, len(problems)), (1, 1), problems)
-        self.assertRegex(problems[0], "^the disk of server .* is full: stream S, ")
+        self.assertRegex(problems[0], r"^the disk of server \S+ is full: stream S, ")
         self.assertTrue(self.scarce())
+        refused = subprocess.run([BINARY, "pub", "s", "x", "--jetstream", "-s", f"127.0.0.1:{self.server.port}"],
+                                 capture_output=True, text=True, check=False)
+        self.assertIn("(10023)\n  try: millrace doctor", refused.stderr)
         self.assertNotIn("disk_full", client.api("STREAM.INFO.M")["state"])
         self.assertTrue(client.api("STREAM.PURGE.S")["success"])
         self.resumes(client)

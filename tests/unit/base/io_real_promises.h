@@ -1406,6 +1406,32 @@ START_TEST(without_a_root_file_calls_find_nothing)
 }
 END_TEST
 
+static unsigned mode_of(const char *path)
+{
+    char whole[sizeof root + 16];
+    struct stat st;
+
+    (void)snprintf(whole, sizeof whole, "%s/%s", root, path);
+    ck_assert_int_eq(stat(whole, &st), 0);
+    return st.st_mode & 0777u;
+}
+
+START_TEST(what_is_made_is_for_the_servers_user_alone)
+{
+    mode_t before = umask(0);
+    struct io *io = world_begin();
+
+    ck_assert_int_eq(io_mkdir(io, "d"), OK);
+    io_close(io, file_create(io, "d/a", 0));
+    ck_assert_int_eq(io_lock(io, "lock"), OK);
+    ck_assert_uint_eq(mode_of("d"), 0700);
+    ck_assert_uint_eq(mode_of("d/a"), 0600);
+    ck_assert_uint_eq(mode_of("lock"), 0600);
+    world_end(io);
+    (void)umask(before);
+}
+END_TEST
+
 START_TEST(an_unaligned_write_to_a_direct_file_stops_the_process)
 {
     struct io *io = world_begin();
@@ -1454,7 +1480,7 @@ END_TEST
         work_that_is_stopped_has_ended_and_none_is_begun, two_works_run_at_the_same_time,          \
         what_was_lent_is_not_used_once_all_is_stopped,                                             \
         what_a_send_was_lent_is_not_sent_once_all_is_stopped,                                      \
-        without_a_root_file_calls_find_nothing
+        without_a_root_file_calls_find_nothing, what_is_made_is_for_the_servers_user_alone
 
 #define IO_REAL_ABORTS                                                                             \
     an_unaligned_write_to_a_direct_file_stops_the_process,                                         \

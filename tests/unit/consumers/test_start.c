@@ -337,6 +337,32 @@ START_TEST(several_filters_deliver_each_message_once_in_stream_order)
 }
 END_TEST
 
+/* Not tried one by one then. */
+START_TEST(many_filters_take_what_each_takes_also_after_a_change)
+{
+    struct bytes filters[] = {BYTES("a.1"),   BYTES("a.2"),   BYTES("b.*.c"), BYTES("c.>"),
+                              BYTES("d.e.f"), BYTES("k.b.c"), BYTES("k.b"),   BYTES("*.a"),
+                              BYTES("k.b.>"), BYTES("z")};
+    struct fake *fake = stored();
+    struct consumer_config config;
+
+    fake->config.filter_subjects = (struct schema_strings){filters, 10};
+    fake_lead(fake);
+    ck_assert_ptr_nonnull(consumer_filter(fake->consumer).set);
+    ck_assert_uint_eq(fake_info(fake).num_pending, 5);
+    fake_store(fake, "k.b");
+    fake_store(fake, "k.c");
+    ck_assert_uint_eq(fake_info(fake).num_pending, 6);
+    config = fake->config;
+    filters[6] = BYTES("k.c");
+    consumer_update(fake->consumer, fake->now_ns, fake->log_now_ns, &config);
+    ck_assert_uint_eq(fake_info(fake).num_pending, 5);
+    fake_store(fake, "k.c");
+    ck_assert_uint_eq(fake_info(fake).num_pending, 6);
+    expect_all(fake, "1 3 4 6 8 9");
+}
+END_TEST
+
 START_TEST(a_filter_of_everything_filters_nothing)
 {
     struct fake *fake = started(DELIVER_ALL, ">");
@@ -510,6 +536,7 @@ int main(void)
         a_snapshot_message_that_leaves_while_the_search_is_behind_it_is_made_up_for,
         a_snapshot_survives_a_restart,
         several_filters_deliver_each_message_once_in_stream_order,
+        many_filters_take_what_each_takes_also_after_a_change,
         a_filter_of_everything_filters_nothing,
         pending_follows_what_is_stored_and_removed,
         a_follower_counts_pending_too,

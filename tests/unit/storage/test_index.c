@@ -4,6 +4,7 @@
 #include "base/prng.h"
 #include "base/scratch.h"
 #include "base/subject.h"
+#include "base/subject_set.h"
 #include "storage/index_cache.h"
 #include "storage/index_count.h"
 #include "storage/index_slot.h"
@@ -335,9 +336,12 @@ static void compare(struct prng *prng, const struct index *index, const struct m
     struct index_filter filter = {.subjects = subjects,
                                   .count = random_filter(prng, subjects, texts)};
     struct counted counted = {.filter = &filter};
+    struct subject_set *set = NULL;
     uint64_t from = 0, up_to = UINT64_MAX;
     size_t i = prng_below(prng, model->count);
 
+    if (filter.count > 0 && prng_chance(prng, 1, 2))
+        filter.set = set = subject_set_create(filter.subjects, filter.count);
     if (prng_chance(prng, 7, 8))
         from = model->at[prng_below(prng, model->count)].sequence + prng_below(prng, 2);
     if (prng_chance(prng, 7, 8))
@@ -350,6 +354,7 @@ static void compare(struct prng *prng, const struct index *index, const struct m
     ck_assert_uint_eq(counted.messages, index_pending(index, &filter, 0));
     if (filter.count == 0)
         ck_assert_uint_eq(counted.subjects, index_subject_count(index));
+    subject_set_destroy(set);
 }
 
 /* Sums are held together: what is lent is not held as well. */
