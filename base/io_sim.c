@@ -9,7 +9,6 @@
 #define MILLION     1000000u
 #define CAPACITY    (UINT64_C(1) << 30)
 #define FIRST_PORT  30000u
-#define MICROSECOND INT64_C(1000)
 #define MILLISECOND INT64_C(1000000)
 
 /* ---- chance and trace ----------------------------------------------------------------------- */
@@ -343,12 +342,6 @@ static void destroy(struct io *io)
 
 /* ---- crashes -------------------------------------------------------------------------------- */
 
-static struct sim_node *node_of(struct sim *sim, size_t node)
-{
-    assert(node < sim->nodes_count);
-    return &sim->nodes[node];
-}
-
 static void stop_by_crash(struct sim_node *node, enum sim_crash_mode mode)
 {
     sim_trace(node->sim, node, mode == SIM_CRASH_KILL ? "kill" : "power cut", 0, 0, 0);
@@ -358,7 +351,7 @@ static void stop_by_crash(struct sim_node *node, enum sim_crash_mode mode)
 /* All that write to the disk stop before it loses anything. */
 void sim_crash(struct sim *sim, size_t index, enum sim_crash_mode mode)
 {
-    struct sim_node *node = node_of(sim, index);
+    struct sim_node *node = sim_node_of(sim, index);
 
     assert(node->process != NULL);
     assert(!node->process->dead);
@@ -374,12 +367,12 @@ void sim_crash(struct sim *sim, size_t index, enum sim_crash_mode mode)
 void sim_die_with(struct sim *sim, size_t node, size_t with)
 {
     assert(node != with);
-    node_of(sim, node)->dies_with = node_of(sim, with);
+    sim_node_of(sim, node)->dies_with = sim_node_of(sim, with);
 }
 
 void sim_crash_after(struct sim *sim, size_t index, enum sim_crash_mode mode, uint64_t disk_ops)
 {
-    struct sim_node *node = node_of(sim, index);
+    struct sim_node *node = sim_node_of(sim, index);
 
     node->crash_mode = mode;
     node->crash_at_op = disk_ops > 0 ? node->disk_ops + disk_ops : 0;
@@ -399,7 +392,7 @@ bool sim_crashed(const struct sim *sim, size_t node)
 
 struct io *sim_restart(struct sim *sim, size_t index)
 {
-    struct sim_node *node = node_of(sim, index);
+    struct sim_node *node = sim_node_of(sim, index);
 
     if (node->process != NULL) {
         assert(node->process->dead);
@@ -412,7 +405,7 @@ struct io *sim_restart(struct sim *sim, size_t index)
 
 void sim_cut_power(struct sim *sim, size_t index)
 {
-    struct sim_node *node = node_of(sim, index);
+    struct sim_node *node = sim_node_of(sim, index);
 
     assert(node->process == NULL || node->process->dead);
     sim_trace(sim, node, "power cut", 0, 0, 0);
@@ -421,7 +414,7 @@ void sim_cut_power(struct sim *sim, size_t index)
 
 void sim_pause(struct sim *sim, size_t index, int64_t ns)
 {
-    struct sim_node *node = node_of(sim, index);
+    struct sim_node *node = sim_node_of(sim, index);
 
     sim_trace(sim, node, "pause", (uint64_t)ns, 0, 0);
     node->paused_until_ns = sim->now_ns + ns;
@@ -429,143 +422,10 @@ void sim_pause(struct sim *sim, size_t index, int64_t ns)
 
 void sim_jump_wall(struct sim *sim, size_t index, int64_t by_ns)
 {
-    struct sim_node *node = node_of(sim, index);
+    struct sim_node *node = sim_node_of(sim, index);
 
     sim_trace(sim, node, "wall jumps", (uint64_t)by_ns, 0, 0);
     node->wall_offset_ns += by_ns;
-}
-
-/* ---- disks ---------------------------------------------------------------------------------- */
-
-void sim_set_capacity(struct sim *sim, size_t node, uint64_t bytes)
-{
-    node_of(sim, node)->disk.total = bytes;
-}
-
-void sim_set_descriptors(struct sim *sim, size_t node, uint64_t most)
-{
-    node_of(sim, node)->descriptors_max = most;
-}
-
-void sim_deny_files(struct sim *sim, size_t node, bool denied)
-{
-    node_of(sim, node)->files_denied = denied;
-}
-
-static void own_disk(struct sim_node *node)
-{
-    for (struct sim_inode *inode = node->disk.inodes; inode != NULL; inode = inode->next)
-        inode->disk = &node->disk;
-}
-
-void sim_swap_disks(struct sim *sim, size_t a, size_t b)
-{
-    struct sim_node *one = node_of(sim, a), *other = node_of(sim, b);
-    struct sim_disk disk = one->disk;
-
-    assert(one->process == NULL || one->process->files == NULL);
-    assert(other->process == NULL || other->process->files == NULL);
-    sim_trace(sim, one, "disks change places", b, 0, 0);
-    one->disk = other->disk;
-    other->disk = disk;
-    own_disk(one);
-    own_disk(other);
-}
-
-bool sim_flip(struct sim *sim, size_t index, const char *path, uint64_t offset, unsigned bit)
-{
-    struct sim_node *node = node_of(sim, index);
-    struct sim_inode *inode = sim_tree_find(&node->disk, path);
-
-    sim_trace(sim, node, "flip", offset, bit, bytes_hash(bytes_of_text(path), 0));
-    return inode != NULL && sim_content_flip(inode, offset, bit);
-}
-
-bool sim_unreadable(struct sim *sim, size_t index, const char *path, uint64_t offset)
-{
-    struct sim_node *node = node_of(sim, index);
-    struct sim_inode *inode = sim_tree_find(&node->disk, path);
-
-    sim_trace(sim, node, "unreadable", offset, 0, bytes_hash(bytes_of_text(path), 0));
-    return inode != NULL && sim_content_make_unreadable(inode, offset);
-}
-
-bool sim_durable(struct sim *sim, size_t node, const char *path, struct bytes *content)
-{
-    struct sim_inode *inode = sim_tree_find_kept(&node_of(sim, node)->disk, path);
-
-    if (inode == NULL || inode->directory)
-        return false;
-    *content = bytes_of(inode->platter.at, inode->platter.size);
-    return true;
-}
-
-/* ---- faults --------------------------------------------------------------------------------- */
-
-struct sim_faults sim_faults_none(void)
-{
-    return (struct sim_faults){
-        .disk_min_ns = 20 * MICROSECOND,
-        .disk_max_ns = 200 * MICROSECOND,
-        .net_min_ns = 10 * MICROSECOND,
-        .net_max_ns = 100 * MICROSECOND,
-        .work_min_ns = 5 * MICROSECOND,
-        .work_max_ns = 100 * MICROSECOND,
-        .turn_max_ns = 5 * MICROSECOND,
-        .sock_buffer = 64u << 10,
-    };
-}
-
-/* A chance up to `max`, small ones as likely as large ones; none in half of the draws. */
-static uint32_t draw_chance(struct prng *prng, uint32_t max)
-{
-    if (prng_chance(prng, 1, 2))
-        return 0;
-    return (uint32_t)prng_below(prng, (max >> prng_below(prng, 8)) + 1);
-}
-
-struct sim_faults sim_faults_draw(struct prng *prng)
-{
-    struct sim_faults faults = sim_faults_none();
-
-    faults.short_count = draw_chance(prng, 200000);
-    faults.write_error = draw_chance(prng, 50000);
-    faults.sync_error = draw_chance(prng, 50000);
-    faults.read_error = draw_chance(prng, 50000);
-    faults.error_sticky = draw_chance(prng, MILLION);
-    faults.sync_evicts = draw_chance(prng, MILLION);
-    faults.read_now_again = draw_chance(prng, MILLION);
-    faults.disk_stall = draw_chance(prng, 10000);
-    faults.net_stall = draw_chance(prng, 10000);
-    faults.net_reset = draw_chance(prng, 1000);
-    faults.net_tiny = draw_chance(prng, 300000);
-    faults.direct_refused = prng_chance(prng, 1, 8);
-    faults.disk_max_ns <<= prng_below(prng, 8);
-    faults.disk_stall_ns = (int64_t)prng_below(prng, 2000) * MILLISECOND;
-    faults.net_max_ns <<= prng_below(prng, 8);
-    faults.net_stall_ns = (int64_t)prng_below(prng, 2000) * MILLISECOND;
-    faults.work_max_ns <<= prng_below(prng, 8);
-    faults.turn_max_ns <<= prng_below(prng, 8);
-    faults.sock_buffer = 256u << prng_below(prng, 10);
-    return faults;
-}
-
-void sim_set_faults(struct sim *sim, size_t node, const struct sim_faults *faults)
-{
-    assert(faults->sock_buffer > 0);
-    node_of(sim, node)->faults = *faults;
-}
-
-void sim_heal(struct sim *sim, size_t index)
-{
-    struct sim_node *node = node_of(sim, index);
-
-    node->faults = sim_faults_none();
-    for (struct sim_inode *inode = node->disk.inodes; inode != NULL; inode = inode->next) {
-        inode->write_broken = false;
-        inode->sync_broken = false;
-        inode->read_broken = false;
-    }
 }
 
 /* ---- the world ------------------------------------------------------------------------------ */
@@ -610,7 +470,7 @@ size_t sim_node_add(struct sim *sim)
 
 struct io *sim_node_io(struct sim *sim, size_t index)
 {
-    struct sim_process *process = node_of(sim, index)->process;
+    struct sim_process *process = sim_node_of(sim, index)->process;
 
     return process != NULL ? &process->io : NULL;
 }

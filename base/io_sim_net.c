@@ -126,7 +126,7 @@ void sim_net_break(struct sim_sock *s, int reason)
     sim_sock_ready(s);
 }
 
-static void break_both(struct sim_sock *s, int reason)
+void sim_net_break_both(struct sim_sock *s, int reason)
 {
     struct sim_sock *peer = s->peer;
 
@@ -217,9 +217,9 @@ static void deliver(struct sim *sim, struct sim_sock *s)
     if (s->out.size == 0)
         deliver_end(s);
     else if (sim_luck(sim, s->node->faults.net_reset))
-        break_both(s, -ECONNRESET);
+        sim_net_break_both(s, -ECONNRESET);
     else if (!receives(peer))
-        break_both(s, -ECONNRESET); /* bytes for nobody are answered with a reset */
+        sim_net_break_both(s, -ECONNRESET); /* bytes for nobody are answered with a reset */
     else if (room > 0) {
         deliver_chunk(s, chunk_size(s, room));
         sim_net_take(s);
@@ -582,59 +582,4 @@ struct io_sock *sim_connect_host(struct io *io, const char *host, uint16_t port,
         delay_ns = sim_between(sim, faults->work_min_ns, faults->work_max_ns);
     sim_schedule(sim, sim->now_ns + delay_ns, looked_up, c, c->generation);
     return &c->head;
-}
-
-/* ---- partitions ----------------------------------------------------------------------------- */
-
-void sim_cut(struct sim *sim, size_t from, size_t to)
-{
-    assert(from < sim->nodes_count);
-    assert(to < sim->nodes_count);
-    sim_trace(sim, &sim->nodes[from], "cuts", to, 0, 0);
-    sim->ways[from][to].cut = true;
-}
-
-void sim_part(struct sim *sim, size_t a, size_t b)
-{
-    sim_cut(sim, a, b);
-    sim_cut(sim, b, a);
-}
-
-void sim_join(struct sim *sim, size_t a, size_t b)
-{
-    assert(a < sim->nodes_count);
-    assert(b < sim->nodes_count);
-    sim_trace(sim, &sim->nodes[a], "joins", b, 0, 0);
-    sim->ways[a][b].cut = false;
-    sim->ways[b][a].cut = false;
-    for (struct sim_sock *s = sim->socks; s != NULL; s = s->all_next)
-        if (s->state != SIM_SOCK_SPARE)
-            sim_net_deliver(s);
-}
-
-/* ---- other faults between two nodes --------------------------------------------------------- */
-
-void sim_delay(struct sim *sim, size_t from, size_t to, int64_t min_ns, int64_t max_ns)
-{
-    assert(from < sim->nodes_count);
-    assert(to < sim->nodes_count);
-    sim_trace(sim, &sim->nodes[from], "delays", to, (uint64_t)max_ns, 0);
-    sim->ways[from][to].delay_min_ns = min_ns;
-    sim->ways[from][to].delay_max_ns = max_ns;
-}
-
-static bool is_between(const struct sim_sock *s, size_t a, size_t b)
-{
-    return s->state != SIM_SOCK_SPARE && s->peer != NULL && s->node->index == a &&
-           s->peer->node->index == b;
-}
-
-void sim_reset(struct sim *sim, size_t a, size_t b)
-{
-    assert(a < sim->nodes_count);
-    assert(b < sim->nodes_count);
-    sim_trace(sim, &sim->nodes[a], "resets", b, 0, 0);
-    for (struct sim_sock *s = sim->socks; s != NULL; s = s->all_next)
-        if (is_between(s, a, b))
-            break_both(s, -ECONNRESET);
 }

@@ -1,6 +1,7 @@
 /*
  * The two halves of simulated sockets. Private to base/io_sim_net.c, which is the network and the
- * kernel's side of a socket, and to base/io_sim_socks.c, which is the owner's side.
+ * kernel's side of a socket, to base/io_sim_socks.c, which is the owner's side, and to
+ * base/io_sim_faults.c, which comes between.
  *
  * A sender's bytes go from its pieces into its `out`, as far as that has room; a delivery moves
  * some of them into the peer's `arrived`, as far as that has room; the peer's turn hands them to
@@ -78,6 +79,8 @@ void sim_net_deliver(struct sim_sock *s); /* has something to deliver, perhaps *
 void sim_net_take(struct sim_sock *s);    /* pieces into `out` */
 /* The connection is gone, on this side. */
 void sim_net_break(struct sim_sock *s, int reason);
+/* On both. */
+void sim_net_break_both(struct sim_sock *s, int reason);
 /* The owner lets go: the peer gets the rest and the end, or a reset if bytes were left unread. */
 void sim_net_hang_up(struct sim_sock *s);
 

@@ -127,6 +127,12 @@ static inline struct sim_node *sim_machine(struct sim_node *node)
     return node->dies_with != NULL ? node->dies_with : node;
 }
 
+static inline struct sim_node *sim_node_of(struct sim *sim, size_t node)
+{
+    assert(node < sim->nodes_count);
+    return &sim->nodes[node];
+}
+
 static inline struct sim_process *sim_process_of(struct io *io)
 {
     return (struct sim_process *)io;

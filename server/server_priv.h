@@ -89,6 +89,12 @@ void server_exchange_configure(struct server *server, struct exchange **exchange
  * and all that hangs on those that have changed. */
 void server_accounts_renewed(struct server *server);
 
+/* server_ports.c: each logs where it listens, or why it cannot. Of a port that is not configured
+ * nothing. */
+enum err server_listen_http(struct server *server);
+enum err server_listen_clients(struct server *server);
+enum err server_listen_leaves(struct server *server);
+enum err server_listen_websocket(struct server *server);
 /* Certificates of monitoring as the options have them now: whoever only looks shows none. False:
  * `reason` says why not, and those before stay. Blocking. */
 bool server_https_renew(struct server *server, char reason[TLS_REASON_SIZE]);

@@ -1,33 +1,8 @@
-#include "storage/index_blocks.h"
-
-#include <stdlib.h>
-
-#include "base/scratch.h"
+#include "storage/index_blocks_priv.h"
 
 #define DIRECTORY_FIRST 4u
 #define SLOTS_FIRST     8u
 #define CHANGED_PART    8u /* a cold block is written anew when so much of it has changed */
-
-static uint64_t block_number(const struct index_blocks *blocks, uint64_t sequence)
-{
-    return sequence >> blocks->bits;
-}
-
-static uint16_t block_offset(const struct index_blocks *blocks, uint64_t sequence)
-{
-    return (uint16_t)(sequence & ((UINT64_C(1) << blocks->bits) - 1));
-}
-
-static struct index_block *block_at(const struct index_blocks *blocks, size_t i)
-{
-    assert(i < blocks->count);
-    return &blocks->at[blocks->head + i];
-}
-
-static uint64_t block_base(const struct index_blocks *blocks, const struct index_block *block)
-{
-    return block->number << blocks->bits;
-}
 
 /* What is true of a block between any two calls. */
 static void block_check(const struct index_block *block)
@@ -88,56 +63,6 @@ void index_blocks_deinit(struct index_blocks *blocks)
 
 /* ---- places --------------------------------------------------------------------------------- */
 
-/* The first block at or above `number`, or blocks->count. Without gaps the guess is right. */
-static size_t block_lower_bound(const struct index_blocks *blocks, uint64_t number)
-{
-    size_t low = 0, high = blocks->count;
-    uint64_t guess;
-
-    if (blocks->count == 0 || number <= block_at(blocks, 0)->number)
-        return 0;
-    guess = number - block_at(blocks, 0)->number;
-    if (guess < high) {
-        if (block_at(blocks, (size_t)guess)->number == number)
-            return (size_t)guess;
-        high = (size_t)guess; /* with gaps it lies further to the front, never behind */
-    }
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (block_at(blocks, middle)->number < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* The first slot of a hot block at or above `offset`, dead or not, or block->count. */
-static uint32_t slot_lower_bound(const struct index_block *block, uint16_t offset)
-{
-    uint32_t low = 0, high = block->count;
-    uint32_t guess;
-
-    if (offset <= block->slots[0].offset)
-        return 0;
-    guess = (uint32_t)(offset - block->slots[0].offset);
-    if (guess < high) {
-        if (block->slots[guess].offset == offset)
-            return guess;
-        high = guess;
-    }
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (block->slots[middle].offset < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* The block that may have the sequence, or NULL. */
 static struct index_block *block_of(const struct index_blocks *blocks, uint64_t sequence)
 {
@@ -158,33 +83,6 @@ static struct index_slot *hot_slot(const struct index_block *block, uint16_t off
     if (slot == block->count || block->slots[slot].offset != offset)
         return NULL;
     return block->slots[slot].live ? &block->slots[slot] : NULL;
-}
-
-/* Of a live offset. One that is another's is of a disk that has lost what was written without
- * saying so: the same as one that says it cannot read it. */
-static const struct index_row *cold_row(const struct index_blocks *blocks,
-                                        const struct index_block *block, uint32_t offset)
-{
-    const struct index_row *row = index_cold_at(block->cold, offset);
-
-    if (row != NULL)
-        return row;
-    guard_fail(scratch_failed(blocks->memory.scratch));
-    abort(); /* nobody calls from outside of a frame */
-}
-
-static void cold_read(const struct index_blocks *blocks, const struct index_block *block,
-                      uint32_t offset, struct index_slot *slot)
-{
-    const union map64_value *before;
-    uint64_t base = block_base(blocks, block);
-
-    index_cold_read(block->cold, cold_row(blocks, block, offset), base, offset, slot);
-    if (block->cold->changed == 0)
-        return;
-    before = map64_find(&blocks->befores, base + offset);
-    if (before != NULL)
-        slot->before = before->number;
 }
 
 bool index_blocks_get(const struct index_blocks *blocks, uint64_t sequence, struct index_slot *slot)
@@ -253,12 +151,6 @@ bool index_blocks_after(const struct index_blocks *blocks, uint64_t sequence, ui
     if (found != NULL)
         *after = found->after;
     return found != NULL;
-}
-
-static uint32_t last_slot(const struct index_block *block)
-{
-    return block->cold != NULL ? index_cold_down(block->cold, INDEX_BLOCK_SPAN - 1)
-                               : block->count - 1;
 }
 
 uint64_t index_blocks_first(const struct index_blocks *blocks)
@@ -671,178 +563,4 @@ void index_blocks_set_place(struct index_blocks *blocks, uint64_t sequence, uint
     slot = hot_slot(block, block_offset(blocks, sequence));
     assert(slot != NULL);
     slot->place = place;
-}
-
-/* ---- walking -------------------------------------------------------------------------------- */
-
-uint64_t index_cursor_sequence(const struct index_blocks *blocks, struct index_cursor cursor)
-{
-    const struct index_block *block = block_at(blocks, cursor.block);
-
-    return block_base(blocks, block) +
-           (block->cold != NULL ? cursor.slot : block->slots[cursor.slot].offset);
-}
-
-void index_cursor_read(const struct index_blocks *blocks, struct index_cursor cursor,
-                       struct index_slot *slot)
-{
-    const struct index_block *block = block_at(blocks, cursor.block);
-
-    if (block->cold != NULL)
-        cold_read(blocks, block, cursor.slot, slot);
-    else
-        *slot = block->slots[cursor.slot];
-}
-
-uint32_t index_cursor_subject(const struct index_blocks *blocks, struct index_cursor cursor)
-{
-    const struct index_block *block = block_at(blocks, cursor.block);
-
-    return block->cold != NULL ? cold_row(blocks, block, cursor.slot)->subject
-                               : block->slots[cursor.slot].subject;
-}
-
-uint64_t index_cursor_after(const struct index_blocks *blocks, struct index_cursor cursor)
-{
-    const struct index_block *block = block_at(blocks, cursor.block);
-
-    return block->cold != NULL
-               ? index_cold_after(block->cold, block_base(blocks, block), cursor.slot)
-               : block->slots[cursor.slot].after;
-}
-
-/* From a place that may be dead or behind the block's end to the first live one. */
-static bool settle_up(const struct index_blocks *blocks, struct index_cursor *cursor)
-{
-    for (; cursor->block < blocks->count; cursor->block++, cursor->slot = 0) {
-        const struct index_block *block = block_at(blocks, cursor->block);
-
-        if (block->cold != NULL) {
-            cursor->slot = index_cold_up(block->cold, cursor->slot);
-            if (cursor->slot != INDEX_COLD_NONE)
-                return true;
-            continue;
-        }
-        if (cursor->slot < block->start)
-            cursor->slot = block->start;
-        while (cursor->slot < block->count && !block->slots[cursor->slot].live)
-            cursor->slot++;
-        if (cursor->slot < block->count)
-            return true;
-    }
-    return false;
-}
-
-bool index_cursor_up(const struct index_blocks *blocks, uint64_t sequence,
-                     struct index_cursor *cursor)
-{
-    const struct index_block *block;
-
-    *cursor =
-        (struct index_cursor){.block = block_lower_bound(blocks, block_number(blocks, sequence))};
-    if (cursor->block < blocks->count) {
-        block = block_at(blocks, cursor->block);
-        if (block->number == block_number(blocks, sequence))
-            cursor->slot = block->cold != NULL
-                               ? block_offset(blocks, sequence)
-                               : slot_lower_bound(block, block_offset(blocks, sequence));
-    }
-    return settle_up(blocks, cursor);
-}
-
-bool index_cursor_next(const struct index_blocks *blocks, struct index_cursor *cursor)
-{
-    cursor->slot++;
-    return settle_up(blocks, cursor);
-}
-
-/* The live one before it in its block; false: it is the first. */
-static bool step_down(const struct index_block *block, struct index_cursor *cursor)
-{
-    uint32_t offset;
-
-    if (block->cold != NULL) {
-        offset =
-            cursor->slot == 0 ? INDEX_COLD_NONE : index_cold_down(block->cold, cursor->slot - 1);
-        if (offset == INDEX_COLD_NONE)
-            return false;
-        cursor->slot = offset;
-        return true;
-    }
-    if (cursor->slot == block->start)
-        return false;
-    do {
-        cursor->slot--;
-    } while (!block->slots[cursor->slot].live); /* ends at `start`, which is live */
-    return true;
-}
-
-bool index_cursor_previous(const struct index_blocks *blocks, struct index_cursor *cursor)
-{
-    if (step_down(block_at(blocks, cursor->block), cursor))
-        return true;
-    if (cursor->block == 0)
-        return false;
-    cursor->block--;
-    cursor->slot = last_slot(block_at(blocks, cursor->block));
-    return true;
-}
-
-bool index_cursor_down(const struct index_blocks *blocks, uint64_t sequence,
-                       struct index_cursor *cursor)
-{
-    if (blocks->count == 0)
-        return false;
-    if (!index_cursor_up(blocks, sequence, cursor)) {
-        cursor->block = blocks->count - 1;
-        cursor->slot = last_slot(block_at(blocks, cursor->block));
-        return true;
-    }
-    if (index_cursor_sequence(blocks, *cursor) == sequence)
-        return true;
-    return index_cursor_previous(blocks, cursor);
-}
-
-static int64_t last_time(const struct index_block *block)
-{
-    return block->cold != NULL ? block->cold->time_last : block->slots[block->count - 1].time_ns;
-}
-
-/* The first slot of a hot block, dead or not, whose time is not before it, or block->count. */
-static uint32_t hot_at_time(const struct index_block *block, int64_t time_ns)
-{
-    uint32_t low = 0, high = block->count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (block->slots[middle].time_ns < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-bool index_cursor_at_time(const struct index_blocks *blocks, int64_t time_ns,
-                          struct index_cursor *cursor)
-{
-    size_t low = 0, high = blocks->count;
-    const struct index_block *block;
-
-    while (low < high) { /* the first block that ends at or after the time */
-        size_t middle = low + (high - low) / 2;
-
-        if (last_time(block_at(blocks, middle)) < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == blocks->count)
-        return false;
-    block = block_at(blocks, low);
-    *cursor = (struct index_cursor){.block = low};
-    cursor->slot = block->cold != NULL ? index_cold_at_time(block->cold, time_ns)
-                                       : hot_at_time(block, time_ns);
-    return settle_up(blocks, cursor); /* all that lives in it may be before the time */
 }

@@ -1,6 +1,6 @@
 /*
  * What the files of leaf nodes share. Private to server/leaf/: leaf.c is what one connection says
- * and hears, leaf_sock.c its bytes, leaf_web.c what stands before
+ * and hears, leaf_greeting.c how it begins, leaf_sock.c its bytes, leaf_web.c what stands before
  * them when they come over a WebSocket or through a proxy, leaf_auth.c who dialled, leaf_callout.c
  * those whom others let in, leaf_interest.c what either side wants, remote.c whom we dial and when,
  * leaves.c the rest.
@@ -183,19 +183,28 @@ void leaf_web_farewell(struct leaf *leaf);
 
 /* ---- leaf.c --------------------------------------------------------------------------------- */
 
-void leaf_log_begin(const struct leaf *leaf); /* somebody is there */
 /* Takes whole lines, and payloads; returns how much that was. */
 size_t leaf_take(struct leaf *leaf, struct bytes b);
+void leaf_ping(struct leaf *leaf);
+
+/* ---- leaf_greeting.c ------------------------------------------------------------------------ */
+
+void leaf_log_begin(const struct leaf *leaf); /* somebody is there */
+void leaf_heard_info(struct leaf *leaf, struct bytes args);
+void leaf_heard_connect(struct leaf *leaf, struct bytes args);
 void leaf_greet(struct leaf *leaf, bool answer); /* says INFO */
 /* -ERR, a line in the log, and the end. */
 void leaf_refuse(struct leaf *leaf, const char *text, const char *reason);
+/* Whoever dialled tries again later than usual. */
+void leaf_refuse_for_long(struct leaf *leaf, const char *text, const char *reason);
+/* What we say to it comes back by others. */
+void leaf_circle_found(struct leaf *leaf);
 /* It is somebody, in that account. `user` is not kept; NULL: nobody in particular. */
 void leaf_admit(struct leaf *leaf, const struct leaf_connect *said, struct account *account,
                 const struct auth_user *user);
 void leaf_up(struct leaf *leaf);
 /* What it has of us and we of it, when it has ended. Not from inside a publish. False: nothing. */
 bool leaf_down(struct leaf *leaf);
-void leaf_ping(struct leaf *leaf);
 
 /* ---- leaves.c ------------------------------------------------------------------------------- */
 

@@ -1,8 +1,9 @@
 /*
- * What the files of the router share. Private to server/router*.c: router.c holds accounts, sinks
- * and what is published to receivers of this shard and to other nodes, router_leaves.c what is for
- * leaf nodes and comes from them, router_shards.c what is for other shards, router_trace.c what a
- * traced message leaves behind at each receiver.
+ * What the files of the router share. Private to server/router/router*.c: router.c holds sinks and
+ * what is published to receivers of this shard and to other nodes, router_accounts.c the accounts,
+ * router_interest.c who would take a message, router_leaves.c what is for leaf nodes and comes from
+ * them, router_shards.c what is for other shards, router_trace.c what a traced message leaves
+ * behind at each receiver.
  */
 #ifndef SERVER_ROUTER_ROUTER_PARTS_H
 #define SERVER_ROUTER_ROUTER_PARTS_H

@@ -10,6 +10,7 @@
 #include "server/cluster/frame.h"
 #include "server/cluster/hello.h"
 #include "server/server_priv.h"
+#include "tests/quiet.h"
 
 #define MS INT64_C(1000000)
 
@@ -120,18 +121,12 @@ static void closed(void *owner)
 
 static const struct io_sock_events events = {received, sent, ended, closed};
 
-static void no_line(void *context, struct bytes line)
-{
-    (void)context;
-    (void)line;
-}
-
 static void begin(void)
 {
     world.sim = sim_create(1);
     (void)sim_node_add(world.sim);
     world.io = sim_node_io(world.sim, sim_node_add(world.sim));
-    world.logger = (struct logger){.level = LOGGER_FATAL, .line = no_line};
+    world.logger = (struct logger){.level = LOGGER_FATAL, .line = quiet_line};
     options_default(&world.options);
     strcpy(world.options.server_name, "n0");
     world.options.cluster = (struct cluster_options){.configured = true, .name = "C", .port = 6222};

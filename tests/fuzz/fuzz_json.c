@@ -1,33 +1,8 @@
 /* Any bytes: the parser answers, and what it took prints back to something it takes again. The
  * first printing replaces invalid UTF-8; from then on nothing changes. */
-#include "base/json.h"
+#include "tests/print_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void print(const struct json *json, struct json_writer *writer)
-{
-    switch (json->type) {
-    case JSON_NULL: json_null(writer); break;
-    case JSON_FALSE: json_bool(writer, false); break;
-    case JSON_TRUE: json_bool(writer, true); break;
-    case JSON_NUMBER: json_raw(writer, json->text); break;
-    case JSON_STRING: json_string(writer, json->text); break;
-    case JSON_ARRAY:
-        json_array_begin(writer);
-        for (const struct json *child = json->child; child != NULL; child = child->next)
-            print(child, writer);
-        json_array_end(writer);
-        break;
-    case JSON_OBJECT:
-        json_object_begin(writer);
-        for (const struct json *child = json->child; child != NULL; child = child->next) {
-            json_key(writer, child->key);
-            print(child, writer);
-        }
-        json_object_end(writer);
-        break;
-    }
-}
 
 static void print_whole(const struct json *json, struct buf *out)
 {
@@ -35,7 +10,7 @@ static void print_whole(const struct json *json, struct buf *out)
 
     buf_init(out, 64u << 20);
     json_writer_init(&writer, out);
-    print(json, &writer);
+    print_json(&writer, json);
     assert(!writer.failed);
 }
 

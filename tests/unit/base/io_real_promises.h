@@ -9,7 +9,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "tests/unit/base/io_connect_promises.h"
+#include "tests/unit/directory.h"
 
 #define MEBIBYTE (1u << 20)
 
@@ -37,24 +37,15 @@ static struct io *world_begin(void)
     char reason[160] = "";
     struct io *io = NULL;
 
-    strcpy(root, "/tmp/test_io_real.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(root));
+    directory_make(root);
     ck_assert_msg(real_create(root, 0, 0, reason, &io) == OK, "%s", reason);
     return io;
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
 }
 
 static void world_end(struct io *io)
 {
     io_destroy(io);
-    ck_assert_int_eq(nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+    directory_remove(root);
 }
 
 /* ---- the peers: ours is an io_sock, theirs a plain socket ----------------------------------- */
@@ -1340,7 +1331,7 @@ START_TEST(what_was_lent_is_not_used_once_all_is_stopped)
     free(memory);
     heap_give(file); /* its descriptor ends with this process */
     close(fd);
-    ck_assert_int_eq(nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+    directory_remove(root);
 }
 END_TEST
 

@@ -4,6 +4,7 @@
 
 #include "base/heap.h"
 #include "base/prng.h"
+#include "tests/print_json.h"
 #include "tests/unit/unit.h"
 
 #define LIMIT ((size_t)64 << 20)
@@ -327,38 +328,13 @@ END_TEST
 
 /* ---- any bytes ------------------------------------------------------------------------------- */
 
-static void print_tree(struct json_writer *writer, const struct json *json)
-{
-    switch (json->type) {
-    case JSON_NULL: json_null(writer); break;
-    case JSON_FALSE: json_bool(writer, false); break;
-    case JSON_TRUE: json_bool(writer, true); break;
-    case JSON_NUMBER: json_raw(writer, json->text); break;
-    case JSON_STRING: json_string(writer, json->text); break;
-    case JSON_ARRAY:
-        json_array_begin(writer);
-        for (const struct json *member = json->child; member != NULL; member = member->next)
-            print_tree(writer, member);
-        json_array_end(writer);
-        break;
-    case JSON_OBJECT:
-        json_object_begin(writer);
-        for (const struct json *member = json->child; member != NULL; member = member->next) {
-            json_key(writer, member->key);
-            print_tree(writer, member);
-        }
-        json_object_end(writer);
-        break;
-    }
-}
-
 static void print_document(struct buf *out, const struct json *json)
 {
     struct json_writer writer;
 
     buf_clear(out);
     json_writer_init(&writer, out);
-    print_tree(&writer, json);
+    print_json(&writer, json);
     ck_assert(!writer.failed);
 }
 

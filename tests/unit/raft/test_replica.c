@@ -1,9 +1,9 @@
-#include <ftw.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/io_real.h"
 #include "storage/record.h"
+#include "tests/unit/directory.h"
 #include "tests/unit/raft/shell.h"
 
 struct machine {
@@ -99,26 +99,17 @@ static void stop(struct machine *m)
     io_destroy(m->io);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static void begin(struct machine *m)
 {
     memset(m, 0, sizeof *m);
-    strcpy(m->root, "/tmp/millrace-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(m->root));
+    directory_make(m->root);
     start(m);
 }
 
 static void end(struct machine *m)
 {
     stop(m);
-    nftw(m->root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    directory_remove(m->root);
 }
 
 static void propose(struct machine *m)

@@ -1,11 +1,11 @@
 /* State blocks of a group of one, with the smallest of machines: it counts its own records. */
-#include <ftw.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/codec.h"
 #include "base/io_real.h"
 #include "storage/record.h"
+#include "tests/unit/directory.h"
 #include "tests/unit/raft/shell.h"
 
 #define SECTION_COUNT BLOCK_SECTION_FREE
@@ -155,19 +155,10 @@ static void stop(struct machine *m)
     io_destroy(m->io);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static void begin(struct machine *m)
 {
     memset(m, 0, sizeof *m);
-    strcpy(m->root, "/tmp/millrace-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(m->root));
+    directory_make(m->root);
     start(m);
     settle(m);
 }
@@ -175,7 +166,7 @@ static void begin(struct machine *m)
 static void end(struct machine *m)
 {
     stop(m);
-    nftw(m->root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    directory_remove(m->root);
 }
 
 static void propose(struct machine *m, size_t size)

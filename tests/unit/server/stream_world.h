@@ -40,6 +40,30 @@ static inline void say_publish(struct world *world, struct peer *peer, const cha
     lines_say(&lines, world, peer);
 }
 
+static inline struct stream *world_stream(struct world *world, const char *name)
+{
+    struct stream *stream =
+        jetstream_stream(world->server->jetstream, router_account_default(world->server->router),
+                         bytes_of_text(name));
+
+    ck_assert_ptr_nonnull(stream);
+    return stream;
+}
+
+/* A further one; `members` of its config. */
+static inline void world_create(struct world *world, struct peer *peer, const char *name,
+                                const char *members)
+{
+    char subject[100], body[600];
+
+    snprintf(subject, sizeof subject, "$JS.API.STREAM.CREATE.%s", name);
+    snprintf(body, sizeof body, "{\"name\":\"%s\",%s}", name, members);
+    buf_clear(&peer->in);
+    say_publish(world, peer, subject, "in.api", body);
+    ck_assert(peer_has(peer, "stream_create_response"));
+    ck_assert(!peer_has(peer, "\"error\""));
+}
+
 /* `members` of the stream's config, each with a comma before it. */
 static inline struct peer *start_with_stream(struct world *world, uint64_t seed,
                                              const char *members)

@@ -333,37 +333,48 @@ END_TEST
 
 /* ---- limits --------------------------------------------------------------------------------- */
 
-START_TEST(what_a_slow_link_cannot_take_is_dropped_with_a_warning_and_nothing_else_suffers)
+/* Large messages from a client of the first server to one of each of the others, of which the
+ * second stands still meanwhile. */
+static struct talker *flood_past_a_pause(struct world *world, const char *sub, int count,
+                                         struct talker **paused, struct talker **other)
 {
     static char payload[100001];
+    struct talker *from;
+
+    memset(payload, 'x', sizeof(payload) - 1);
+    world_init(world, 1, 3);
+    for (size_t i = 0; i < 3; i++) {
+        world->servers[i].options.max_pending = 1 << 20;
+        world->servers[i].options.max_payload = 100000;
+        world->servers[i].options.cluster.deadline_ns = 60 * SECOND;
+        world_start(world, i);
+    }
+    world_mesh(world);
+    from = talk(world, 0, 0);
+    *paused = talk(world, 1, 1);
+    *other = talk(world, 2, 2);
+    say(*paused, sub);
+    say(*other, sub);
+    in_step(world, *paused);
+    in_step(world, *other);
+    rest(world);
+    sim_pause(world->sim, world->servers[1].node, 20 * SECOND);
+    for (int i = 0; i < count; i++) {
+        say(from, "PUB x 100000\r\n");
+        say(from, payload);
+        say(from, "\r\n");
+        sim_run(world->sim, 100 * MS);
+    }
+    return from;
+}
+
+START_TEST(what_a_slow_link_cannot_take_is_dropped_with_a_warning_and_nothing_else_suffers)
+{
     struct talker *a, *b, *c;
     struct core_stats stats;
     struct world world;
 
-    memset(payload, 'x', sizeof(payload) - 1);
-    world_init(&world, 1, 3);
-    for (size_t i = 0; i < 3; i++) {
-        world.servers[i].options.max_pending = 1 << 20;
-        world.servers[i].options.max_payload = 100000;
-        world.servers[i].options.cluster.deadline_ns = 60 * SECOND;
-        world_start(&world, i);
-    }
-    world_mesh(&world);
-    a = talk(&world, 0, 0);
-    b = talk(&world, 1, 1);
-    c = talk(&world, 2, 2);
-    say(b, "SUB x 1\r\n");
-    say(c, "SUB x 1\r\n");
-    in_step(&world, b);
-    in_step(&world, c);
-    rest(&world);
-    sim_pause(world.sim, world.servers[1].node, 20 * SECOND);
-    for (int i = 0; i < 30; i++) {
-        say(a, "PUB x 100000\r\n");
-        say(a, payload);
-        say(a, "\r\n");
-        sim_run(world.sim, 100 * MS);
-    }
+    a = flood_past_a_pause(&world, "SUB x 1\r\n", 30, &b, &c);
     core_stats(world.servers[0].server->core, &stats);
     ck_assert_uint_ge(stats.dropped, 15);
     ck_assert(world_logged(&world.servers[0], "the route to \"n1\" has no room"));
@@ -380,34 +391,10 @@ END_TEST
 
 START_TEST(a_group_prefers_members_that_can_be_reached)
 {
-    static char payload[100001];
-    struct talker *a, *b, *c;
+    struct talker *b, *c;
     struct world world;
 
-    memset(payload, 'x', sizeof(payload) - 1);
-    world_init(&world, 1, 3);
-    for (size_t i = 0; i < 3; i++) {
-        world.servers[i].options.max_pending = 1 << 20;
-        world.servers[i].options.max_payload = 100000;
-        world.servers[i].options.cluster.deadline_ns = 60 * SECOND;
-        world_start(&world, i);
-    }
-    world_mesh(&world);
-    a = talk(&world, 0, 0);
-    b = talk(&world, 1, 1);
-    c = talk(&world, 2, 2);
-    say(b, "SUB x q 1\r\n");
-    say(c, "SUB x q 1\r\n");
-    in_step(&world, b);
-    in_step(&world, c);
-    rest(&world);
-    sim_pause(world.sim, world.servers[1].node, 20 * SECOND);
-    for (int i = 0; i < 60; i++) {
-        say(a, "PUB x 100000\r\n");
-        say(a, payload);
-        say(a, "\r\n");
-        sim_run(world.sim, 100 * MS);
-    }
+    (void)flood_past_a_pause(&world, "SUB x q 1\r\n", 60, &b, &c);
     sim_run(world.sim, 30 * SECOND);
     ck_assert_uint_eq(heard_count(b, "MSG x ") + heard_count(c, "MSG x "), 60);
     ck_assert_uint_lt(heard_count(b, "MSG x "), 15);

@@ -57,25 +57,12 @@ END_TEST
 
 /* ---- a whole server ------------------------------------------------------------------------- */
 
-static struct stream *named(const char *name)
-{
-    struct stream *stream = jetstream_stream(
-        world.server->jetstream, router_account_default(world.server->router), bytes_of_text(name));
-
-    ck_assert_ptr_nonnull(stream);
-    return stream;
-}
-
 static void create(struct peer *peer, const char *name, const char *members)
 {
-    char subject[100], body[600];
+    char counter[500];
 
-    snprintf(subject, sizeof subject, "$JS.API.STREAM.CREATE.%s", name);
-    snprintf(body, sizeof body, "{\"name\":\"%s\",\"allow_msg_counter\":true,%s}", name, members);
-    buf_clear(&peer->in);
-    say_publish(&world, peer, subject, "in.api", body);
-    ck_assert(peer_has(peer, "stream_create_response"));
-    ck_assert(!peer_has(peer, "\"error\""));
+    snprintf(counter, sizeof counter, "\"allow_msg_counter\":true,%s", members);
+    world_create(&world, peer, name, counter);
 }
 
 static struct peer *connect(int n)
@@ -108,7 +95,7 @@ static void add_many(struct peer *peer, unsigned first, unsigned count)
 /* Of the newest message of a stream; 0 when there is none. */
 static long long counter_of(const char *name)
 {
-    struct stream *stream = named(name);
+    struct stream *stream = world_stream(&world, name);
     struct index_entry entry;
     struct stream_message message;
     char text[60];
@@ -164,7 +151,7 @@ START_TEST(what_did_not_come_is_made_up_for_by_what_comes)
     }
     create(peer, "T", "\"sources\":[{\"name\":\"A\"}]");
     sim_run(world.sim, SECOND);
-    ck_assert_uint_eq(index_count(named("T")->state.index), 1);
+    ck_assert_uint_eq(index_count(world_stream(&world, "T")->state.index), 1);
     ck_assert_int_eq(counter_of("T"), 50);
     add_many(peer, 10, 1);
     sim_run(world.sim, SECOND);
@@ -177,7 +164,7 @@ START_TEST(a_sum_that_adds_whole_values_is_noticed)
 {
     struct peer *peer = start(2);
 
-    named("T")->decider.flaws = STREAM_FLAW_COUNTER_WHOLE;
+    world_stream(&world, "T")->decider.flaws = STREAM_FLAW_COUNTER_WHOLE;
     add_many(peer, 0, BURST);
     sim_run(world.sim, 2 * SECOND);
     ck_assert_int_ne(counter_of("T"), counter_of("A") + counter_of("B"));

@@ -10,6 +10,7 @@
 #include "server/server_priv.h"
 #include "server/stream/stream_priv.h"
 #include "storage/paths.h"
+#include "tests/quiet.h"
 #include "tests/sim/client.c" /* a unit test links archives only */
 #include "tests/sim/leaks.h"
 #include "tests/unit/unit.h"
@@ -40,18 +41,6 @@ static void on_message(void *context, const struct client_message *message)
     memcpy(s.text, message->payload.at, message->payload.size);
     s.text[message->payload.size] = 0;
     s.told = true;
-}
-
-static void no_line(void *context, struct bytes line)
-{
-    (void)context;
-    (void)line;
-}
-
-static int64_t no_clock(void *context)
-{
-    (void)context;
-    return 0;
 }
 
 static void run_ms(int64_t ms)
@@ -113,9 +102,7 @@ static void begin(uint64_t seed)
     s.options.jetstream = true;
     s.options.sim.block_bytes = 8 << 10;
     s.options.sim.segment_size = 32 << 10;
-    logger_init(&s.logger);
-    s.logger.line = no_line;
-    s.logger.now = no_clock;
+    quiet_init(&s.logger);
     sim_client_init(&s.client, s.sim, sim_node_io(s.sim, s.clients), on_message, NULL);
     start();
     ck_assert_ptr_nonnull(strstr(

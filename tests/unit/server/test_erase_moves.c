@@ -8,6 +8,7 @@
 #include "base/prng.h"
 #include "server/jetstream/jetstream_priv.h"
 #include "server/server_priv.h"
+#include "tests/quiet.h"
 #include "tests/sim/client.c" /* a unit test links archives only */
 #include "tests/sim/leaks.h"
 #include "tests/unit/unit.h"
@@ -31,18 +32,6 @@ static void on_message(void *context, const struct client_message *message)
 {
     (void)context;
     s.answered += bytes_starts(message->subject, BYTES("_R."));
-}
-
-static void no_line(void *context, struct bytes line)
-{
-    (void)context;
-    (void)line;
-}
-
-static int64_t no_clock(void *context)
-{
-    (void)context;
-    return 0;
 }
 
 static void run_ms(int64_t ms)
@@ -77,9 +66,7 @@ static void begin(uint64_t seed)
     s.options.sim.block_bytes = 8 << 10;
     s.options.sim.segment_size = 32 << 10;
     s.options.sim.space_look_ns = 20 * MILLISECOND;
-    logger_init(&s.logger);
-    s.logger.line = no_line;
-    s.logger.now = no_clock;
+    quiet_init(&s.logger);
     sim_client_init(&s.client, s.sim, sim_node_io(s.sim, s.clients), on_message, NULL);
     ck_assert_int_eq(server_start(sim_node_io(s.sim, s.node), &s.options, &s.logger, &s.server),
                      OK);

@@ -6,27 +6,6 @@
 
 static struct world world;
 
-static struct stream *named(const char *name)
-{
-    struct stream *stream = jetstream_stream(
-        world.server->jetstream, router_account_default(world.server->router), bytes_of_text(name));
-
-    ck_assert_ptr_nonnull(stream);
-    return stream;
-}
-
-static void create(struct peer *peer, const char *name, const char *members)
-{
-    char subject[100], body[600];
-
-    snprintf(subject, sizeof subject, "$JS.API.STREAM.CREATE.%s", name);
-    snprintf(body, sizeof body, "{\"name\":\"%s\",%s}", name, members);
-    buf_clear(&peer->in);
-    say_publish(&world, peer, subject, "in.api", body);
-    ck_assert(peer_has(peer, "stream_create_response"));
-    ck_assert(!peer_has(peer, "\"error\""));
-}
-
 static void publish_many(struct peer *peer, unsigned first, unsigned count)
 {
     static struct lines lines;
@@ -56,7 +35,7 @@ static struct peer *connect(int n)
 /* Every message of S that `subject` (NULL: each) fits is in `name` once and in order. */
 static void check_copy(const char *name, const char *subject, bool same_sequences)
 {
-    struct stream *from = named("S"), *to = named(name);
+    struct stream *from = world_stream(&world, "S"), *to = world_stream(&world, name);
     struct index_filter filter = {0};
     struct index_entry theirs = {0}, ours = {0};
     struct bytes only = bytes_of_text(subject != NULL ? subject : "");
@@ -94,9 +73,9 @@ static struct peer *start(uint64_t seed)
 {
     struct peer *peer = start_with_stream(&world, seed, "");
 
-    create(peer, "M", "\"mirror\":{\"name\":\"S\"}");
-    create(peer, "T", "\"sources\":[{\"name\":\"S\"}]");
-    create(peer, "A", "\"sources\":[{\"name\":\"S\",\"filter_subject\":\"s.a\"}]");
+    world_create(&world, peer, "M", "\"mirror\":{\"name\":\"S\"}");
+    world_create(&world, peer, "T", "\"sources\":[{\"name\":\"S\"}]");
+    world_create(&world, peer, "A", "\"sources\":[{\"name\":\"S\",\"filter_subject\":\"s.a\"}]");
     return peer;
 }
 
@@ -112,8 +91,8 @@ START_TEST(copies_are_complete_and_in_order)
     publish_many(peer, 0, BURST);
     run_s(2);
     check_all();
-    ck_assert_uint_eq(index_count(named("M")->state.index), BURST);
-    ck_assert_uint_eq(index_count(named("A")->state.index), BURST / 2);
+    ck_assert_uint_eq(index_count(world_stream(&world, "M")->state.index), BURST);
+    ck_assert_uint_eq(index_count(world_stream(&world, "A")->state.index), BURST / 2);
     world_deinit(&world);
 }
 END_TEST
@@ -132,7 +111,7 @@ START_TEST(a_kill_at_any_moment_loses_and_doubles_nothing)
         }
         run_s(15);
         check_all();
-        ck_assert_uint_gt(index_count(named("M")->state.index), 0);
+        ck_assert_uint_gt(index_count(world_stream(&world, "M")->state.index), 0);
         world_deinit(&world);
     }
 }
@@ -143,15 +122,15 @@ START_TEST(a_stream_that_comes_later_is_followed_then)
     struct peer *peer = start_with_stream(&world, 5, "");
     struct stream_origin_info info;
 
-    create(peer, "X", "\"sources\":[{\"name\":\"LATER\"}]");
-    stream_origin_info(named("X"), 0, &info);
+    world_create(&world, peer, "X", "\"sources\":[{\"name\":\"LATER\"}]");
+    stream_origin_info(world_stream(&world, "X"), 0, &info);
     ck_assert_uint_eq(info.error, 10059);
     ck_assert_int_eq(info.active_ns, -1);
-    create(peer, "LATER", "\"subjects\":[\"l\"]");
+    world_create(&world, peer, "LATER", "\"subjects\":[\"l\"]");
     say_publish(&world, peer, "l", "in.ack", "one");
     run_s(12);
-    ck_assert_uint_eq(index_count(named("X")->state.index), 1);
-    stream_origin_info(named("X"), 0, &info);
+    ck_assert_uint_eq(index_count(world_stream(&world, "X")->state.index), 1);
+    stream_origin_info(world_stream(&world, "X"), 0, &info);
     ck_assert_uint_eq(info.error, 0);
     ck_assert_int_ge(info.active_ns, 0);
     ck_assert_uint_eq(info.lag, 0);
@@ -163,20 +142,20 @@ START_TEST(a_stream_made_anew_is_taken_from_its_beginning)
 {
     struct peer *peer = start_with_stream(&world, 6, "");
 
-    create(peer, "O", "\"subjects\":[\"o\"]");
+    world_create(&world, peer, "O", "\"subjects\":[\"o\"]");
     say_publish(&world, peer, "o", "in.ack", "one");
     say_publish(&world, peer, "o", "in.ack", "two");
-    create(peer, "X", "\"sources\":[{\"name\":\"O\"}]");
+    world_create(&world, peer, "X", "\"sources\":[{\"name\":\"O\"}]");
     run_s(1);
-    ck_assert_uint_eq(index_count(named("X")->state.index), 2);
+    ck_assert_uint_eq(index_count(world_stream(&world, "X")->state.index), 2);
     say_publish(&world, peer, "$JS.API.STREAM.DELETE.O", "in.api", "");
-    create(peer, "O", "\"subjects\":[\"o\"]");
+    world_create(&world, peer, "O", "\"subjects\":[\"o\"]");
     say_publish(&world, peer, "o", "in.ack", "three");
     run_s(25);
-    ck_assert_uint_eq(index_count(named("X")->state.index), 3);
+    ck_assert_uint_eq(index_count(world_stream(&world, "X")->state.index), 3);
     world_kill(&world);
     run_s(25);
-    ck_assert_uint_eq(index_count(named("X")->state.index), 3);
+    ck_assert_uint_eq(index_count(world_stream(&world, "X")->state.index), 3);
     world_deinit(&world);
 }
 END_TEST
@@ -185,14 +164,15 @@ START_TEST(a_full_stream_goes_on_when_there_is_room)
 {
     struct peer *peer = start_with_stream(&world, 7, "");
 
-    create(peer, "F", "\"sources\":[{\"name\":\"S\"}],\"max_msgs\":2,\"discard\":\"new\"");
+    world_create(&world, peer, "F",
+                 "\"sources\":[{\"name\":\"S\"}],\"max_msgs\":2,\"discard\":\"new\"");
     publish_many(peer, 0, 4);
     run_s(1);
-    ck_assert_uint_eq(index_count(named("F")->state.index), 2);
+    ck_assert_uint_eq(index_count(world_stream(&world, "F")->state.index), 2);
     say_publish(&world, peer, "$JS.API.STREAM.PURGE.F", "in.api", "");
     run_s(15);
-    ck_assert_uint_eq(index_count(named("F")->state.index), 2);
-    ck_assert_uint_eq(named("F")->state.last_seq, 4);
+    ck_assert_uint_eq(index_count(world_stream(&world, "F")->state.index), 2);
+    ck_assert_uint_eq(world_stream(&world, "F")->state.last_seq, 4);
     world_deinit(&world);
 }
 END_TEST
@@ -207,7 +187,7 @@ START_TEST(many_messages_flow_without_end)
     }
     run_s(5);
     check_all();
-    ck_assert_uint_eq(index_count(named("T")->state.index), 20000);
+    ck_assert_uint_eq(index_count(world_stream(&world, "T")->state.index), 20000);
     world_deinit(&world);
 }
 END_TEST

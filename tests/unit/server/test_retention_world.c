@@ -9,6 +9,7 @@
 #include "base/io_sim.h"
 #include "server/server.h"
 #include "server/stream/flaws.h"
+#include "tests/quiet.h"
 #include "tests/sim/client.c" /* a unit test links archives only */
 #include "tests/unit/unit.h"
 
@@ -85,18 +86,6 @@ static void on_message(void *context, const struct client_message *message)
     } else {
         delivered(message);
     }
-}
-
-static void no_line(void *context, struct bytes line)
-{
-    (void)context;
-    (void)line;
-}
-
-static int64_t no_clock(void *context)
-{
-    (void)context;
-    return 0;
 }
 
 static void run_ms(int64_t ms)
@@ -293,9 +282,7 @@ static void history(uint64_t seed, uint64_t flaws)
     w.options.port = PORT;
     w.options.jetstream = true;
     w.options.sim.stream_flaws = flaws;
-    logger_init(&w.logger);
-    w.logger.line = no_line;
-    w.logger.now = no_clock;
+    quiet_init(&w.logger);
     sim_client_init(&w.client, w.sim, sim_node_io(w.sim, w.clients), on_message, NULL);
     start();
     (void)ask("$JS.API.STREAM.CREATE.S",

@@ -7,6 +7,7 @@
 
 #include "base/io_sim.h"
 #include "server/server.h"
+#include "tests/quiet.h"
 #include "tests/sim/client.c" /* a unit test links archives only */
 #include "tests/sim/leaks.h"
 #include "tests/unit/unit.h"
@@ -53,18 +54,6 @@ static void on_message(void *context, const struct client_message *message)
     copy(heard->text, sizeof heard->text, message->payload);
 }
 
-static void no_line(void *context, struct bytes line)
-{
-    (void)context;
-    (void)line;
-}
-
-static int64_t no_clock(void *context)
-{
-    (void)context;
-    return 0;
-}
-
 static void run_ms(int64_t ms)
 {
     sim_run(s.sim, ms * MILLISECOND);
@@ -95,9 +84,7 @@ static void begin(uint64_t seed)
     snprintf(s.options.host, sizeof s.options.host, "127.0.0.1");
     s.options.port = PORT;
     s.options.jetstream = true;
-    logger_init(&s.logger);
-    s.logger.line = no_line;
-    s.logger.now = no_clock;
+    quiet_init(&s.logger);
     sim_client_init(&s.client, s.sim, sim_node_io(s.sim, s.clients), on_message, NULL);
     start_server();
     connect_client();

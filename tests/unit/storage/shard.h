@@ -6,7 +6,6 @@
 #define TESTS_UNIT_STORAGE_SHARD_H
 
 #include <check.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "base/io_real.h"
 #include "storage/log.h"
 #include "storage/record.h"
+#include "tests/unit/directory.h"
 
 #define SHARD_BATCHES_MAX 8192u
 #define SHARD_LOG         7u
@@ -126,8 +126,7 @@ static enum err shard_open_log(struct shard *s)
 static inline void shard_begin(struct shard *s)
 {
     memset(s, 0, sizeof *s);
-    strcpy(s->root, "/tmp/millrace-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(s->root));
+    directory_make(s->root);
     shard_world(s);
     ck_assert_int_eq(shard_open_store(s), OK);
     ck_assert_int_eq(log_prepare(s->store, SHARD_LOG, shard_incarnation, bytes_of(NULL, 0)), OK);
@@ -166,20 +165,11 @@ static inline void shard_reopen(struct shard *s)
     ck_assert_int_eq(shard_open_log(s), OK);
 }
 
-static inline int shard_remove_entry(const char *path, const struct stat *st, int type,
-                                     struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline void shard_end(struct shard *s)
 {
     if (s->store != NULL)
         shard_close(s);
-    nftw(s->root, shard_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    directory_remove(s->root);
 }
 
 /* Seals a batch of one record with a body of `size` bytes that are all `fill`. */

@@ -44,8 +44,7 @@ static void make_pack(void)
     struct io_file *from;
 
     fill_raw();
-    strcpy(s.root, "/tmp/millrace-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(s.root));
+    directory_make(s.root);
     ck_assert_int_eq(io_uring_create(s.root, NULL, &s.io), OK);
     ck_assert_int_eq(io_mkdir(s.io, "d"), OK);
     ck_assert_int_eq(io_mkdir(s.io, "d/logs"), OK);
@@ -64,7 +63,7 @@ static void end_pack(void)
 {
     io_destroy(s.io);
     s.io = NULL;
-    nftw(s.root, shard_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    directory_remove(s.root);
 }
 
 START_TEST(any_piece_of_it_reads_as_in_the_original_and_zeros_behind_its_end)
