@@ -2,8 +2,8 @@
  * subject_set: many filters, and whether one of them matches a subject, without trying each.
  *
  * Filters are known by their first literal tokens ("a.b" of "a.b.*.c"). For each number of such
- * tokens that a filter has, the subject's first ones are looked up, by their hash in a sorted array,
- * and only who has the same is tried. Filters that begin with a wildcard are all tried.
+ * tokens that a filter has, the subject's first ones are looked up, by their hash in a sorted
+ * array, and only who has the same is tried. Filters that begin with a wildcard are all tried.
  */
 #ifndef BASE_SUBJECT_SET_H
 #define BASE_SUBJECT_SET_H

@@ -30,8 +30,8 @@ static struct text text_made(struct prng *prng, bool filter)
 
     for (unsigned i = 0; i < tokens; i++) {
         bool is_wild = filter && prng_below(prng, 4) == 0;
-        const char *word = is_wild ? wild[prng_below(prng, 3)]
-                                   : words[prng_below(prng, filter ? 5 : 6)];
+        const char *word =
+            is_wild ? wild[prng_below(prng, 3)] : words[prng_below(prng, filter ? 5 : 6)];
 
         text.size += snprintf(text.at + text.size, sizeof text.at - (size_t)text.size, "%s%s",
                               i == 0 ? "" : ".", word);
