@@ -31,6 +31,8 @@ struct io_file;     /* an open file, opaque to all but the backend */
 struct io_listener; /* a listening socket */
 struct io_sock;     /* a connected socket */
 
+#define IO_REASON_SIZE 160u /* of the sentence why a backend is not to be had */
+
 /* ---- time and randomness -------------------------------------------------------------------- */
 
 /* Monotonic ns, read once per turn: what happens in one turn happens at one time. */

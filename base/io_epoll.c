@@ -1,14 +1,11 @@
 #include "base/io_epoll_parts.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/heap.h"
-#include "base/io_address.h"
 
 #define EVENTS_MAX 256
 #define SECOND_NS  INT64_C(1000000000)
@@ -47,22 +44,8 @@ static void dispatch(const struct epoll_event *event)
 /* Something that no event will announce. */
 static bool has_news(const struct epoll *e)
 {
-    return e->ready != NULL || workers_finished(&e->workers) ||
+    return e->sockets.ready != NULL || workers_finished(&e->workers) ||
            workers_finished(&e->file_workers) || waker_asked(&e->waker);
-}
-
-/* By the clock of now: the turn before may have been a long one. */
-static int64_t sleep_time(const struct epoll *e, int64_t wait_ns)
-{
-    int64_t next = timers_next(&e->posix.io.timers);
-    int64_t now;
-
-    if (wait_ns == 0 || next == TIMERS_NEVER)
-        return wait_ns;
-    now = io_posix_monotonic();
-    if (next <= now)
-        return 0;
-    return next - now < wait_ns ? next - now : wait_ns;
 }
 
 /* Rounded up: a timer fires late, never early. */
@@ -92,7 +75,7 @@ static int wait_for_events(struct epoll *e, struct epoll_event *events, int64_t 
 {
     int count;
 
-    wait_ns = has_news(e) ? 0 : sleep_time(e, wait_ns);
+    wait_ns = has_news(e) ? 0 : io_posix_sleep_time(&e->posix.io, wait_ns);
     if (wait_ns == 0)
         return wait_for(e, events, 0);
 
@@ -168,66 +151,26 @@ static void epoll_destroy(struct io *io)
 /* ---- the beginning -------------------------------------------------------------------------- */
 
 static const struct io_calls epoll_calls = {
-    .clock_refresh = io_posix_clock_refresh,
-    .random = io_posix_random,
+    IO_POSIX_CALLS,
+    IO_SOCKET_CALLS,
     .turn = epoll_turn,
     .destroy = epoll_destroy,
-    .open = io_posix_open,
-    .close = io_posix_close,
-    .size = io_posix_size,
-    .find_data = io_posix_find_data,
-    .read_ahead = io_posix_read_ahead,
-    .read_all = io_posix_read_all,
-    .write_all = io_posix_write_all,
-    .write_back = io_posix_write_back,
-    .sync = io_posix_sync,
-    .allocate = io_posix_allocate,
-    .truncate = io_posix_truncate,
-    .root_again = io_posix_root_again,
-    .locked = io_posix_locked,
-    .mkdir = io_posix_mkdir,
-    .rename = io_posix_rename,
-    .unlink = io_posix_unlink,
-    .rmdir = io_posix_rmdir,
-    .sync_dir = io_posix_sync_dir,
-    .sync_all = io_posix_sync_all,
-    .list = io_posix_list,
-    .lock = io_posix_lock,
-    .space = io_posix_space,
-    .descriptors_max = io_posix_descriptors_max,
-    .scratch = io_posix_scratch,
-    .spool = io_posix_spool,
     .submit = epoll_submit,
-    .read_now = io_posix_read_now,
     .work = epoll_work,
     .stop = epoll_stop,
     .wake = epoll_wake,
     .listen = epoll_listen,
     .listener_close = epoll_listener_close,
-    .addresses = address_list,
     .connect = epoll_connect,
     .sock_release = epoll_sock_release,
     .sock_adopt = epoll_sock_adopt,
-    .sock_drop = epoll_sock_drop,
     .sock_part = epoll_sock_part,
     .sock_start = epoll_sock_start,
-    .sock_hand = epoll_sock_hand,
-    .sock_peer = epoll_sock_peer,
     .sock_send = epoll_sock_send,
     .sock_pause = epoll_sock_pause,
     .sock_resume = epoll_sock_resume,
     .sock_close = epoll_sock_close,
 };
-
-static void set_reason(const struct io_epoll_options *options, const char *text, int errnum)
-{
-    if (options->reason == NULL)
-        return;
-    if (errnum == 0)
-        snprintf(options->reason, IO_EPOLL_REASON_SIZE, "%s", text);
-    else
-        snprintf(options->reason, IO_EPOLL_REASON_SIZE, "%s: %s", text, strerrordesc_np(errnum));
-}
 
 static unsigned or_default(unsigned value, unsigned otherwise)
 {
@@ -251,17 +194,17 @@ static enum err open_descriptors(struct epoll *e, const struct io_epoll_options 
     e->fd = epoll_create1(EPOLL_CLOEXEC);
     if (e->fd < 0) {
         err = err_of_errno(errno);
-        set_reason(options, "no epoll", errno);
+        io_posix_reason(options->reason, "no epoll", errno);
         return err;
     }
     if (!waker_init(&e->waker)) {
         err = err_of_errno(errno);
-        set_reason(options, "no eventfd", errno);
+        io_posix_reason(options->reason, "no eventfd", errno);
         close(e->fd);
         return err;
     }
     if (epoll_register(e, e->waker.fd, NULL, TAG_SOCK) != 0) {
-        set_reason(options, "epoll takes no descriptor", 0);
+        io_posix_reason(options->reason, "epoll takes no descriptor", 0);
         waker_deinit(&e->waker);
         close(e->fd);
         return ERR_NO_MEMORY;
@@ -278,7 +221,7 @@ enum err io_epoll_create(const char *root, const struct io_epoll_options *option
     io_init(&e->posix.io, &epoll_calls);
     err = io_posix_init(&e->posix, root);
     if (err != OK) {
-        set_reason(&filled, "the data directory cannot be opened", 0);
+        io_posix_reason(filled.reason, "the data directory cannot be opened", 0);
         goto no_root;
     }
     err = open_descriptors(e, &filled);
@@ -288,6 +231,7 @@ enum err io_epoll_create(const char *root, const struct io_epoll_options *option
     e->buffer = heap_take(filled.buffer_size);
     workers_init(&e->workers, &e->posix.io, &e->waker, filled.workers);
     workers_init(&e->file_workers, &e->posix.io, &e->waker, filled.file_workers);
+    epoll_socks_init(e);
     epoll_connects_init(e);
     io_posix_clock_refresh(&e->posix.io);
     *io = &e->posix.io;

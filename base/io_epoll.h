@@ -12,14 +12,12 @@
 
 #include "base/io.h"
 
-#define IO_EPOLL_REASON_SIZE 160u
-
 /* Zero: the default in brackets. */
 struct io_epoll_options {
     unsigned buffer_size;  /* to receive into [64 KiB] */
     unsigned workers;      /* threads for io_work, started when needed [2] */
     unsigned file_workers; /* threads for operations on files, started when needed [4] */
-    char *reason;          /* IO_EPOLL_REASON_SIZE bytes for a sentence on failure, or NULL */
+    char *reason;          /* IO_REASON_SIZE bytes for a sentence on failure, or NULL */
 };
 
 /*

@@ -9,9 +9,6 @@
 #include "base/heap.h"
 #include "base/owner.h"
 
-/* One call moves at most this much; the rest is a short count, which callers expect. */
-#define TRANSFER_MAX (1u << 30)
-
 struct file_job {
     struct io_work work;
     struct epoll *epoll;
@@ -23,24 +20,16 @@ struct file_job {
 
 /* ---- on a worker ---------------------------------------------------------------------------- */
 
-/* Of a direct write only whole blocks count, so that the rest can be written as it must be. */
-static int64_t whole_blocks(const struct io_op *op, int64_t result)
-{
-    if (!op->file->direct || result <= 0)
-        return result;
-    result -= result % IO_DIRECT_ALIGN;
-    return result > 0 ? result : -EIO;
-}
-
 static int64_t run_write(const struct io_op *op, int flags)
 {
-    struct iovec piece = {op->at, op->size < TRANSFER_MAX ? op->size : TRANSFER_MAX};
+    struct iovec piece = {op->at,
+                          op->size < IO_POSIX_TRANSFER_MAX ? op->size : IO_POSIX_TRANSFER_MAX};
     ssize_t count;
 
     do
         count = pwritev2(io_posix_fd(op->file), &piece, 1, (off_t)op->offset, flags);
     while (count < 0 && errno == EINTR);
-    return whole_blocks(op, count < 0 ? -errno : count);
+    return io_posix_written(op, count < 0 ? -errno : count);
 }
 
 static int64_t run_sync(const struct io_op *op)
@@ -66,20 +55,13 @@ static int64_t run_write_durable(const struct io_op *op)
 
 static int64_t run_read(const struct io_op *op)
 {
-    size_t size = op->size < TRANSFER_MAX ? op->size : TRANSFER_MAX;
+    size_t size = op->size < IO_POSIX_TRANSFER_MAX ? op->size : IO_POSIX_TRANSFER_MAX;
     ssize_t count;
 
     do
         count = pread(io_posix_fd(op->file), op->at, size, (off_t)op->offset);
     while (count < 0 && errno == EINTR);
     return count < 0 ? -errno : count;
-}
-
-static int64_t run_fallocate(struct io *io, const struct io_op *op)
-{
-    enum err err = io_posix_allocate(io, op->file, op->offset, op->size);
-
-    return err == OK ? 0 : err == ERR_NO_SPACE ? -ENOSPC : -EIO;
 }
 
 static void job_run(struct io_work *work, struct io *io)
@@ -92,7 +74,7 @@ static void job_run(struct io_work *work, struct io *io)
     case IO_OP_WRITE_DURABLE: job->result = run_write_durable(op); break;
     case IO_OP_FSYNC: job->result = run_sync(op); break;
     case IO_OP_READ: job->result = run_read(op); break;
-    case IO_OP_FALLOCATE: job->result = run_fallocate(io, op); break;
+    case IO_OP_FALLOCATE: job->result = io_posix_fallocated(io, op); break;
     }
 }
 

@@ -11,6 +11,7 @@
 #include "base/io_connect.h"
 #include "base/io_epoll.h"
 #include "base/io_posix.h"
+#include "base/io_socket.h"
 #include "base/waker.h"
 #include "base/workers.h"
 
@@ -35,10 +36,7 @@ struct epoll {
     uint8_t *buffer; /* received into; its bytes are borrowed for one call of `received` */
     unsigned buffer_size;
 
-    struct sock *socks; /* all, doubly linked */
-    struct sock *spare; /* pooled */
-    struct sock *ready; /* have something to tell that no event will announce */
-    struct send *spare_sends;
+    struct sockets sockets;
     struct io_listener *listeners; /* all, the dead included */
     bool listener_died;
     struct connects connects;
@@ -54,15 +52,13 @@ void epoll_submit(struct io *io, struct io_op *op);
 void epoll_jobs_destroy(struct epoll *e); /* no worker runs any more */
 
 /* io_epoll_socks.c */
+void epoll_socks_init(struct epoll *e);
 struct io_sock *epoll_sock_create(struct epoll *e, int fd);
 int64_t epoll_sock_release(struct io *io, struct io_sock *sock);
 struct io_sock *epoll_sock_adopt(struct io *io, int64_t released);
-void epoll_sock_drop(struct io *io, int64_t released);
 void epoll_sock_part(struct io *io, struct io_sock *sock);
 void epoll_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner);
-void epoll_sock_hand(struct io_sock *sock, const struct io_sock_events *events, void *owner);
-bool epoll_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 void epoll_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count);
 void epoll_sock_pause(struct io *io, struct io_sock *sock);
 void epoll_sock_resume(struct io *io, struct io_sock *sock);

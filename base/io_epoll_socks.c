@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/heap.h"
 #include "base/io_socket.h"
 
 #define READS_PER_TURN 4 /* of one socket: the others want their turn */
@@ -27,112 +26,51 @@ enum sock_state {
 };
 
 struct sock {
-    struct io_sock head;
+    struct socket socket; /* first */
     struct epoll *epoll;
-    const struct io_sock_events *events;
-    void *owner;
-    int fd;                  /* -1 until it is connected */
     struct connect *connect; /* under way; NULL: connected, or failed to */
     int connect_result;      /* once connect_ended */
     int reason;              /* of the end, once end_seen or broken */
     uint8_t state;
     bool connect_ended; /* at once, from inside a call: handed on from the ready list */
     bool paused;
-    bool readable;           /* bytes or the end may be there */
-    bool hung_up;            /* no edge comes after what is there: it is read until the end */
-    bool end_seen;           /* nothing more will be received */
-    bool broken;             /* a send failed */
-    bool sent_whole;         /* to be told */
-    bool parting;            /* it is to go to another io */
-    bool is_ready;           /* in the ready list */
-    struct send *send;       /* NULL: none, or sent whole */
-    struct sock *ready_next; /* and the pool's link */
-    struct sock *previous;
-    struct sock *next;
+    bool readable;   /* bytes or the end may be there */
+    bool hung_up;    /* no edge comes after what is there: it is read until the end */
+    bool end_seen;   /* nothing more will be received */
+    bool broken;     /* a send failed */
+    bool sent_whole; /* to be told */
+    bool parting;    /* it is to go to another io */
 };
 
 /* ---- making and freeing --------------------------------------------------------------------- */
 
+/* Of the socket that comes first in it. */
+static struct sock *sock_of(void *socket)
+{
+    return socket;
+}
+
+void epoll_socks_init(struct epoll *e)
+{
+    e->sockets.size = sizeof(struct sock);
+}
+
 struct io_sock *epoll_sock_create(struct epoll *e, int fd)
 {
-    struct sock *s = e->spare;
+    struct sock *s = sock_of(socket_create(&e->sockets, fd));
 
-    if (s != NULL)
-        e->spare = s->ready_next;
-    else
-        s = HEAP_NEW(struct sock);
-    *s = (struct sock){.epoll = e, .fd = fd, .next = e->socks};
-    if (e->socks != NULL)
-        e->socks->previous = s;
-    e->socks = s;
-    return &s->head;
-}
-
-static struct send *send_take(struct epoll *e)
-{
-    struct send *send = e->spare_sends;
-
-    if (send == NULL)
-        return HEAP_NEW(struct send);
-    e->spare_sends = send->next;
-    return send;
-}
-
-static void send_give(struct sock *s)
-{
-    struct epoll *e = s->epoll;
-
-    if (s->send == NULL)
-        return;
-    s->send->next = e->spare_sends;
-    e->spare_sends = s->send;
-    s->send = NULL;
-}
-
-static void sock_free(struct sock *s)
-{
-    struct epoll *e = s->epoll;
-
-    if (s->fd >= 0)
-        close(s->fd); /* which ends its registration */
-    send_give(s);
-    if (s->next != NULL)
-        s->next->previous = s->previous;
-    if (s->previous != NULL)
-        s->previous->next = s->next;
-    else
-        e->socks = s->next;
-    s->ready_next = e->spare;
-    e->spare = s;
+    s->epoll = e;
+    return &s->socket.head;
 }
 
 void epoll_socks_destroy(struct epoll *e)
 {
-    struct send *send;
-    struct sock *s;
-
-    while (e->socks != NULL)
-        sock_free(e->socks);
-    while ((s = e->spare) != NULL) {
-        e->spare = s->ready_next;
-        heap_give(s);
-    }
-    while ((send = e->spare_sends) != NULL) {
-        e->spare_sends = send->next;
-        heap_give(send);
-    }
+    while (e->sockets.first != NULL)
+        socket_free(e->sockets.first);
+    sockets_deinit(&e->sockets);
 }
 
 /* ---- what happens next ---------------------------------------------------------------------- */
-
-static void ready_add(struct sock *s)
-{
-    if (s->is_ready)
-        return;
-    s->is_ready = true;
-    s->ready_next = s->epoll->ready;
-    s->epoll->ready = s;
-}
 
 static bool wants_bytes(const struct sock *s)
 {
@@ -142,20 +80,19 @@ static bool wants_bytes(const struct sock *s)
 
 static bool part_is_due(const struct sock *s)
 {
-    return s->parting && s->state == SOCK_OPEN && !s->head.sending && !s->paused && !s->end_seen &&
-           !s->broken && !s->is_ready;
+    return s->parting && s->state == SOCK_OPEN && !s->socket.head.sending && !s->paused &&
+           !s->end_seen && !s->broken && !s->socket.is_ready;
 }
 
 /* What it has not read waits in the socket: the next one's registration tells of it. */
 static void part(struct sock *s)
 {
-    const struct io_sock_events *events = s->events;
-    void *owner = s->owner;
-    int fd = s->fd;
+    const struct io_sock_events *events = s->socket.events;
+    void *owner = s->socket.owner;
+    int fd = socket_release(&s->socket);
 
     (void)epoll_ctl(s->epoll->fd, EPOLL_CTL_DEL, fd, NULL); /* it is registered */
-    s->fd = -1;
-    sock_free(s);
+    socket_free(&s->socket);
     events->parted(owner, fd);
 }
 
@@ -171,10 +108,10 @@ static void settle(struct sock *s)
 {
     if (end_is_due(s)) {
         s->state = SOCK_ENDED;
-        s->events->ended(s->owner, s->reason);
+        s->socket.events->ended(s->socket.owner, s->reason);
     }
     if (s->state == SOCK_CLOSING || wants_bytes(s))
-        ready_add(s);
+        socket_ready(&s->socket);
     else if (part_is_due(s))
         part(s);
 }
@@ -193,11 +130,11 @@ static void end_of_bytes(struct sock *s, int reason)
 static void receive_once(struct sock *s)
 {
     struct epoll *e = s->epoll;
-    ssize_t count = recv(s->fd, e->buffer, e->buffer_size, 0);
+    ssize_t count = recv(s->socket.fd, e->buffer, e->buffer_size, 0);
 
     if (count > 0) {
         s->readable = (size_t)count == e->buffer_size || s->hung_up;
-        s->events->received(s->owner, bytes_of(e->buffer, (size_t)count));
+        s->socket.events->received(s->socket.owner, bytes_of(e->buffer, (size_t)count));
     } else if (count == 0) {
         end_of_bytes(s, 0);
     } else if (errno == EAGAIN) {
@@ -228,18 +165,18 @@ static void send_fail(struct sock *s, int result)
         s->broken = true;
         s->readable = true;
         s->hung_up = true;
-        shutdown(s->fd, SHUT_RDWR);
+        shutdown(s->socket.fd, SHUT_RDWR);
     }
-    ready_add(s);
+    socket_ready(&s->socket);
 }
 
 /* Until the socket takes no more. Calls nobody. */
 static void send_more(struct sock *s)
 {
-    struct send *send = s->send;
+    struct send *send = s->socket.send;
 
     while (send->left > 0) {
-        ssize_t count = sendmsg(s->fd, &send->message, MSG_NOSIGNAL);
+        ssize_t count = sendmsg(s->socket.fd, &send->message, MSG_NOSIGNAL);
 
         if (count >= 0) {
             send_skip(send, (size_t)count);
@@ -249,40 +186,34 @@ static void send_more(struct sock *s)
             return;
         }
     }
-    send_give(s);
+    socket_send_end(&s->socket);
     s->sent_whole = true;
-    ready_add(s);
+    socket_ready(&s->socket);
 }
 
 static bool may_send(const struct sock *s)
 {
-    return s->send != NULL && !s->broken && s->connect == NULL && s->fd >= 0 &&
+    return s->socket.send != NULL && !s->broken && s->connect == NULL && s->socket.fd >= 0 &&
            (s->state == SOCK_OPEN || s->state == SOCK_ENDED || s->state == SOCK_DRAINING);
 }
 
 static void tell_sent(struct sock *s)
 {
     s->sent_whole = false;
-    s->head.sending = false;
+    s->socket.head.sending = false;
     if (s->state == SOCK_DRAINING)
         s->state = SOCK_CLOSING;
     else
-        s->events->sent(s->owner);
-}
-
-bool epoll_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)
-{
-    (void)io;
-    return socket_peer(((struct sock *)sock)->fd, peer);
+        s->socket.events->sent(s->socket.owner);
 }
 
 void epoll_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count)
 {
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     assert(s->state == SOCK_OPEN || s->state == SOCK_ENDED);
-    s->send = send_take((struct epoll *)io);
-    send_fill(s->send, pieces, count);
+    (void)io;
+    socket_send_begin(&s->socket, pieces, count);
     if (may_send(s))
         send_more(s);
 }
@@ -301,7 +232,7 @@ static void connect_address(struct connect *c, const union address *address)
         return;
     s->connect_ended = true;
     s->connect_result = registered < 0 ? registered : result;
-    ready_add(s);
+    socket_ready(&s->socket);
 }
 
 static bool connect_cancel(struct connect *connect)
@@ -316,7 +247,7 @@ static void connected(void *sock, int fd, int reason)
 
     assert(s->state == SOCK_OPEN); /* else it was abandoned */
     s->connect = NULL;
-    s->fd = fd;
+    s->socket.fd = fd;
     if (fd < 0) {
         s->broken = true;
         s->end_seen = true;
@@ -326,7 +257,7 @@ static void connected(void *sock, int fd, int reason)
         if (may_send(s))
             send_more(s);
     }
-    ready_add(s);
+    socket_ready(&s->socket);
 }
 
 static const struct connect_calls connect_calls = {
@@ -346,11 +277,11 @@ struct io_sock *epoll_connect(struct io *io, const char *host, uint16_t port,
 {
     struct epoll *e = (struct epoll *)io;
     struct io_sock *sock = epoll_sock_create(e, -1);
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     s->state = SOCK_OPEN;
-    s->events = events;
-    s->owner = owner;
+    s->socket.events = events;
+    s->socket.owner = owner;
     s->connect = connect_create(&e->connects, host, port);
     connect_begin(s->connect, s);
     return sock;
@@ -372,14 +303,12 @@ static void connecting_event(struct sock *s)
 
 int64_t epoll_sock_release(struct io *io, struct io_sock *sock)
 {
-    struct sock *s = (struct sock *)sock;
-    int fd = s->fd;
+    struct sock *s = sock_of(sock);
+    int fd = socket_release(&s->socket);
 
     (void)io;
     assert(s->state == SOCK_NEW);
-    assert(fd >= 0);
-    s->fd = -1;
-    sock_free(s);
+    socket_free(&s->socket);
     return fd;
 }
 
@@ -388,79 +317,65 @@ struct io_sock *epoll_sock_adopt(struct io *io, int64_t released)
     return epoll_sock_create((struct epoll *)io, (int)released);
 }
 
-void epoll_sock_drop(struct io *io, int64_t released)
-{
-    (void)io;
-    close((int)released);
-}
-
 void epoll_sock_part(struct io *io, struct io_sock *sock)
 {
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     (void)io;
     assert(s->connect == NULL);
     if (s->state != SOCK_OPEN)
         return;
     s->parting = true;
-    ready_add(s);
+    socket_ready(&s->socket);
 }
 
 void epoll_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner)
 {
     struct epoll *e = (struct epoll *)io;
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
     int result;
 
     assert(s->state == SOCK_NEW);
     s->state = SOCK_OPEN;
-    s->events = events;
-    s->owner = owner;
-    result = epoll_register(e, s->fd, s, TAG_SOCK);
+    s->socket.events = events;
+    s->socket.owner = owner;
+    result = epoll_register(e, s->socket.fd, s, TAG_SOCK);
     if (result == 0)
         return;
     s->broken = true;
     s->end_seen = true;
     s->reason = result;
-    ready_add(s);
-}
-
-void epoll_sock_hand(struct io_sock *sock, const struct io_sock_events *events, void *owner)
-{
-    struct sock *s = (struct sock *)sock;
-
-    s->events = events;
-    s->owner = owner;
+    socket_ready(&s->socket);
 }
 
 void epoll_sock_pause(struct io *io, struct io_sock *sock)
 {
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     (void)io;
     if (s->state != SOCK_OPEN && s->state != SOCK_NEW)
         return;
     s->paused = true;
     if (s->broken)
-        ready_add(s);
+        socket_ready(&s->socket);
 }
 
 void epoll_sock_resume(struct io *io, struct io_sock *sock)
 {
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     (void)io;
     if ((s->state != SOCK_OPEN && s->state != SOCK_NEW) || !s->paused)
         return;
     s->paused = false;
     if (wants_bytes(s) || s->end_seen || s->parting)
-        ready_add(s);
+        socket_ready(&s->socket);
 }
 
 void epoll_sock_close(struct io *io, struct io_sock *sock, bool drain)
 {
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     (void)io;
     if (s->state == SOCK_CLOSING || (s->state == SOCK_DRAINING && drain))
@@ -473,7 +388,7 @@ void epoll_sock_close(struct io *io, struct io_sock *sock, bool drain)
         return;
     }
     s->state = SOCK_CLOSING;
-    ready_add(s);
+    socket_ready(&s->socket);
 }
 
 /* ---- telling -------------------------------------------------------------------------------- */
@@ -501,12 +416,12 @@ void epoll_sock_event(struct sock *s, uint32_t events)
 
 static void finish(struct sock *s)
 {
-    const struct io_sock_events *events = s->events;
-    void *owner = s->owner;
+    const struct io_sock_events *events = s->socket.events;
+    void *owner = s->socket.owner;
 
-    if (s->fd >= 0)
-        socket_discard_unread(s->fd);
-    sock_free(s);
+    if (s->socket.fd >= 0)
+        socket_discard_unread(s->socket.fd);
+    socket_free(&s->socket);
     if (events != NULL)
         events->closed(owner);
 }
@@ -531,13 +446,8 @@ static void tell(struct sock *s)
 /* What owners make ready while they are told waits for the next turn. */
 void epoll_socks_ready(struct epoll *e)
 {
-    struct sock *s, *next;
+    struct socket *ready = sockets_take_ready(&e->sockets);
 
-    s = e->ready;
-    e->ready = NULL;
-    for (; s != NULL; s = next) {
-        next = s->ready_next;
-        s->is_ready = false;
-        tell(s);
-    }
+    while (ready != NULL)
+        tell(sock_of(socket_take_ready(&ready)));
 }

@@ -52,6 +52,16 @@ static enum err make_directories(const char *root)
     return err;
 }
 
+void io_posix_reason(char *reason, const char *text, int errnum)
+{
+    if (reason == NULL)
+        return;
+    if (errnum == 0)
+        snprintf(reason, IO_REASON_SIZE, "%s", text);
+    else
+        snprintf(reason, IO_REASON_SIZE, "%s: %s", text, strerrordesc_np(errnum));
+}
+
 enum err io_posix_init(struct io_posix *posix, const char *root)
 {
     enum err err;
@@ -130,6 +140,19 @@ void io_posix_clock_refresh(struct io *io)
 {
     io->now_ns = io_posix_monotonic();
     io->wall_ns = clock_ns(CLOCK_REALTIME);
+}
+
+int64_t io_posix_sleep_time(const struct io *io, int64_t wait_ns)
+{
+    int64_t next = timers_next(&io->timers);
+    int64_t now;
+
+    if (wait_ns == 0 || next == TIMERS_NEVER)
+        return wait_ns;
+    now = io_posix_monotonic();
+    if (next <= now)
+        return 0;
+    return next - now < wait_ns ? next - now : wait_ns;
 }
 
 void io_posix_random(struct io *io, void *at, size_t size)

@@ -240,3 +240,20 @@ enum err io_posix_truncate(struct io *io, struct io_file *file, uint64_t size)
     (void)io;
     return ftruncate(io_posix_fd(file), (off_t)size) == 0 ? OK : err_of_errno(errno);
 }
+
+/* ---- operations ----------------------------------------------------------------------------- */
+
+int64_t io_posix_written(const struct io_op *op, int64_t result)
+{
+    if (!op->file->direct || result <= 0)
+        return result;
+    result -= result % IO_DIRECT_ALIGN;
+    return result > 0 ? result : -EIO;
+}
+
+int64_t io_posix_fallocated(struct io *io, const struct io_op *op)
+{
+    enum err err = io_posix_allocate(io, op->file, op->offset, op->size);
+
+    return err == OK ? 0 : err == ERR_NO_SPACE ? -ENOSPC : -EIO;
+}

@@ -3,9 +3,6 @@
 #include "base/io_epoll.h"
 #include "base/io_uring.h"
 
-static_assert(IO_REAL_REASON_SIZE >= IO_URING_REASON_SIZE, "a reason fits");
-static_assert(IO_REAL_REASON_SIZE >= IO_EPOLL_REASON_SIZE, "a reason fits");
-
 static const char *const names[] = {
     [IO_CHOICE_AUTO] = "auto",
     [IO_CHOICE_URING] = "uring",

@@ -13,8 +13,6 @@ enum io_choice {
     IO_CHOICE_EPOLL,
 };
 
-#define IO_REAL_REASON_SIZE 160u
-
 /* "auto", "uring", "epoll"; false: neither of them, nothing has changed. */
 bool io_choice_read(struct bytes name, enum io_choice *choice);
 const char *io_choice_name(enum io_choice choice);
@@ -22,7 +20,7 @@ const char *io_choice_name(enum io_choice choice);
 struct io_real_result {
     enum io_choice chosen; /* never AUTO; of a success */
     /* A sentence: why there is no io, or why it is epoll although io_uring was preferred. */
-    char reason[IO_REAL_REASON_SIZE];
+    char reason[IO_REASON_SIZE];
 };
 
 /* As io_uring_create and io_epoll_create: base/io_uring.h and base/io_epoll.h say the rest. */

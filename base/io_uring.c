@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include "base/heap.h"
-#include "base/io_address.h"
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
@@ -95,21 +94,7 @@ static bool interrupted(int result)
 /* Something that no completion will announce. */
 static bool has_news(const struct uring *u)
 {
-    return u->ready != NULL || workers_finished(&u->workers) || waker_asked(&u->waker);
-}
-
-/* By the clock of now: the turn before may have been a long one. */
-static int64_t sleep_time(const struct uring *u, int64_t wait_ns)
-{
-    int64_t next = timers_next(&u->posix.io.timers);
-    int64_t now;
-
-    if (wait_ns == 0 || next == TIMERS_NEVER)
-        return wait_ns;
-    now = io_posix_monotonic();
-    if (next <= now)
-        return 0;
-    return next - now < wait_ns ? next - now : wait_ns;
+    return u->sockets.ready != NULL || workers_finished(&u->workers) || waker_asked(&u->waker);
 }
 
 static int submit_and_sleep(struct uring *u, int64_t wait_ns)
@@ -124,7 +109,7 @@ static int submit_and_wait(struct uring *u, int64_t wait_ns)
 {
     int result;
 
-    wait_ns = has_news(u) ? 0 : sleep_time(u, wait_ns);
+    wait_ns = has_news(u) ? 0 : io_posix_sleep_time(&u->posix.io, wait_ns);
     if (wait_ns == 0)
         return io_uring_submit_and_get_events(&u->ring);
 
@@ -207,51 +192,21 @@ static void uring_destroy(struct io *io)
 /* ---- the beginning -------------------------------------------------------------------------- */
 
 static const struct io_calls uring_calls = {
-    .clock_refresh = io_posix_clock_refresh,
-    .random = io_posix_random,
+    IO_POSIX_CALLS,
+    IO_SOCKET_CALLS,
     .turn = uring_turn,
     .destroy = uring_destroy,
-    .open = io_posix_open,
-    .close = io_posix_close,
-    .size = io_posix_size,
-    .find_data = io_posix_find_data,
-    .read_ahead = io_posix_read_ahead,
-    .read_all = io_posix_read_all,
-    .write_all = io_posix_write_all,
-    .write_back = io_posix_write_back,
-    .sync = io_posix_sync,
-    .allocate = io_posix_allocate,
-    .truncate = io_posix_truncate,
-    .root_again = io_posix_root_again,
-    .locked = io_posix_locked,
-    .mkdir = io_posix_mkdir,
-    .rename = io_posix_rename,
-    .unlink = io_posix_unlink,
-    .rmdir = io_posix_rmdir,
-    .sync_dir = io_posix_sync_dir,
-    .sync_all = io_posix_sync_all,
-    .list = io_posix_list,
-    .lock = io_posix_lock,
-    .space = io_posix_space,
-    .descriptors_max = io_posix_descriptors_max,
-    .scratch = io_posix_scratch,
-    .spool = io_posix_spool,
     .submit = uring_submit,
-    .read_now = io_posix_read_now,
     .work = uring_work,
     .stop = uring_stop,
     .wake = uring_wake,
     .listen = uring_listen,
     .listener_close = uring_listener_close,
-    .addresses = address_list,
     .connect = uring_connect,
     .sock_release = uring_sock_release,
     .sock_adopt = uring_sock_adopt,
-    .sock_drop = uring_sock_drop,
     .sock_part = uring_sock_part,
     .sock_start = uring_sock_start,
-    .sock_hand = uring_sock_hand,
-    .sock_peer = uring_sock_peer,
     .sock_send = uring_sock_send,
     .sock_pause = uring_sock_pause,
     .sock_resume = uring_sock_resume,
@@ -283,7 +238,7 @@ enum err io_uring_create(const char *root, const struct io_uring_options *option
     io_init(&u->posix.io, &uring_calls);
     err = io_posix_init(&u->posix, root);
     if (err != OK) {
-        uring_reason(&filled, "the data directory cannot be opened", 0);
+        io_posix_reason(filled.reason, "the data directory cannot be opened", 0);
         goto no_root;
     }
     err = uring_setup(u, &filled);
@@ -291,10 +246,11 @@ enum err io_uring_create(const char *root, const struct io_uring_options *option
         goto no_ring;
     if (!waker_init(&u->waker)) {
         err = err_of_errno(errno);
-        uring_reason(&filled, "no eventfd", errno);
+        io_posix_reason(filled.reason, "no eventfd", errno);
         goto no_waker;
     }
     workers_init(&u->workers, &u->posix.io, &u->waker, filled.workers);
+    uring_socks_init(u);
     uring_connects_init(u);
     wake_arm(u);
     io_posix_clock_refresh(&u->posix.io);

@@ -13,15 +13,13 @@
 
 #include "base/io.h"
 
-#define IO_URING_REASON_SIZE 160u
-
 /* Zero: the default in brackets. */
 struct io_uring_options {
     unsigned entries;     /* of the submission queue, a power of two [256] */
     unsigned buffers;     /* to receive into, a power of two [64] */
     unsigned buffer_size; /* of each [128 KiB]; memory is used when first received into */
     unsigned workers;     /* threads for io_work, started when needed [2] */
-    char *reason;         /* IO_URING_REASON_SIZE bytes for a sentence on failure, or NULL */
+    char *reason;         /* IO_REASON_SIZE bytes for a sentence on failure, or NULL */
 };
 
 /*

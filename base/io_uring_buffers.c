@@ -91,13 +91,13 @@ enum err uring_buffers_open(struct uring *u, const struct io_uring_options *opti
     u->buffer_memory = map((size_t)u->buffer_count * u->buffer_size);
     u->buffers = map(ring_memory_size(u));
     if (u->buffer_memory == NULL || u->buffers == NULL) {
-        uring_reason(options, "no memory for the receive buffers", 0);
+        io_posix_reason(options->reason, "no memory for the receive buffers", 0);
         return ERR_NO_MEMORY;
     }
     reg.ring_addr = (uintptr_t)u->buffers;
     result = io_uring_register_buf_ring(&u->ring, &reg, 0);
     if (result != 0) {
-        uring_reason(options, "io_uring has no buffer rings", -result);
+        io_posix_reason(options->reason, "io_uring has no buffer rings", -result);
         return ERR_UNSUPPORTED;
     }
     io_uring_buf_ring_init(u->buffers);

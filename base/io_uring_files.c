@@ -4,12 +4,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* One request moves at most this much; the rest is a short count, which callers expect. */
-#define TRANSFER_MAX (1u << 30)
-
 static unsigned transfer_size(const struct io_op *op)
 {
-    return op->size < TRANSFER_MAX ? (unsigned)op->size : TRANSFER_MAX;
+    return op->size < IO_POSIX_TRANSFER_MAX ? (unsigned)op->size : IO_POSIX_TRANSFER_MAX;
 }
 
 static void prepare(struct io_uring_sqe *sqe, const struct io_op *op)
@@ -57,17 +54,6 @@ static bool sync_follows(struct uring *u, struct io_op *op, int result)
     return true;
 }
 
-/* Of a direct write only whole blocks count, so that the rest can be written as it must be. */
-static int whole_blocks(const struct io_op *op, int result)
-{
-    bool writes = op->kind == IO_OP_WRITE || op->kind == IO_OP_WRITE_DURABLE;
-
-    if (!writes || !op->file->direct || result <= 0)
-        return result;
-    result -= result % (int)IO_DIRECT_ALIGN;
-    return result > 0 ? result : -EIO;
-}
-
 void uring_op_completed(struct uring *u, struct io_op *op, int result)
 {
     if (u->stopped)
@@ -77,12 +63,10 @@ void uring_op_completed(struct uring *u, struct io_op *op, int result)
         uring_submit(&u->posix.io, op);
         return;
     }
-    if (result == -EOPNOTSUPP && op->kind == IO_OP_FALLOCATE) {
-        enum err err = io_posix_allocate(&u->posix.io, op->file, op->offset, op->size);
-
-        result = err == OK ? 0 : err == ERR_NO_SPACE ? -ENOSPC : -EIO;
-    }
-    result = whole_blocks(op, result);
+    if (result == -EOPNOTSUPP && op->kind == IO_OP_FALLOCATE)
+        result = (int)io_posix_fallocated(&u->posix.io, op);
+    if (op->kind == IO_OP_WRITE || op->kind == IO_OP_WRITE_DURABLE)
+        result = (int)io_posix_written(op, result);
     if (sync_follows(u, op, result))
         return;
     io_op_finish(op, result >= 0 && op->result > 0 ? op->result : result);

@@ -58,16 +58,12 @@ static void listener_free(struct io_listener *l)
 
 static void accepted(struct io_listener *l, int fd)
 {
-    union address address;
     struct io_address peer;
-    socklen_t size = sizeof(address);
 
-    if (l->closing || getpeername(fd, &address.any, &size) != 0) {
+    if (!l->closing && socket_peer(fd, &peer))
+        l->accepted(l->context, uring_sock_create(l->uring, fd), &peer);
+    else
         close(fd); /* gone already */
-        return;
-    }
-    address_show(&address, &peer);
-    l->accepted(l->context, uring_sock_create(l->uring, fd), &peer);
 }
 
 /* The end of one multishot request. */

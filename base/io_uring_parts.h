@@ -12,6 +12,7 @@
 
 #include "base/io_connect.h"
 #include "base/io_posix.h"
+#include "base/io_socket.h"
 #include "base/io_uring.h"
 #include "base/waker.h"
 #include "base/workers.h"
@@ -51,10 +52,7 @@ struct uring {
     size_t received_buffers; /* in this turn */
     size_t received_bytes;
 
-    struct sock *socks;       /* all, doubly linked */
-    struct sock *spare;       /* pooled */
-    struct sock *ready;       /* have something to tell that no completion will trigger */
-    struct send *spare_sends; /* pooled */
+    struct sockets sockets;
     struct io_listener *listeners;
     struct connects connects;
 };
@@ -65,7 +63,6 @@ struct io_uring_sqe *uring_sqe(struct uring *u, void *object, enum tag tag); /* 
 /* io_uring_setup.c: opens the ring and its buffers, or says why not. Nothing remains on failure. */
 enum err uring_setup(struct uring *u, const struct io_uring_options *options);
 void uring_teardown(struct uring *u);
-void uring_reason(const struct io_uring_options *options, const char *text, int errnum);
 
 /* io_uring_buffers.c */
 #define URING_BUFFER_GROUP 0
@@ -83,15 +80,13 @@ void uring_submit(struct io *io, struct io_op *op);
 void uring_op_completed(struct uring *u, struct io_op *op, int result);
 
 /* io_uring_socks.c */
+void uring_socks_init(struct uring *u);
 struct io_sock *uring_sock_create(struct uring *u, int fd);
 int64_t uring_sock_release(struct io *io, struct io_sock *sock);
 struct io_sock *uring_sock_adopt(struct io *io, int64_t released);
-void uring_sock_drop(struct io *io, int64_t released);
 void uring_sock_part(struct io *io, struct io_sock *sock);
 void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner);
-void uring_sock_hand(struct io_sock *sock, const struct io_sock_events *events, void *owner);
-bool uring_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 void uring_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count);
 void uring_sock_pause(struct io *io, struct io_sock *sock);
 void uring_sock_resume(struct io *io, struct io_sock *sock);

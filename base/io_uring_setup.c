@@ -20,32 +20,24 @@ static const struct {
     {IORING_OP_SENDMSG, "sendmsg"},     {IORING_OP_ASYNC_CANCEL, "async cancel"},
 };
 
-void uring_reason(const struct io_uring_options *options, const char *text, int errnum)
-{
-    if (options->reason == NULL)
-        return;
-    if (errnum == 0)
-        snprintf(options->reason, IO_URING_REASON_SIZE, "%s", text);
-    else
-        snprintf(options->reason, IO_URING_REASON_SIZE, "%s: %s", text, strerrordesc_np(errnum));
-}
-
 /* ---- the ring ------------------------------------------------------------------------------- */
 
 static enum err ring_refused(const struct io_uring_options *options, int errnum)
 {
     switch (errnum) {
     case EINVAL:
-        uring_reason(options, "io_uring is older than Linux 6.1", 0);
+        io_posix_reason(options->reason, "io_uring is older than Linux 6.1", 0);
         return ERR_UNSUPPORTED;
-    case ENOSYS: uring_reason(options, "the kernel has no io_uring", 0); return ERR_UNSUPPORTED;
+    case ENOSYS:
+        io_posix_reason(options->reason, "the kernel has no io_uring", 0);
+        return ERR_UNSUPPORTED;
     case EPERM:
     case EACCES:
-        uring_reason(options, "io_uring is forbidden here (kernel.io_uring_disabled or seccomp)",
-                     0);
+        io_posix_reason(options->reason,
+                        "io_uring is forbidden here (kernel.io_uring_disabled or seccomp)", 0);
         return ERR_UNSUPPORTED;
     default:
-        uring_reason(options, "io_uring cannot be set up", errnum);
+        io_posix_reason(options->reason, "io_uring cannot be set up", errnum);
         return errnum == ENOMEM ? ERR_NO_MEMORY : ERR_UNSUPPORTED;
     }
 }
@@ -73,14 +65,14 @@ static enum err opcodes_probe(struct uring *u, const struct io_uring_options *op
     char text[64];
 
     if (probe == NULL) {
-        uring_reason(options, "io_uring cannot be probed", 0);
+        io_posix_reason(options->reason, "io_uring cannot be probed", 0);
         return ERR_UNSUPPORTED;
     }
     for (size_t i = 0; i < sizeof(opcodes_needed) / sizeof(opcodes_needed[0]); i++) {
         if (io_uring_opcode_supported(probe, opcodes_needed[i].opcode))
             continue;
         snprintf(text, sizeof(text), "io_uring cannot %s", opcodes_needed[i].name);
-        uring_reason(options, text, 0);
+        io_posix_reason(options->reason, text, 0);
         err = ERR_UNSUPPORTED;
     }
     io_uring_free_probe(probe);
@@ -136,7 +128,7 @@ static enum err self_test(struct uring *u, const struct io_uring_options *option
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        uring_reason(options, "no socket for the self-test", errno);
+        io_posix_reason(options->reason, "no socket for the self-test", errno);
         return err_of_errno(errno);
     }
     works = receive_works(u, pair[0], pair[1]);
@@ -144,7 +136,7 @@ static enum err self_test(struct uring *u, const struct io_uring_options *option
     close(pair[1]);
     if (works)
         return OK;
-    uring_reason(options, "io_uring failed its self-test: multishot receive", 0);
+    io_posix_reason(options->reason, "io_uring failed its self-test: multishot receive", 0);
     return ERR_UNSUPPORTED;
 }
 

@@ -29,11 +29,8 @@ struct late {
 };
 
 struct sock {
-    struct io_sock head;
+    struct socket socket; /* first */
     struct uring *uring;
-    const struct io_sock_events *events;
-    void *owner;
-    int fd;                  /* -1 until it is connected */
     struct connect *connect; /* under way; NULL: connected, or failed to */
     int reason;              /* of the end, once end_seen or broken */
     uint8_t state;
@@ -44,44 +41,43 @@ struct sock {
     bool end_seen;   /* nothing more will be received */
     bool broken;     /* a send failed */
     bool parting;    /* it is to go to another io */
-    bool is_ready;   /* in the ready list */
-    struct send *send;
     struct late *late_first;
     struct late *late_last;
-    struct sock *ready_next; /* and the pool's link */
-    struct sock *previous;
-    struct sock *next;
 };
 
 static void settle(struct sock *s);
 
 /* ---- making and freeing --------------------------------------------------------------------- */
 
+/* Of the socket that comes first in it. */
+static struct sock *sock_of(void *socket)
+{
+    return socket;
+}
+
+void uring_socks_init(struct uring *u)
+{
+    u->sockets.size = sizeof(struct sock);
+}
+
 struct io_sock *uring_sock_create(struct uring *u, int fd)
 {
-    struct sock *s = u->spare;
+    struct sock *s = sock_of(socket_create(&u->sockets, fd));
 
-    if (s != NULL)
-        u->spare = s->ready_next;
-    else
-        s = HEAP_NEW(struct sock);
-    *s = (struct sock){.uring = u, .fd = fd, .next = u->socks};
-    if (u->socks != NULL)
-        u->socks->previous = s;
-    u->socks = s;
-    return &s->head;
+    s->uring = u;
+    return &s->socket.head;
 }
 
 struct io_sock *uring_sock_create_connecting(struct uring *u, struct connect *connect,
                                              const struct io_sock_events *events, void *owner)
 {
-    struct sock *s = (struct sock *)uring_sock_create(u, -1);
+    struct sock *s = sock_of(uring_sock_create(u, -1));
 
     s->state = SOCK_OPEN;
     s->connect = connect;
-    s->events = events;
-    s->owner = owner;
-    return &s->head;
+    s->socket.events = events;
+    s->socket.owner = owner;
+    return &s->socket.head;
 }
 
 static void late_free(struct sock *s)
@@ -95,50 +91,17 @@ static void late_free(struct sock *s)
     s->late_last = NULL;
 }
 
-static void send_give(struct sock *s)
-{
-    struct uring *u = s->uring;
-
-    if (s->send == NULL)
-        return;
-    s->send->next = u->spare_sends;
-    u->spare_sends = s->send;
-    s->send = NULL;
-}
-
 static void sock_free(struct sock *s)
 {
-    struct uring *u = s->uring;
-
-    if (s->fd >= 0)
-        close(s->fd);
     late_free(s);
-    send_give(s);
-    if (s->next != NULL)
-        s->next->previous = s->previous;
-    if (s->previous != NULL)
-        s->previous->next = s->next;
-    else
-        u->socks = s->next;
-    s->ready_next = u->spare;
-    u->spare = s;
+    socket_free(&s->socket);
 }
 
 void uring_socks_destroy(struct uring *u)
 {
-    struct send *send;
-    struct sock *s;
-
-    while (u->socks != NULL)
-        sock_free(u->socks);
-    while ((s = u->spare) != NULL) {
-        u->spare = s->ready_next;
-        heap_give(s);
-    }
-    while ((send = u->spare_sends) != NULL) {
-        u->spare_sends = send->next;
-        heap_give(send);
-    }
+    while (u->sockets.first != NULL)
+        sock_free(sock_of(u->sockets.first));
+    sockets_deinit(&u->sockets);
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
@@ -154,7 +117,7 @@ static void receive_arm(struct sock *s)
     struct io_uring_sqe *sqe = request(s, TAG_RECV);
 
     assert(!s->receiving);
-    io_uring_prep_recv_multishot(sqe, s->fd, NULL, 0, 0);
+    io_uring_prep_recv_multishot(sqe, s->socket.fd, NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = URING_BUFFER_GROUP;
     s->receiving = true;
@@ -179,25 +142,17 @@ static void receive_cancel(struct sock *s)
 static void send_arm(struct sock *s)
 {
     struct io_uring_sqe *sqe = request(s, TAG_SEND);
-    struct send *send = s->send;
+    struct send *send = s->socket.send;
     const struct iovec *first = &send->message.msg_iov[0];
 
     if (send->message.msg_iovlen == 1)
-        io_uring_prep_send(sqe, s->fd, first->iov_base, first->iov_len, MSG_NOSIGNAL | MSG_WAITALL);
+        io_uring_prep_send(sqe, s->socket.fd, first->iov_base, first->iov_len,
+                           MSG_NOSIGNAL | MSG_WAITALL);
     else
-        io_uring_prep_sendmsg(sqe, s->fd, &send->message, MSG_NOSIGNAL | MSG_WAITALL);
+        io_uring_prep_sendmsg(sqe, s->socket.fd, &send->message, MSG_NOSIGNAL | MSG_WAITALL);
 }
 
 /* ---- what happens next ---------------------------------------------------------------------- */
-
-static void ready_add(struct sock *s)
-{
-    if (s->is_ready)
-        return;
-    s->is_ready = true;
-    s->ready_next = s->uring->ready;
-    s->uring->ready = s;
-}
 
 /* The send's failure is told after the bytes that arrived before it, unless the owner has paused
  * and would never see the end of them. */
@@ -219,17 +174,16 @@ static bool receive_is_due(const struct sock *s)
 /* Nothing that the kernel has of it names this io any more. */
 static bool part_is_due(const struct sock *s)
 {
-    return s->parting && s->state == SOCK_OPEN && s->owed == 0 && !s->head.sending && !s->paused &&
-           s->late_first == NULL && !s->end_seen && !s->broken && !s->is_ready;
+    return s->parting && s->state == SOCK_OPEN && s->owed == 0 && !s->socket.head.sending &&
+           !s->paused && s->late_first == NULL && !s->end_seen && !s->broken && !s->socket.is_ready;
 }
 
 static void part(struct sock *s)
 {
-    const struct io_sock_events *events = s->events;
-    void *owner = s->owner;
-    int fd = s->fd;
+    const struct io_sock_events *events = s->socket.events;
+    void *owner = s->socket.owner;
+    int fd = socket_release(&s->socket);
 
-    s->fd = -1;
     sock_free(s);
     events->parted(owner, fd);
 }
@@ -243,13 +197,13 @@ static void settle(struct sock *s)
         s->state = SOCK_ENDED;
         receive_cancel(s);
         late_free(s);
-        s->events->ended(s->owner, s->reason);
+        s->socket.events->ended(s->socket.owner, s->reason);
     } else if (receive_is_due(s)) {
         receive_arm(s);
     } else if (part_is_due(s)) {
         part(s);
     } else if (s->state == SOCK_CLOSING && s->owed == 0) {
-        ready_add(s);
+        socket_ready(&s->socket);
     }
 }
 
@@ -276,7 +230,7 @@ static void late_deliver(struct sock *s)
         s->late_first = late->next;
         if (s->late_first == NULL)
             s->late_last = NULL;
-        s->events->received(s->owner, bytes_of(late->at, late->size));
+        s->socket.events->received(s->socket.owner, bytes_of(late->at, late->size));
         heap_give(late);
     }
 }
@@ -288,7 +242,7 @@ static void deliver(struct sock *s, struct bytes b)
     if (s->paused || s->late_first != NULL)
         late_add(s, b);
     else
-        s->events->received(s->owner, b);
+        s->socket.events->received(s->socket.owner, b);
 }
 
 /* Ends of the request that are not the socket's: all buffers were in use (they are back by the time
@@ -331,7 +285,7 @@ void uring_cancel_completed(struct uring *u, struct sock *s, int result)
     if (u->stopped)
         return;
     if (result == -EALREADY && s->state == SOCK_CLOSING)
-        shutdown(s->fd, SHUT_RDWR);
+        shutdown(s->socket.fd, SHUT_RDWR);
     else if (result == -EALREADY && (s->paused || s->parting))
         receive_cancel(s);
     settle(s);
@@ -339,41 +293,25 @@ void uring_cancel_completed(struct uring *u, struct sock *s, int result)
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
-bool uring_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)
-{
-    (void)io;
-    return socket_peer(((struct sock *)sock)->fd, peer);
-}
-
-static struct send *send_take(struct uring *u)
-{
-    struct send *send = u->spare_sends;
-
-    if (send == NULL)
-        return HEAP_NEW(struct send);
-    u->spare_sends = send->next;
-    return send;
-}
-
 void uring_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count)
 {
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     assert(s->state == SOCK_OPEN || s->state == SOCK_ENDED);
-    s->send = send_take((struct uring *)io);
-    send_fill(s->send, pieces, count);
+    (void)io;
+    socket_send_begin(&s->socket, pieces, count);
     if (s->connect == NULL && !s->uring->stopped)
         send_arm(s);
 }
 
 static void send_finish(struct sock *s)
 {
-    send_give(s);
-    s->head.sending = false;
+    socket_send_end(&s->socket);
+    s->socket.head.sending = false;
     if (s->state == SOCK_DRAINING)
         s->state = SOCK_CLOSING;
     else if (s->state == SOCK_OPEN || s->state == SOCK_ENDED)
-        s->events->sent(s->owner);
+        s->socket.events->sent(s->socket.owner);
 }
 
 /* What the peer sent before can still be read: receiving ends by itself and tells the reason. */
@@ -388,7 +326,7 @@ static void send_fail(struct sock *s, int result)
     if (!s->broken)
         s->reason = result;
     s->broken = true;
-    shutdown(s->fd, SHUT_RDWR);
+    shutdown(s->socket.fd, SHUT_RDWR);
 }
 
 void uring_send_completed(struct uring *u, struct sock *s, int result)
@@ -399,8 +337,8 @@ void uring_send_completed(struct uring *u, struct sock *s, int result)
     if (u->stopped)
         return;
     if (result > 0)
-        send_skip(s->send, (size_t)result);
-    if (s->send->left == 0)
+        send_skip(s->socket.send, (size_t)result);
+    if (s->socket.send->left == 0)
         send_finish(s);
     else if ((result > 0 || again) && s->state != SOCK_CLOSING)
         send_arm(s);
@@ -415,28 +353,26 @@ void uring_sock_connected(struct sock *s, int fd, int reason)
 {
     assert(s->state == SOCK_OPEN); /* else it was abandoned */
     s->connect = NULL;
-    s->fd = fd;
+    s->socket.fd = fd;
     if (fd < 0) {
         s->broken = true;
         s->end_seen = true;
         s->reason = reason;
-    } else if (s->head.sending) {
+    } else if (s->socket.head.sending) {
         send_arm(s);
     }
-    ready_add(s);
+    socket_ready(&s->socket);
 }
 
 /* ---- the owner's calls ---------------------------------------------------------------------- */
 
 int64_t uring_sock_release(struct io *io, struct io_sock *sock)
 {
-    struct sock *s = (struct sock *)sock;
-    int fd = s->fd;
+    struct sock *s = sock_of(sock);
+    int fd = socket_release(&s->socket);
 
     (void)io;
     assert(s->state == SOCK_NEW);
-    assert(fd >= 0);
-    s->fd = -1;
     sock_free(s);
     return fd;
 }
@@ -446,15 +382,9 @@ struct io_sock *uring_sock_adopt(struct io *io, int64_t released)
     return uring_sock_create((struct uring *)io, (int)released);
 }
 
-void uring_sock_drop(struct io *io, int64_t released)
-{
-    (void)io;
-    close((int)released);
-}
-
 void uring_sock_part(struct io *io, struct io_sock *sock)
 {
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     (void)io;
     assert(s->connect == NULL);
@@ -462,34 +392,26 @@ void uring_sock_part(struct io *io, struct io_sock *sock)
         return;
     s->parting = true;
     receive_cancel(s);
-    ready_add(s);
+    socket_ready(&s->socket);
 }
 
 void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner)
 {
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     (void)io;
     assert(s->state == SOCK_NEW);
     s->state = SOCK_OPEN;
-    s->events = events;
-    s->owner = owner;
+    s->socket.events = events;
+    s->socket.owner = owner;
     if (!s->paused)
         receive_arm(s);
 }
 
-void uring_sock_hand(struct io_sock *sock, const struct io_sock_events *events, void *owner)
-{
-    struct sock *s = (struct sock *)sock;
-
-    s->events = events;
-    s->owner = owner;
-}
-
 void uring_sock_pause(struct io *io, struct io_sock *sock)
 {
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     (void)io;
     if (s->state != SOCK_OPEN && s->state != SOCK_NEW)
@@ -497,23 +419,23 @@ void uring_sock_pause(struct io *io, struct io_sock *sock)
     s->paused = true;
     receive_cancel(s);
     if (s->broken)
-        ready_add(s);
+        socket_ready(&s->socket);
 }
 
 void uring_sock_resume(struct io *io, struct io_sock *sock)
 {
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     (void)io;
     if ((s->state != SOCK_OPEN && s->state != SOCK_NEW) || !s->paused)
         return;
     s->paused = false;
-    ready_add(s);
+    socket_ready(&s->socket);
 }
 
 void uring_sock_close(struct io *io, struct io_sock *sock, bool drain)
 {
-    struct sock *s = (struct sock *)sock;
+    struct sock *s = sock_of(sock);
 
     (void)io;
     if (s->state == SOCK_CLOSING || (s->state == SOCK_DRAINING && drain))
@@ -522,28 +444,28 @@ void uring_sock_close(struct io *io, struct io_sock *sock, bool drain)
         connect_abandon(s->connect);
         s->connect = NULL;
         s->state = SOCK_CLOSING;
-        ready_add(s);
+        socket_ready(&s->socket);
         return;
     }
     receive_cancel(s);
-    if (drain && s->head.sending && !s->broken && s->send->left > 0) {
+    if (drain && s->socket.head.sending && !s->broken && s->socket.send->left > 0) {
         s->state = SOCK_DRAINING;
         return;
     }
     s->state = SOCK_CLOSING;
-    if (s->head.sending && !s->broken)
+    if (s->socket.head.sending && !s->broken)
         cancel(s, TAG_SEND);
-    ready_add(s);
+    socket_ready(&s->socket);
 }
 
 /* ---- telling -------------------------------------------------------------------------------- */
 
 static void finish(struct sock *s)
 {
-    const struct io_sock_events *events = s->events;
-    void *owner = s->owner;
+    const struct io_sock_events *events = s->socket.events;
+    void *owner = s->socket.owner;
 
-    socket_discard_unread(s->fd);
+    socket_discard_unread(s->socket.fd);
     sock_free(s);
     if (events != NULL)
         events->closed(owner);
@@ -564,13 +486,8 @@ static void tell(struct sock *s)
 /* What owners make ready while they are told waits for the next turn. */
 void uring_socks_ready(struct uring *u)
 {
-    struct sock *s, *next;
+    struct socket *ready = sockets_take_ready(&u->sockets);
 
-    s = u->ready;
-    u->ready = NULL;
-    for (; s != NULL; s = next) {
-        next = s->ready_next;
-        s->is_ready = false;
-        tell(s);
-    }
+    while (ready != NULL)
+        tell(sock_of(socket_take_ready(&ready)));
 }

@@ -310,32 +310,6 @@ static void leave(struct parser *parser)
     parser->depth--;
 }
 
-static bool read_array(struct parser *parser, struct json *array)
-{
-    struct json **tail = &array->child;
-
-    if (!enter(parser))
-        return false;
-    if (next_is(parser, ']')) {
-        leave(parser);
-        return true;
-    }
-    for (;;) {
-        *tail = read_value(parser);
-        if (*tail == NULL)
-            return false;
-        tail = &(*tail)->next;
-        skip_blanks(parser);
-        if (next_is(parser, ']'))
-            break;
-        if (!next_is(parser, ','))
-            return refuse(parser, "after array element");
-        parser->at++;
-    }
-    leave(parser);
-    return true;
-}
-
 static struct json *read_member(struct parser *parser)
 {
     struct bytes key;
@@ -360,26 +334,29 @@ static struct json *read_member(struct parser *parser)
     return value;
 }
 
-static bool read_object(struct parser *parser, struct json *object)
+/* What is between brackets or braces. */
+static bool read_children(struct parser *parser, struct json *parent)
 {
-    struct json **tail = &object->child;
+    bool object = parent->type == JSON_OBJECT;
+    uint8_t end = object ? '}' : ']';
+    struct json **tail = &parent->child;
 
     if (!enter(parser))
         return false;
-    if (next_is(parser, '}')) {
+    if (next_is(parser, end)) {
         leave(parser);
         return true;
     }
     for (;;) {
-        *tail = read_member(parser);
+        *tail = object ? read_member(parser) : read_value(parser);
         if (*tail == NULL)
             return false;
         tail = &(*tail)->next;
         skip_blanks(parser);
-        if (next_is(parser, '}'))
+        if (next_is(parser, end))
             break;
         if (!next_is(parser, ','))
-            return refuse(parser, "after object key:value pair");
+            return refuse(parser, object ? "after object key:value pair" : "after array element");
         parser->at++;
     }
     leave(parser);
@@ -403,8 +380,8 @@ static bool type_of(uint8_t byte, enum json_type *type)
 static bool read_content(struct parser *parser, struct json *json)
 {
     switch (json->type) {
-    case JSON_OBJECT: return read_object(parser, json);
-    case JSON_ARRAY: return read_array(parser, json);
+    case JSON_OBJECT:
+    case JSON_ARRAY: return read_children(parser, json);
     case JSON_STRING: return read_string(parser, &json->text);
     case JSON_TRUE: return read_literal(parser, "true");
     case JSON_FALSE: return read_literal(parser, "false");

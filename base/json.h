@@ -103,6 +103,17 @@ void json_base64(struct json_writer *writer, struct bytes value); /* standard al
 /* A key that is a literal. */
 #define JSON_KEY(w, literal) json_key((w), BYTES(literal))
 
+/* A key and its value. */
+void json_put_string(struct json_writer *writer, struct bytes key, struct bytes value);
+void json_put_given(struct json_writer *writer, struct bytes key, struct bytes value); /* not "" */
+void json_put_text(struct json_writer *writer, struct bytes key, const char *value);
+void json_put_i64(struct json_writer *writer, struct bytes key, int64_t value);
+void json_put_u64(struct json_writer *writer, struct bytes key, uint64_t value);
+void json_put_bool(struct json_writer *writer, struct bytes key, bool value);
+/* RFC 3339, in UTC. */
+void json_put_time(struct json_writer *writer, struct bytes key, int64_t unix_ns);
+void json_put_true(struct json_writer *writer, struct bytes key, bool value); /* not false */
+
 /* Appends `json`, a whole valid document, indented by two blanks as Go's MarshalIndent does it.
  * False at the limit of `out`; what was added stays. */
 bool json_indent(struct buf *out, struct bytes json);

@@ -29,7 +29,7 @@
  * whatever max_control_line says.
  */
 #define SUBJECT_SIZE_MAX   UINT64_C(4096)
-#define SUBJECT_TOKENS_MAX (SUBJECT_SIZE_MAX / 2)
+#define SUBJECT_TOKENS_MAX 256u            /* of what anyone may subscribe with or configure */
 #define HEADERS_SIZE_MAX   UINT64_C(65535) /* of a stored message */
 
 /* ---- JetStream names ------------------------------------------------------------------------ */

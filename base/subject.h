@@ -3,15 +3,13 @@
  *
  * A subject is tokens separated by '.'; in a filter a token "*" matches one token, a last ">" one
  * or more. A literal subject with an empty token ("a..b", ".a", "") matches no filter. Filters are
- * taken to be valid; nothing here depends on the number of tokens.
+ * taken to be valid; nothing here depends on the number of tokens (limits.h bounds it for those who
+ * subscribe or configure).
  */
 #ifndef BASE_SUBJECT_H
 #define BASE_SUBJECT_H
 
 #include "base/bytes.h"
-
-/* The deepest filter anyone may subscribe with or configure; matching itself knows no limit. */
-#define SUBJECT_TOKENS_MAX 256u
 
 /* SUB rule: no empty token; '>' only last; wildcards only as whole tokens (else literal). */
 bool subject_valid(struct bytes subject);

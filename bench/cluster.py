@@ -129,27 +129,6 @@ def measure(args, mode, program, always):
         return run.derive(run.run_load(args, MODES[mode], options))
 
 
-def run_all(args, programs):
-    """results[mode][server] = one result or None per round; and how many runs failed."""
-    results = {mode: {name: [] for name in programs} for mode in args.modes}
-    names = list(programs)
-    failed = 0
-    for number in range(args.rounds):
-        for mode in args.modes:
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                label = f"round {number + 1}/{args.rounds} {mode:8} {name:18}"
-                try:
-                    result = measure(args, mode, *programs[name])
-                    print(label, run.brief(result), flush=True)
-                except run.BenchError as error:
-                    failed += 1
-                    result = None
-                    print(label, "FAILED:", error, flush=True)
-                results[mode][name].append(result)
-    return results, failed
-
-
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", default="build", help="where make put the programs")
@@ -179,7 +158,7 @@ def main():
         programs[ALWAYS] = (args.nats_server, True)
     args.base = tempfile.mkdtemp(prefix="stores-", dir=args.dir or args.out)
     try:
-        results, failed = run_all(args, programs)
+        results, failed = run.run_all(args, list(programs), lambda mode, name: measure(args, mode, *programs[name]))
     finally:
         shutil.rmtree(args.base, ignore_errors=True)
     others = [(THEIRS, "ours/theirs"), (ALWAYS, "ours/always")]

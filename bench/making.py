@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import os
 import selectors
-import shutil
 import statistics
 import sys
 import time
@@ -19,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(ROOT, "tests", "e2e"), os.path.join(ROOT, "tests", "e2e", "wire")]
 
 import serverprocess  # noqa: E402
-from streams import Other  # noqa: E402
+from streams import add_programs, programs_of  # noqa: E402
 from wire import Requester  # noqa: E402
 
 
@@ -129,17 +128,14 @@ def servers(program, replicas):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nats-server", default=os.environ.get("NATS_SERVER") or shutil.which("nats-server"))
+    add_programs(parser)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("what", nargs="*", help="of: " + ", ".join(WHAT))
     arguments = parser.parse_args()
-    programs = {"millrace": serverprocess.Server}
-    if arguments.nats_server:
-        Other.program = arguments.nats_server
-        programs["nats-server"] = Other
+    programs = programs_of(arguments)
     print("| figure | millrace | nats-server | ours/theirs |\n|---|--:|--:|--:|")
     for what in arguments.what or WHAT:
         rounds = []

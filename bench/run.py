@@ -244,18 +244,18 @@ def commands(args):
     return found
 
 
-def run_all(args, servers):
-    """results[mode][server] = one result or None per round; and how many runs failed."""
-    results = {mode: {name: [] for name in servers} for mode in args.modes}
-    names = list(servers)
+def run_all(args, names, one):
+    """results[mode][server] = what one(mode, server) gave or None per round; and how many runs failed."""
+    results = {mode: {name: [] for name in names} for mode in args.modes}
+    width = max(12, *map(len, names))
     failed = 0
     for number in range(args.rounds):
         for mode in args.modes:
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
-                label = f"round {number + 1}/{args.rounds} {mode:8} {name:12}"
+                label = f"round {number + 1}/{args.rounds} {mode:8} {name:{width}}"
                 try:
-                    result = measure(args, mode, servers[name](mode))
+                    result = one(mode, name)
                     print(label, brief(result), flush=True)
                 except BenchError as error:
                     failed += 1
@@ -405,7 +405,7 @@ def main():
     servers = commands(args)
     args.base = tempfile.mkdtemp(prefix="stores-", dir=args.dir or args.out)
     try:
-        results, failed = run_all(args, servers)
+        results, failed = run_all(args, list(servers), lambda mode, name: measure(args, mode, servers[name](mode)))
     finally:
         shutil.rmtree(args.base, ignore_errors=True)
     write_markdown(args, results, os.path.join(args.out, "table.md"), OTHERS)

@@ -11,7 +11,6 @@ that is acknowledged in random order), cold (publishing beside ten replays from 
 import argparse
 import os
 import random
-import shutil
 import signal
 import statistics
 import subprocess
@@ -327,14 +326,11 @@ def measure(mode, program, scale):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nats-server", default=os.environ.get("NATS_SERVER") or shutil.which("nats-server"))
+    streams.add_programs(parser)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("mode", nargs="*", help="of: " + ", ".join(MODES))
     arguments = parser.parse_args()
-    programs = {"millrace": serverprocess.Server}
-    if arguments.nats_server:
-        streams.Other.program = arguments.nats_server
-        programs["nats-server"] = streams.Other
+    programs = streams.programs_of(arguments)
     print("| mode | figure | " + " | ".join(programs) + " |\n|---|---|" + "--:|" * len(programs), flush=True)
     for mode in arguments.mode or MODES:
         found = {name: measure(mode, program, arguments.scale) for name, program in programs.items()}

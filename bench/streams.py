@@ -213,16 +213,25 @@ def measure(mode, program):
         return dict(MODES[mode](server))
 
 
+def add_programs(parser):
+    parser.add_argument("--nats-server", default=os.environ.get("NATS_SERVER") or shutil.which("nats-server"))
+
+
+def programs_of(arguments):
+    """What is measured, by its name."""
+    if not arguments.nats_server:
+        return {"millrace": serverprocess.Server}
+    Other.program = arguments.nats_server
+    return {"millrace": serverprocess.Server, "nats-server": Other}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nats-server", default=os.environ.get("NATS_SERVER") or shutil.which("nats-server"))
+    add_programs(parser)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("mode", nargs="*", help="of: " + ", ".join(MODES))
     arguments = parser.parse_args()
-    programs = {"millrace": serverprocess.Server}
-    if arguments.nats_server:
-        Other.program = arguments.nats_server
-        programs["nats-server"] = Other
+    programs = programs_of(arguments)
     print("| mode | figure | millrace | nats-server | ours/theirs |\n|---|---|--:|--:|--:|")
     for mode in arguments.mode or MODES:
         rounds = [{name: measure(mode, program) for name, program in programs.items()} for _ in range(arguments.rounds)]

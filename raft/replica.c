@@ -519,9 +519,9 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     return err;
 }
 
-void replica_close(struct replica *replica)
+/* Nothing comes to it any more. */
+static void leave(struct replica *replica)
 {
-    assert(!replica->closed);
     timers_cancel(io_timers(replica->io), &replica->timer);
     timers_cancel(io_timers(replica->io), &replica->ballot_again);
     timers_cancel(io_timers(replica->io), &replica->forgive);
@@ -530,6 +530,12 @@ void replica_close(struct replica *replica)
     drop_reads(replica);
     replica_catch_close(replica);
     replica_heal_close(replica);
+}
+
+void replica_close(struct replica *replica)
+{
+    assert(!replica->closed);
+    leave(replica);
     log_close(replica->log);
     replica->closed = true;
     if (replica->busy == 0)
@@ -538,14 +544,7 @@ void replica_close(struct replica *replica)
 
 void replica_forget(struct replica *replica)
 {
-    timers_cancel(io_timers(replica->io), &replica->timer);
-    timers_cancel(io_timers(replica->io), &replica->ballot_again);
-    timers_cancel(io_timers(replica->io), &replica->forgive);
-    timers_cancel(io_timers(replica->io), &replica->mend);
-    groups_leave(replica->groups, replica->id);
-    drop_reads(replica);
-    replica_catch_close(replica);
-    replica_heal_close(replica);
+    leave(replica);
     destroy(replica);
 }
 

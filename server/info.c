@@ -9,12 +9,6 @@ void info_make_id(char id[INFO_ID_SIZE + 1], const uint8_t key[NKEY_SIZE])
     id[INFO_ID_SIZE] = 0;
 }
 
-static void string(struct json_writer *writer, struct bytes key, const char *value)
-{
-    json_key(writer, key);
-    json_string(writer, bytes_of_text(value));
-}
-
 /* The others of the cluster are reached by the ports of the same kind. */
 static void write_cluster(struct json_writer *w, const struct info *info,
                           const struct info_door *door)
@@ -38,7 +32,7 @@ static void write_cluster(struct json_writer *w, const struct info *info,
 static void write_address(struct json_writer *w, const struct info *info,
                           const struct info_door *door)
 {
-    string(w, BYTES("host"), door != NULL ? door->host : info->host);
+    json_put_text(w, BYTES("host"), door != NULL ? door->host : info->host);
     JSON_KEY(w, "port"), json_number_u64(w, door != NULL ? door->port : info->port);
 }
 
@@ -59,12 +53,12 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
     (void)BUF_ADD(out, "INFO "); /* the buffers of clients have no limit of their own */
     json_writer_init(&w, out);
     json_object_begin(&w);
-    string(&w, BYTES("server_id"), info->id);
-    string(&w, BYTES("server_name"), info->name);
-    string(&w, BYTES("version"), NATS_VERSION);
+    json_put_text(&w, BYTES("server_id"), info->id);
+    json_put_text(&w, BYTES("server_name"), info->name);
+    json_put_text(&w, BYTES("version"), NATS_VERSION);
     JSON_KEY(&w, "proto"), json_number_u64(&w, 1);
-    string(&w, BYTES("go"), INFO_GO);
-    string(&w, BYTES("millrace"), MILLRACE_VERSION);
+    json_put_text(&w, BYTES("go"), INFO_GO);
+    json_put_text(&w, BYTES("millrace"), MILLRACE_VERSION);
     write_address(&w, info, client->door);
     JSON_KEY(&w, "headers"), json_bool(&w, !info->no_headers);
     if (info->auth_required || (client->door != NULL && client->door->auth_required))
@@ -75,11 +69,11 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
     if (info->jetstream)
         JSON_KEY(&w, "jetstream"), json_bool(&w, true);
     if (info->domain != NULL)
-        string(&w, BYTES("domain"), info->domain);
+        json_put_text(&w, BYTES("domain"), info->domain);
     JSON_KEY(&w, "client_id"), json_number_u64(&w, client->id);
-    string(&w, BYTES("client_ip"), client->address);
+    json_put_text(&w, BYTES("client_ip"), client->address);
     if (client->nonce != NULL && client->nonce[0] != 0 && client->account.size == 0)
-        string(&w, BYTES("nonce"), client->nonce);
+        json_put_text(&w, BYTES("nonce"), client->nonce);
     if (info->lame_duck)
         JSON_KEY(&w, "ldm"), json_bool(&w, true);
     write_cluster(&w, info, client->door);

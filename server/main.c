@@ -25,6 +25,7 @@
 #include "server/program/shard_threads.h"
 #include "server/program/tell.h"
 #include "server/server.h"
+#include "storage/log.h"
 
 #define TURN_WAIT_NS INT64_C(60000000000)
 #define STOP_WAIT_NS INT64_C(5000000000)
@@ -276,22 +277,43 @@ static bool set_lanes(struct program *program)
     return read;
 }
 
+/* A server that was busy before has lanes: each has its thread at once. */
+static void begin_for_lanes(struct program *program, unsigned most)
+{
+    const struct options *options = options_of(program);
+    unsigned lanes;
+
+    if (!options->jetstream || options->cluster.configured)
+        return;
+    lanes = 1 + store_lanes_of(server_io(program->server), "millrace");
+    if (lanes > most)
+        lanes = most;
+    if (lanes > 1)
+        server_shards_begin_planned(program->server, lanes);
+}
+
+static void plan_shards(struct program *program, unsigned most, const struct shard_host *host)
+{
+    server_shards_plan(program->server, most, host);
+    begin_for_lanes(program, most);
+}
+
 /* As many as there are cores, when they are needed. */
-static void plan_shards(struct program *program)
+static unsigned shards_most(void)
 {
     unsigned cores = program_cores();
 
-    server_shards_plan(program->server, cores < SHARDS_MAX ? cores : SHARDS_MAX, &shard_threads);
+    return cores < SHARDS_MAX ? cores : SHARDS_MAX;
 }
 
 static bool begin_shards(struct program *program, uint64_t count)
 {
     if (count == SHARDS_FEIGNED)
-        server_shards_plan(program->server, SHARDS_TEST_MOST, &shard_threads_feigned);
+        plan_shards(program, SHARDS_TEST_MOST, &shard_threads_feigned);
     else if (count == SHARDS_STORM)
-        server_shards_plan(program->server, SHARDS_TEST_MOST, &shard_threads_storm);
+        plan_shards(program, SHARDS_TEST_MOST, &shard_threads_storm);
     else if (count == SHARDS_PLANNED)
-        plan_shards(program);
+        plan_shards(program, shards_most(), &shard_threads);
     else if (count > 1)
         return server_shards_begin(program->server, (unsigned)count,
                                    getenv(SHARDS_MOVES) != NULL ? &shard_threads_feigned

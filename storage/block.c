@@ -3,21 +3,17 @@
 #include "base/heap.h"
 #include "base/spool.h"
 #include "storage/block_frames.h"
+#include "storage/file_head.h"
 #include "storage/hash.h"
 #include "storage/le.h"
 #include "storage/paths.h"
 
-#define VERSION   1u
 #define READ_STEP ((size_t)256 << 10)
 #define FEATURES  (BLOCK_NAMED | BLOCK_PACKED)
 
-static const uint8_t magic[8] = {'M', 'R', 'b', 'l', 'o', 'k', '0', '1'};
+static const char magic[FILE_HEAD_MAGIC] = "MRblok01";
 
 enum {
-    AT_CHECKSUM = 0,
-    AT_MAGIC = 8,
-    AT_VERSION = 16,
-    AT_FEATURES = 20,
     AT_LOG_ID = 24,
     AT_INCARNATION = 32,
     AT_INDEX = 48,
@@ -35,11 +31,6 @@ enum {
 
 /* In the list. */
 enum { FILE_ID = 0, FILE_FIRST = 8, FILE_LAST = 16, FILE_END = 24 };
-
-static uint64_t header_checksum(const uint8_t at[BLOCK_HEADER])
-{
-    return hash_64(bytes_of(at + AT_MAGIC, BLOCK_HEADER - AT_MAGIC));
-}
 
 void block_let_go(struct block *block)
 {
@@ -116,9 +107,7 @@ static void encode(const struct block *block, struct bytes head)
         le_put_u64(file + FILE_LAST, block->files[i].last);
         le_put_u64(file + FILE_END, block->files[i].end);
     }
-    memcpy(at + AT_MAGIC, magic, sizeof magic);
-    le_put_u32(at + AT_VERSION, VERSION);
-    le_put_u32(at + AT_FEATURES, block->features);
+    file_head_begin(at, BLOCK_HEADER, magic, block->features);
     le_put_u64(at + AT_LOG_ID, block->log_id);
     memcpy(at + AT_INCARNATION, block->incarnation, 16);
     le_put_u64(at + AT_INDEX, block->index);
@@ -133,7 +122,7 @@ static void encode(const struct block *block, struct bytes head)
     le_put_u64(at + AT_LOCAL_HASH, hash_64(block->local));
     if (is_packed(block))
         le_put_u64(at + AT_TABLE_HASH, hash_64(bytes_skip(head, BLOCK_HEADER + list.size)));
-    le_put_u64(at + AT_CHECKSUM, header_checksum(at));
+    file_head_seal(at, BLOCK_HEADER);
 }
 
 /* Both parts from `*offset` on, which moves behind them. */
@@ -240,14 +229,13 @@ struct sizes {
 static enum err decode_header(const uint8_t at[BLOCK_HEADER], struct block *block,
                               struct sizes *sizes)
 {
-    if (le_u64(at + AT_CHECKSUM) != header_checksum(at))
-        return ERR_CORRUPT;
-    if (memcmp(at + AT_MAGIC, magic, sizeof magic) != 0)
-        return ERR_CORRUPT;
-    if (le_u32(at + AT_VERSION) != VERSION || (le_u32(at + AT_FEATURES) & ~FEATURES) != 0)
-        return ERR_VERSION;
+    uint32_t features;
+    enum err err = file_head_check(at, BLOCK_HEADER, magic, FEATURES, &features);
 
-    block->features = le_u32(at + AT_FEATURES);
+    if (err != OK)
+        return err;
+
+    block->features = features;
     block->log_id = le_u64(at + AT_LOG_ID);
     memcpy(block->incarnation, at + AT_INCARNATION, 16);
     block->index = le_u64(at + AT_INDEX);

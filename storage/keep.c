@@ -1,40 +1,27 @@
 #include "storage/keep.h"
 
 #include "base/heap.h"
-#include "storage/hash.h"
+#include "storage/file_head.h"
 #include "storage/le.h"
 #include "storage/paths.h"
 
-#define VERSION 1u
-
-static const uint8_t magic[8] = {'M', 'R', 'k', 'e', 'e', 'p', '0', '1'};
+static const char magic[FILE_HEAD_MAGIC] = "MRkeep01";
 
 enum {
-    AT_CHECKSUM = 0,
-    AT_MAGIC = 8,
-    AT_VERSION = 16,
-    AT_FEATURES = 20,
     AT_LOG_ID = 24,
     AT_INCARNATION = 32,
     AT_FILE_ID = 48,
     AT_SIZE = 56,
 };
 
-static uint64_t checksum(const uint8_t at[KEEP_HEADER])
-{
-    return hash_64(bytes_of(at + AT_MAGIC, KEEP_HEADER - AT_MAGIC));
-}
-
 static void encode(const struct keep *keep, uint64_t size, uint8_t at[KEEP_HEADER])
 {
-    memset(at, 0, KEEP_HEADER);
-    memcpy(at + AT_MAGIC, magic, sizeof magic);
-    le_put_u32(at + AT_VERSION, VERSION);
+    file_head_begin(at, KEEP_HEADER, magic, 0);
     le_put_u64(at + AT_LOG_ID, keep->log_id);
     memcpy(at + AT_INCARNATION, keep->incarnation, 16);
     le_put_u64(at + AT_FILE_ID, keep->file_id);
     le_put_u64(at + AT_SIZE, size);
-    le_put_u64(at + AT_CHECKSUM, checksum(at));
+    file_head_seal(at, KEEP_HEADER);
 }
 
 static enum err write_all(struct io *io, const struct keep *keep, struct io_file *file)

@@ -129,6 +129,8 @@ enum err store_lane(const struct store *home, struct io *io, unsigned number, st
                     struct store_error *error);
 /* How many further lanes there are to open. */
 unsigned store_lanes(const struct store *home);
+/* The same of a store that is not open; 0, too, if that cannot be read. Blocking. */
+unsigned store_lanes_of(struct io *io, const char *dir);
 /* There are so many now, all open, and none of them has a log that home does not know of: from then
  * on versions that do not know lanes leave the directory alone. Blocking. */
 enum err store_lanes_set(struct store *home, unsigned count);

@@ -1,53 +1,37 @@
 #include "storage/node.h"
 
-#include "storage/hash.h"
+#include "storage/file_head.h"
 #include "storage/le.h"
 #include "storage/paths.h"
 
-#define VERSION       1u
 #define FEATURE_LANES 1u
 
-static const uint8_t magic[8] = {'M', 'R', 'n', 'o', 'd', 'e', '0', '1'};
+static const char magic[FILE_HEAD_MAGIC] = "MRnode01";
 
 enum {
-    AT_CHECKSUM = 0,
-    AT_MAGIC = 8,
-    AT_VERSION = 16,
-    AT_FEATURES = 20,
     AT_STORE_ID = 24,
     AT_BOOT = 40,
     AT_OWNER = 48,
     AT_LANES = 176,
 };
 
-static uint64_t checksum(const uint8_t at[NODE_SIZE])
-{
-    return hash_64(bytes_of(at + AT_MAGIC, NODE_SIZE - AT_MAGIC));
-}
-
 void node_write(uint8_t at[NODE_SIZE], const struct node *node)
 {
-    memset(at, 0, NODE_SIZE);
-    memcpy(at + AT_MAGIC, magic, sizeof magic);
-    le_put_u32(at + AT_VERSION, VERSION);
-    le_put_u32(at + AT_FEATURES, node->lanes > 0 ? FEATURE_LANES : 0);
+    file_head_begin(at, NODE_SIZE, magic, node->lanes > 0 ? FEATURE_LANES : 0);
     memcpy(at + AT_STORE_ID, node->store_id, 16);
     le_put_u64(at + AT_BOOT, node->boot);
     memcpy(at + AT_OWNER, node->owner, strnlen(node->owner, NODE_OWNER - 1));
     le_put_u32(at + AT_LANES, node->lanes);
-    le_put_u64(at + AT_CHECKSUM, checksum(at));
+    file_head_seal(at, NODE_SIZE);
 }
 
 enum err node_read(const uint8_t at[NODE_SIZE], struct node *node)
 {
-    uint32_t features = le_u32(at + AT_FEATURES), lanes = 0;
+    uint32_t features, lanes = 0;
+    enum err err = file_head_check(at, NODE_SIZE, magic, FEATURE_LANES, &features);
 
-    if (le_u64(at + AT_CHECKSUM) != checksum(at))
-        return ERR_CORRUPT;
-    if (memcmp(at + AT_MAGIC, magic, sizeof magic) != 0)
-        return ERR_CORRUPT;
-    if (le_u32(at + AT_VERSION) != VERSION || (features & ~FEATURE_LANES) != 0)
-        return ERR_VERSION;
+    if (err != OK)
+        return err;
     if (features != 0)
         lanes = le_u32(at + AT_LANES);
     if (lanes > NODE_LANES_MAX)

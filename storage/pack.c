@@ -2,20 +2,16 @@
 
 #include "base/heap.h"
 #include "storage/compress.h"
+#include "storage/file_head.h"
 #include "storage/hash.h"
 #include "storage/le.h"
 #include "storage/paths.h"
 
-#define VERSION   1u
 #define TABLE_ROW 16u
 
-static const uint8_t magic[8] = {'M', 'R', 'p', 'a', 'c', 'k', '0', '1'};
+static const char magic[FILE_HEAD_MAGIC] = "MRpack01";
 
 enum {
-    AT_CHECKSUM = 0,
-    AT_MAGIC = 8,
-    AT_VERSION = 16,
-    AT_FEATURES = 20,
     AT_LOG_ID = 24,
     AT_INCARNATION = 32,
     AT_FILE_ID = 48,
@@ -40,17 +36,10 @@ static size_t raw_of(const struct pack_head *head, uint32_t frame)
     return rest < PACK_FRAME ? (size_t)rest : PACK_FRAME;
 }
 
-static uint64_t checksum(const uint8_t at[PACK_HEADER])
-{
-    return hash_64(bytes_of(at + AT_MAGIC, PACK_HEADER - AT_MAGIC));
-}
-
 static void encode(const struct pack_head *head, uint64_t table, uint64_t table_sum,
                    uint8_t at[PACK_HEADER])
 {
-    memset(at, 0, PACK_HEADER);
-    memcpy(at + AT_MAGIC, magic, sizeof magic);
-    le_put_u32(at + AT_VERSION, VERSION);
+    file_head_begin(at, PACK_HEADER, magic, 0);
     le_put_u64(at + AT_LOG_ID, head->log_id);
     memcpy(at + AT_INCARNATION, head->incarnation, 16);
     le_put_u64(at + AT_FILE_ID, head->file_id);
@@ -59,16 +48,17 @@ static void encode(const struct pack_head *head, uint64_t table, uint64_t table_
     le_put_u64(at + AT_RAW_SIZE, head->raw_size);
     le_put_u64(at + AT_TABLE, table);
     le_put_u64(at + AT_TABLE_SUM, table_sum);
-    le_put_u64(at + AT_CHECKSUM, checksum(at));
+    file_head_seal(at, PACK_HEADER);
 }
 
 static enum err decode(const uint8_t at[PACK_HEADER], struct pack_head *head, uint64_t *table,
                        uint64_t *table_sum)
 {
-    if (le_u64(at + AT_CHECKSUM) != checksum(at) || memcmp(at + AT_MAGIC, magic, sizeof magic) != 0)
-        return ERR_CORRUPT;
-    if (le_u32(at + AT_VERSION) != VERSION || le_u32(at + AT_FEATURES) != 0)
-        return ERR_VERSION;
+    uint32_t features;
+    enum err err = file_head_check(at, PACK_HEADER, magic, 0, &features);
+
+    if (err != OK)
+        return err;
     head->log_id = le_u64(at + AT_LOG_ID);
     memcpy(head->incarnation, at + AT_INCARNATION, 16);
     head->file_id = le_u64(at + AT_FILE_ID);

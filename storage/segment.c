@@ -1,18 +1,13 @@
 #include "storage/segment.h"
 
 #include "storage/batch.h"
+#include "storage/file_head.h"
 #include "storage/hash.h"
 #include "storage/le.h"
 
-#define VERSION 1u
-
-static const uint8_t magic[8] = {'M', 'R', 's', 'e', 'g', 'm', '0', '1'};
+static const char magic[FILE_HEAD_MAGIC] = "MRsegm01";
 
 enum {
-    AT_CHECKSUM = 0,
-    AT_MAGIC = 8,
-    AT_VERSION = 16,
-    AT_FEATURES = 20,
     AT_LOG_ID = 24,
     AT_INCARNATION = 32,
     AT_FILE_ID = 48,
@@ -23,17 +18,9 @@ enum {
     AT_BASE_HASH = 96,
 };
 
-static uint64_t header_checksum(const uint8_t at[SEGMENT_HEADER])
-{
-    return hash_64(bytes_of(at + AT_MAGIC, SEGMENT_HEADER - AT_MAGIC));
-}
-
 void segment_header_write(uint8_t at[SEGMENT_HEADER], const struct segment_header *header)
 {
-    memset(at, 0, SEGMENT_HEADER);
-    memcpy(at + AT_MAGIC, magic, sizeof magic);
-    le_put_u32(at + AT_VERSION, VERSION);
-    le_put_u32(at + AT_FEATURES, 0);
+    file_head_begin(at, SEGMENT_HEADER, magic, 0);
     le_put_u64(at + AT_LOG_ID, header->log_id);
     memcpy(at + AT_INCARNATION, header->incarnation, 16);
     le_put_u64(at + AT_FILE_ID, header->file_id);
@@ -42,7 +29,7 @@ void segment_header_write(uint8_t at[SEGMENT_HEADER], const struct segment_heade
     memcpy(at + AT_LAST_HASH, header->last_hash.at, 16);
     le_put_u64(at + AT_BASE, header->base);
     memcpy(at + AT_BASE_HASH, header->base_hash.at, 16);
-    le_put_u64(at + AT_CHECKSUM, header_checksum(at));
+    file_head_seal(at, SEGMENT_HEADER);
 }
 
 static bool all_zeros(struct bytes b)
@@ -52,14 +39,14 @@ static bool all_zeros(struct bytes b)
 
 enum err segment_header_read(const uint8_t at[SEGMENT_HEADER], struct segment_header *header)
 {
+    uint32_t features;
+    enum err err;
+
     if (all_zeros(bytes_of(at, SEGMENT_HEADER)))
         return ERR_NOT_FOUND;
-    if (le_u64(at + AT_CHECKSUM) != header_checksum(at))
-        return ERR_CORRUPT;
-    if (memcmp(at + AT_MAGIC, magic, sizeof magic) != 0)
-        return ERR_CORRUPT;
-    if (le_u32(at + AT_VERSION) != VERSION || le_u32(at + AT_FEATURES) != 0)
-        return ERR_VERSION;
+    err = file_head_check(at, SEGMENT_HEADER, magic, 0, &features);
+    if (err != OK)
+        return err;
 
     header->log_id = le_u64(at + AT_LOG_ID);
     memcpy(header->incarnation, at + AT_INCARNATION, 16);

@@ -324,11 +324,11 @@ static enum err open_in(struct store *store, struct store_error *error)
 /* ---- lanes ---------------------------------------------------------------------------------- */
 
 /* The directory that all are in. */
-static enum err make_lanes(const struct store *home)
+static enum err make_lanes(const struct store *home, struct io *io)
 {
-    enum err err = io_mkdir(home->io, path_in(home->dir, "lanes").text);
+    enum err err = io_mkdir(io, path_in(home->dir, "lanes").text);
 
-    return err == OK ? io_sync_dir(home->io, home->dir) : err;
+    return err == OK ? io_sync_dir(io, home->dir) : err;
 }
 
 static void ignore(void *context, const char *name, bool directory)
@@ -351,16 +351,23 @@ enum err store_lane(const struct store *home, struct io *io, unsigned number, st
     options.lane = number;
     error->text[0] = 0;
     if (number <= home->node.lanes) {
-        err = io_list(home->io, dir.text, ignore, NULL);
+        err = io_list(io, dir.text, ignore, NULL);
         if (err != OK)
             return explain(error, err == ERR_NOT_FOUND ? ERR_CORRUPT : err, dir.text,
                            "a lane of the store is not there, and so are its streams; if it is "
                            "lost for good, make an empty directory in its place");
     }
-    err = make_lanes(home);
+    err = make_lanes(home, io);
     if (err != OK)
         return explain(error, err, home->dir, "cannot make the directory of lanes");
     return store_open(io, dir.text, &options, store, error);
+}
+
+unsigned store_lanes_of(struct io *io, const char *dir)
+{
+    struct node node;
+
+    return node_load(io, dir, &node) == OK ? node.lanes : 0;
 }
 
 unsigned store_lanes(const struct store *home)

@@ -87,7 +87,7 @@ tsan-shards:
 	    python3 tests/count.py 'tsan-shards=cd tests/e2e/wire && \
 	    python3 -m unittest test_shards test_accounts test_operator test_resolver test_tracing test_system && \
 	    MILLRACE_SHARDS_TEST=auto python3 -m unittest test_accounts test_tls test_websocket && \
-	    python3 -m unittest test_consumers test_batches test_glance test_tiers test_stream_races test_late && \
+	    python3 -m unittest test_consumers test_batches test_glance test_tiers test_stream_races test_late test_lanes_grown && \
 	    python3 ../../crash/lanes.py --seconds 25 --life 6 && \
 	    ! cat $(tsan_report).* 2>/dev/null'
 

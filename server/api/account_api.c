@@ -2,42 +2,30 @@
 #include "server/api/account_limits.h"
 #include "server/api/request.h"
 
-static void limit(struct json_writer *writer, struct bytes key, int64_t value)
-{
-    json_key(writer, key);
-    json_number_i64(writer, value);
-}
-
 static void write_limits(struct json_writer *writer, const struct jetstream_limits *limits)
 {
     JSON_KEY(writer, "limits");
     json_object_begin(writer);
-    limit(writer, BYTES("max_memory"), limits->memory_max);
-    limit(writer, BYTES("max_storage"), limits->store_max);
-    limit(writer, BYTES("max_streams"), limits->streams_max);
-    limit(writer, BYTES("max_consumers"), limits->consumers_max);
-    limit(writer, BYTES("max_ack_pending"), limits->ack_pending_max);
-    limit(writer, BYTES("memory_max_stream_bytes"), limits->memory_stream_bytes_max);
-    limit(writer, BYTES("storage_max_stream_bytes"), limits->store_stream_bytes_max);
+    json_put_i64(writer, BYTES("max_memory"), limits->memory_max);
+    json_put_i64(writer, BYTES("max_storage"), limits->store_max);
+    json_put_i64(writer, BYTES("max_streams"), limits->streams_max);
+    json_put_i64(writer, BYTES("max_consumers"), limits->consumers_max);
+    json_put_i64(writer, BYTES("max_ack_pending"), limits->ack_pending_max);
+    json_put_i64(writer, BYTES("memory_max_stream_bytes"), limits->memory_stream_bytes_max);
+    json_put_i64(writer, BYTES("storage_max_stream_bytes"), limits->store_stream_bytes_max);
     JSON_KEY(writer, "max_bytes_required");
     json_bool(writer, limits->bytes_required);
     json_object_end(writer);
 }
 
-static void number(struct json_writer *writer, struct bytes key, uint64_t value)
-{
-    json_key(writer, key);
-    json_number_u64(writer, value);
-}
-
 static void write_usage(struct json_writer *writer, const struct account_usage *usage)
 {
-    number(writer, BYTES("memory"), usage->memory);
-    number(writer, BYTES("storage"), usage->store);
-    number(writer, BYTES("reserved_memory"), usage->reserved_memory);
-    number(writer, BYTES("reserved_storage"), usage->reserved_store);
-    number(writer, BYTES("streams"), usage->streams);
-    number(writer, BYTES("consumers"), usage->consumers);
+    json_put_u64(writer, BYTES("memory"), usage->memory);
+    json_put_u64(writer, BYTES("storage"), usage->store);
+    json_put_u64(writer, BYTES("reserved_memory"), usage->reserved_memory);
+    json_put_u64(writer, BYTES("reserved_storage"), usage->reserved_store);
+    json_put_u64(writer, BYTES("streams"), usage->streams);
+    json_put_u64(writer, BYTES("consumers"), usage->consumers);
 }
 
 static void write_tier(struct json_writer *writer, struct bytes name,
@@ -97,9 +85,9 @@ static void run_info(struct api_request *request)
     write_limits(writer, tiered ? &nothing : account_limits(request->account, 1));
     JSON_KEY(writer, "api");
     json_object_begin(writer);
-    number(writer, BYTES("level"), JETSTREAM_API_LEVEL);
-    number(writer, BYTES("total"), stats.api_total);
-    number(writer, BYTES("errors"), stats.api_errors);
+    json_put_u64(writer, BYTES("level"), JETSTREAM_API_LEVEL);
+    json_put_u64(writer, BYTES("total"), stats.api_total);
+    json_put_u64(writer, BYTES("errors"), stats.api_errors);
     json_object_end(writer);
     if (tiered)
         write_tiers(writer, request->account, &usages);

@@ -11,7 +11,6 @@
 static void begin(struct stream_lane *lane, struct json_writer *writer, struct buf *body,
                   const char *type)
 {
-    char text[TEXT_TIME_MAX > 64 ? TEXT_TIME_MAX : 64];
     char id[22];
 
     json_writer_init(writer, body);
@@ -21,20 +20,7 @@ static void begin(struct stream_lane *lane, struct json_writer *writer, struct b
     text_base62(lane->prng, id, sizeof id);
     JSON_KEY(writer, "id");
     json_string(writer, bytes_of(id, sizeof id));
-    JSON_KEY(writer, "timestamp");
-    json_string(writer, bytes_of(text, text_time(text, stream_lane_log_now(lane))));
-}
-
-static void member(struct json_writer *writer, struct bytes key, struct bytes value)
-{
-    json_key(writer, key);
-    json_string(writer, value);
-}
-
-static void number(struct json_writer *writer, struct bytes key, uint64_t value)
-{
-    json_key(writer, key);
-    json_number_u64(writer, value);
+    json_put_time(writer, BYTES("timestamp"), stream_lane_log_now(lane));
 }
 
 static bool end(struct json_writer *writer)
@@ -74,18 +60,11 @@ static const struct kind kinds[] = {
                            "io.nats.jetstream.advisory.v1.consumer_group_unpinned"},
 };
 
-static void time_member(struct json_writer *writer, struct bytes key, int64_t time_ns)
-{
-    char text[TEXT_TIME_MAX];
-
-    member(writer, key, bytes_of(text, text_time(text, time_ns)));
-}
-
 static void pause_members(struct json_writer *writer, bool paused, int64_t until_ns)
 {
     JSON_KEY(writer, "paused");
     json_bool(writer, paused);
-    time_member(writer, BYTES("pause_until"), until_ns);
+    json_put_time(writer, BYTES("pause_until"), until_ns);
 }
 
 static bool of_group(const struct consumer_advice *advice)
@@ -96,22 +75,22 @@ static bool of_group(const struct consumer_advice *advice)
 static void message_members(struct json_writer *writer, const struct consumer_advice *advice)
 {
     if (advice->kind != ADVISORY_MAX_DELIVERIES)
-        number(writer, BYTES("consumer_seq"), advice->consumer_seq);
-    number(writer, BYTES("stream_seq"), advice->stream_seq);
+        json_put_u64(writer, BYTES("consumer_seq"), advice->consumer_seq);
+    json_put_u64(writer, BYTES("stream_seq"), advice->stream_seq);
     if (advice->kind == ADVISORY_ACK_METRIC)
-        number(writer, BYTES("ack_time"), (uint64_t)advice->ack_time_ns);
-    number(writer, BYTES("deliveries"), advice->deliveries);
+        json_put_u64(writer, BYTES("ack_time"), (uint64_t)advice->ack_time_ns);
+    json_put_u64(writer, BYTES("deliveries"), advice->deliveries);
     if (advice->kind == ADVISORY_TERMINATED && advice->reason.size > 0)
-        member(writer, BYTES("reason"), advice->reason);
+        json_put_string(writer, BYTES("reason"), advice->reason);
 }
 
 static void group_members(struct json_writer *writer, const struct consumer_advice *advice)
 {
-    member(writer, BYTES("group"), advice->group);
+    json_put_string(writer, BYTES("group"), advice->group);
     if (advice->kind == ADVISORY_PINNED)
-        member(writer, BYTES("pinned_id"), advice->pin);
+        json_put_string(writer, BYTES("pinned_id"), advice->pin);
     else
-        member(writer, BYTES("reason"), advice->reason);
+        json_put_string(writer, BYTES("reason"), advice->reason);
 }
 
 bool advisory_of_consumer(struct stream_lane *lane, struct bytes account, struct bytes stream,
@@ -123,9 +102,9 @@ bool advisory_of_consumer(struct stream_lane *lane, struct bytes account, struct
 
     begin(lane, &writer, body, kind->type);
     if (of_group(advice))
-        member(&writer, BYTES("account"), account);
-    member(&writer, BYTES("stream"), stream);
-    member(&writer, BYTES("consumer"), consumer);
+        json_put_string(&writer, BYTES("account"), account);
+    json_put_string(&writer, BYTES("stream"), stream);
+    json_put_string(&writer, BYTES("consumer"), consumer);
     if (advice->kind == ADVISORY_RESUMED)
         pause_members(&writer, false, advice->pause_until_ns);
     else if (of_group(advice))
@@ -151,10 +130,10 @@ bool advisory_of_action(struct stream_lane *lane, struct bytes stream, struct by
     begin(lane, &writer, body,
           of_stream ? "io.nats.jetstream.advisory.v1.stream_action"
                     : "io.nats.jetstream.advisory.v1.consumer_action");
-    member(&writer, BYTES("stream"), stream);
+    json_put_string(&writer, BYTES("stream"), stream);
     if (!of_stream)
-        member(&writer, BYTES("consumer"), consumer);
-    member(&writer, BYTES("action"), bytes_of_text(action));
+        json_put_string(&writer, BYTES("consumer"), consumer);
+    json_put_string(&writer, BYTES("action"), bytes_of_text(action));
     return end(&writer) &&
            buf_add(subject, of_stream ? BYTES("$JS.EVENT.ADVISORY.STREAM.")
                                       : BYTES("$JS.EVENT.ADVISORY.CONSUMER.")) &&
@@ -168,8 +147,8 @@ bool advisory_of_pause(struct stream_lane *lane, struct bytes stream, struct byt
     struct json_writer writer;
 
     begin(lane, &writer, body, kind->type);
-    member(&writer, BYTES("stream"), stream);
-    member(&writer, BYTES("consumer"), consumer);
+    json_put_string(&writer, BYTES("stream"), stream);
+    json_put_string(&writer, BYTES("consumer"), consumer);
     pause_members(&writer, paused, until_ns);
     return end(&writer) && subject_of(subject, kind->prefix, stream, consumer);
 }
@@ -190,16 +169,16 @@ bool advisory_of_leader(struct stream_lane *lane, const struct advisory_leader *
     char prefix[64];
 
     begin(lane, &writer, body, types[of_consumer][told->elected]);
-    member(&writer, BYTES("stream"), told->stream);
+    json_put_string(&writer, BYTES("stream"), told->stream);
     if (of_consumer)
-        member(&writer, BYTES("consumer"), told->consumer);
+        json_put_string(&writer, BYTES("consumer"), told->consumer);
     if (told->elected)
-        member(&writer, BYTES("leader"),
-               bytes_of_text(server_name(jetstream_server(lane->jetstream))));
+        json_put_string(&writer, BYTES("leader"),
+                        bytes_of_text(server_name(jetstream_server(lane->jetstream))));
     JSON_KEY(&writer, "replicas");
     cluster_info_members(&writer, lane, told->replica);
     if (domain != NULL)
-        member(&writer, BYTES("domain"), bytes_of_text(domain));
+        json_put_string(&writer, BYTES("domain"), bytes_of_text(domain));
     (void)snprintf(prefix, sizeof prefix, "$JS.EVENT.ADVISORY.%s.%s.",
                    of_consumer ? "CONSUMER" : "STREAM",
                    told->elected ? "LEADER_ELECTED" : "QUORUM_LOST");
@@ -214,11 +193,11 @@ bool advisory_of_server_removed(struct stream_lane *lane, struct bytes name, str
     struct json_writer writer;
 
     begin(lane, &writer, body, "io.nats.jetstream.advisory.v1.server_removed");
-    member(&writer, BYTES("server"), name);
-    member(&writer, BYTES("server_id"), id);
-    member(&writer, BYTES("cluster"), jetstream_cluster_name(lane->jetstream));
+    json_put_string(&writer, BYTES("server"), name);
+    json_put_string(&writer, BYTES("server_id"), id);
+    json_put_string(&writer, BYTES("cluster"), jetstream_cluster_name(lane->jetstream));
     if (domain != NULL)
-        member(&writer, BYTES("domain"), bytes_of_text(domain));
+        json_put_string(&writer, BYTES("domain"), bytes_of_text(domain));
     return end(&writer) && buf_add(subject, BYTES("$JS.EVENT.ADVISORY.SERVER.REMOVED"));
 }
 
@@ -235,22 +214,16 @@ bool advisory_of_batch(struct stream_lane *lane, struct bytes stream, struct byt
     struct json_writer writer;
 
     begin(lane, &writer, body, "io.nats.jetstream.advisory.v1.stream_batch_abandoned");
-    member(&writer, BYTES("stream"), stream);
+    json_put_string(&writer, BYTES("stream"), stream);
     if (domain != NULL)
-        member(&writer, BYTES("domain"), bytes_of_text(domain));
-    member(&writer, BYTES("batch"), batch);
-    member(&writer, BYTES("reason"), bytes_of_text(reason));
+        json_put_string(&writer, BYTES("domain"), bytes_of_text(domain));
+    json_put_string(&writer, BYTES("batch"), batch);
+    json_put_string(&writer, BYTES("reason"), bytes_of_text(reason));
     return end(&writer) && subject_of(subject, "$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.", stream,
                                       bytes_of(NULL, 0));
 }
 
 /* ---- who asked ------------------------------------------------------------------------------- */
-
-static void member_if_any(struct json_writer *writer, struct bytes key, struct bytes value)
-{
-    if (value.size > 0)
-        member(writer, key, value);
-}
 
 bool advisory_client(struct jetstream *jetstream, struct bytes account, const struct client *client,
                      struct buf *out)
@@ -261,20 +234,20 @@ bool advisory_client(struct jetstream *jetstream, struct bytes account, const st
     json_writer_init(&writer, out);
     json_object_begin(&writer);
     if (client != NULL) {
-        time_member(&writer, BYTES("start"), server_wall_of(server, client->start_ns));
-        member(&writer, BYTES("host"), bytes_of_text(client->address));
-        number(&writer, BYTES("id"), client->id);
+        json_put_time(&writer, BYTES("start"), server_wall_of(server, client->start_ns));
+        json_put_string(&writer, BYTES("host"), bytes_of_text(client->address));
+        json_put_u64(&writer, BYTES("id"), client->id);
     }
-    member(&writer, BYTES("acc"), account);
+    json_put_string(&writer, BYTES("acc"), account);
     if (client != NULL) {
-        member_if_any(&writer, BYTES("name"), client_name(client));
-        member_if_any(&writer, BYTES("lang"), client_lang(client));
-        member_if_any(&writer, BYTES("ver"), client_version(client));
+        json_put_given(&writer, BYTES("name"), client_name(client));
+        json_put_given(&writer, BYTES("lang"), client_lang(client));
+        json_put_given(&writer, BYTES("ver"), client_version(client));
         if (client->rtt_ns > 0)
-            number(&writer, BYTES("rtt"), (uint64_t)client->rtt_ns);
-        member(&writer, BYTES("server"), bytes_of_text(server_name(server)));
-        member(&writer, BYTES("kind"), BYTES("Client"));
-        member(&writer, BYTES("client_type"), BYTES("nats"));
+            json_put_u64(&writer, BYTES("rtt"), (uint64_t)client->rtt_ns);
+        json_put_string(&writer, BYTES("server"), bytes_of_text(server_name(server)));
+        json_put_string(&writer, BYTES("kind"), BYTES("Client"));
+        json_put_string(&writer, BYTES("client_type"), BYTES("nats"));
     }
     return end(&writer);
 }
@@ -285,11 +258,12 @@ bool advisory_of_request(struct stream_lane *lane, struct bytes client, struct b
     struct json_writer writer;
 
     begin(lane, &writer, body, "io.nats.jetstream.advisory.v1.api_audit");
-    member(&writer, BYTES("server"), bytes_of_text(server_name(jetstream_server(lane->jetstream))));
+    json_put_string(&writer, BYTES("server"),
+                    bytes_of_text(server_name(jetstream_server(lane->jetstream))));
     JSON_KEY(&writer, "client");
     json_raw(&writer, client);
-    member(&writer, BYTES("subject"), subject);
-    member_if_any(&writer, BYTES("request"), request);
-    member(&writer, BYTES("response"), response);
+    json_put_string(&writer, BYTES("subject"), subject);
+    json_put_given(&writer, BYTES("request"), request);
+    json_put_string(&writer, BYTES("response"), response);
     return end(&writer);
 }

@@ -14,14 +14,6 @@ static const struct {
     [BACKUP_RESTORE_COMPLETE] = {"RESTORE_COMPLETE", "restore_complete"},
 };
 
-static void time_member(struct json_writer *writer, struct bytes key, int64_t time_ns)
-{
-    char text[TEXT_TIME_MAX];
-
-    json_key(writer, key);
-    json_string(writer, bytes_of(text, text_time(text, time_ns)));
-}
-
 static void begin(struct json_writer *writer, struct jetstream *jetstream,
                   const struct backup_event *event, struct buf *body)
 {
@@ -36,7 +28,7 @@ static void begin(struct json_writer *writer, struct jetstream *jetstream,
     text_base62(server_prng(jetstream_server(jetstream)), id, sizeof id);
     JSON_KEY(writer, "id");
     json_string(writer, bytes_of(id, sizeof id));
-    time_member(writer, BYTES("timestamp"), jetstream_log_now(jetstream));
+    json_put_time(writer, BYTES("timestamp"), jetstream_log_now(jetstream));
     JSON_KEY(writer, "stream");
     json_string(writer, event->stream);
 }
@@ -53,8 +45,8 @@ static void body_of(struct jetstream *jetstream, const struct backup_event *even
     if (event->kind == BACKUP_SNAPSHOT_CREATE)
         api_stream_state(&writer, event->of, false, &none);
     if (complete) {
-        time_member(&writer, BYTES("start"), event->start_ns);
-        time_member(&writer, BYTES("end"), jetstream_log_now(jetstream));
+        json_put_time(&writer, BYTES("start"), event->start_ns);
+        json_put_time(&writer, BYTES("end"), jetstream_log_now(jetstream));
     }
     if (event->kind == BACKUP_RESTORE_COMPLETE) {
         JSON_KEY(&writer, "bytes");

@@ -291,7 +291,7 @@ static struct bytes restore_consumer(void *owner, struct stream *stream, struct 
     struct backup *backup = owner;
     const struct catalogue_entry *entry =
         jetstream_entry(backup->api->jetstream, backup->account, stream_name(stream));
-    struct consumer_verdict verdict = {0};
+    struct verdict verdict = {0};
     struct consumer_config config;
     struct json_writer writer;
     struct bytes logged = bytes_of(NULL, 0);

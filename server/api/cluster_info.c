@@ -167,7 +167,7 @@ void api_cluster(struct json_writer *writer, struct api_request *request, struct
     JSON_KEY(writer, "leader");
     json_string(writer, bytes_of_text(server_name(jetstream_server(jetstream))));
     if (count > 0) {
-        api_time(writer, bytes_of_text("leader_since"), stream_lead_since(stream));
+        json_put_time(writer, bytes_of_text("leader_since"), stream_lead_since(stream));
         JSON_KEY(writer, "system_account");
         json_bool(writer, true);
         JSON_KEY(writer, "traffic_account");

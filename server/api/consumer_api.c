@@ -172,7 +172,7 @@ static uint16_t check_existing(struct stream_op *op, const struct stream *stream
     struct api_request *request = request_of(op);
     const struct consumer_config *from = consumer_config(consumer);
     struct consumer_config *to = creation->config;
-    struct consumer_verdict verdict;
+    struct verdict verdict;
     uint16_t error;
 
     if (never_equal(creation, from))
@@ -348,7 +348,7 @@ static void run_create(struct api_request *request)
 {
     struct create_request parsed;
     struct creation *creation;
-    struct consumer_verdict verdict;
+    struct verdict verdict;
     const struct server *server = jetstream_server(api_jetstream(request));
     const struct jetstream_limits *limits;
     int64_t ack_pending_max;

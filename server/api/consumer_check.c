@@ -1,9 +1,9 @@
 #include "server/api/consumer_check.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/heap.h"
+#include "base/limits.h"
 #include "base/subject.h"
 #include "base/text.h"
 #include "consumers/consumer.h"
@@ -15,37 +15,6 @@
 #define MAX_WAITING_DEFAULT 512
 #define ACK_PENDING_DEFAULT CONSUMER_ACK_PENDING_DEFAULT
 #define PIN_TIMEOUT_DEFAULT (120 * SECOND)
-#define DESCRIPTION_MAX     4096
-#define METADATA_MAX        131072
-#define NAME_MAX_SIZE       255
-
-[[gnu::format(printf, 3, 4)]] static bool refuse(struct consumer_verdict *verdict, uint16_t error,
-                                                 const char *format, ...)
-{
-    va_list arguments;
-
-    verdict->error = error;
-    va_start(arguments, format);
-    vsnprintf(verdict->text, sizeof verdict->text, format, arguments);
-    va_end(arguments);
-    return false;
-}
-
-static bool refuse_constant(struct consumer_verdict *verdict, uint16_t error)
-{
-    verdict->error = error;
-    verdict->text[0] = 0;
-    return false;
-}
-
-bool consumer_check_name(struct bytes name)
-{
-    for (size_t i = 0; i < name.size; i++) {
-        if (memchr(" \t\r\n\f.*>\\/", name.at[i], 10) != NULL)
-            return false;
-    }
-    return true;
-}
 
 /* ---- defaults ------------------------------------------------------------------------------- */
 
@@ -55,8 +24,7 @@ struct negative_rule {
 };
 
 /* Negative values mean "none"; pedantic requests must say so themselves. */
-static bool raise_negatives(struct consumer_config *config, bool pedantic,
-                            struct consumer_verdict *verdict)
+static bool raise_negatives(struct consumer_config *config, bool pedantic, struct verdict *verdict)
 {
     struct negative_rule rules[] = {
         {&config->max_waiting, "max_waiting"},
@@ -69,18 +37,19 @@ static bool raise_negatives(struct consumer_config *config, bool pedantic,
     };
 
     if (pedantic && config->max_deliver < -1)
-        return refuse(verdict, 10157, "pedantic mode: max_deliver must be set to -1");
+        return verdict_refuse(verdict, 10157, "pedantic mode: max_deliver must be set to -1");
     if (config->max_deliver == 0 || config->max_deliver < -1)
         config->max_deliver = -1;
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         if (*rules[i].value >= 0)
             continue;
         if (pedantic)
-            return refuse(verdict, 10157, "pedantic mode: %s must not be negative", rules[i].name);
+            return verdict_refuse(verdict, 10157, "pedantic mode: %s must not be negative",
+                                  rules[i].name);
         *rules[i].value = 0;
     }
     if (pedantic && config->max_ack_pending < -1)
-        return refuse(verdict, 10157, "pedantic mode: max_ack_pending must be set to -1");
+        return verdict_refuse(verdict, 10157, "pedantic mode: max_ack_pending must be set to -1");
     if (config->max_ack_pending < -1)
         config->max_ack_pending = -1;
     return true;
@@ -100,23 +69,22 @@ void consumer_check_level(struct consumer_config *config, struct arena *arena)
                                      : BYTES("0"));
 }
 
-static bool set_waits(struct consumer_config *config, bool pedantic,
-                      struct consumer_verdict *verdict)
+static bool set_waits(struct consumer_config *config, bool pedantic, struct verdict *verdict)
 {
     bool acks = config->ack_policy == ACK_EXPLICIT || config->ack_policy == ACK_ALL;
 
     for (size_t i = 0; i < config->backoff_ns.count; i++) {
         if (config->backoff_ns.at[i] < 0)
-            return refuse_constant(verdict, 10184);
+            return verdict_refuse_plain(verdict, 10184);
     }
     if (config->ack_wait_ns < 0)
-        return refuse_constant(verdict, 10183);
+        return verdict_refuse_plain(verdict, 10183);
     if (acks && config->ack_wait_ns == 0)
         config->ack_wait_ns = ACK_WAIT_DEFAULT;
     if (config->backoff_ns.count > 0) {
         if (pedantic && config->ack_wait_ns != config->backoff_ns.at[0])
-            return refuse(verdict, 10157,
-                          "pedantic mode: first backoff value has to equal batch AckWait");
+            return verdict_refuse(verdict, 10157,
+                                  "pedantic mode: first backoff value has to equal batch AckWait");
         config->ack_wait_ns = config->backoff_ns.at[0];
     }
     return true;
@@ -124,27 +92,28 @@ static bool set_waits(struct consumer_config *config, bool pedantic,
 
 /* Limits of the stream are defaults of its consumers; pedantic requests must state them. */
 static bool set_limits(struct consumer_config *config, const struct stream_consumer_limits *limits,
-                       bool pedantic, struct consumer_verdict *verdict)
+                       bool pedantic, struct verdict *verdict)
 {
     if (config->max_ack_pending == 0 && limits->max_ack_pending > 0) {
         if (pedantic)
-            return refuse(
+            return verdict_refuse(
                 verdict, 10157,
                 "pedantic mode: max_ack_pending must be set if it's configured in stream limits");
         config->max_ack_pending = limits->max_ack_pending;
     }
     if (config->inactive_threshold_ns == 0 && limits->inactive_threshold_ns > 0) {
         if (pedantic)
-            return refuse(verdict, 10157,
-                          "pedantic mode: inactive_threshold must be set if it's configured in "
-                          "stream limits");
+            return verdict_refuse(
+                verdict, 10157,
+                "pedantic mode: inactive_threshold must be set if it's configured in "
+                "stream limits");
         config->inactive_threshold_ns = limits->inactive_threshold_ns;
     }
     return true;
 }
 
 static bool set_defaults(struct consumer_config *config, const struct stream_config *stream,
-                         bool pedantic, struct consumer_verdict *verdict)
+                         bool pedantic, struct verdict *verdict)
 {
     if (config->deliver_policy == DELIVER_UNDEFINED)
         config->deliver_policy = DELIVER_ALL;
@@ -168,45 +137,45 @@ static bool set_defaults(struct consumer_config *config, const struct stream_con
 
 /* ---- validation, in the reference's order --------------------------------------------------- */
 
-static bool check_names(const struct consumer_config *config, struct consumer_verdict *verdict)
+static bool check_names(const struct consumer_config *config, struct verdict *verdict)
 {
-    if (!consumer_check_name(config->name))
-        return refuse(verdict, 10052, "consumer name can not contain '.', '*', '>', '\\', '/'");
-    if (!consumer_check_name(config->durable_name))
-        return refuse(verdict, 10052,
-                      "consumer durable name can not contain '.', '*', '>', '\\', '/'");
+    if (!config_name_clean(config->name))
+        return verdict_refuse(verdict, 10052,
+                              "consumer name can not contain '.', '*', '>', '\\', '/'");
+    if (!config_name_clean(config->durable_name))
+        return verdict_refuse(verdict, 10052,
+                              "consumer durable name can not contain '.', '*', '>', '\\', '/'");
     return true;
 }
 
 static bool check_replicas(const struct consumer_config *config, const struct stream_config *stream,
-                           struct consumer_verdict *verdict)
+                           struct verdict *verdict)
 {
     if (config->num_replicas > stream->num_replicas)
-        return refuse_constant(verdict, 10126);
+        return verdict_refuse_plain(verdict, 10126);
     if (config->num_replicas < 0)
-        return refuse_constant(verdict, 10133);
+        return verdict_refuse_plain(verdict, 10133);
     if (stream->retention != RETENTION_LIMITS && config->num_replicas != 0 &&
         config->num_replicas != stream->num_replicas)
-        return refuse_constant(verdict, 10134);
+        return verdict_refuse_plain(verdict, 10134);
     return true;
 }
 
-static bool check_flow_policy(const struct consumer_config *config,
-                              struct consumer_verdict *verdict)
+static bool check_flow_policy(const struct consumer_config *config, struct verdict *verdict)
 {
     if (config->ack_policy != ACK_FLOW_CONTROL)
         return true;
     if (config->deliver_subject.size == 0)
-        return refuse_constant(verdict, 10218);
+        return verdict_refuse_plain(verdict, 10218);
     if (!config->flow_control)
-        return refuse_constant(verdict, 10219);
+        return verdict_refuse_plain(verdict, 10219);
     if (config->idle_heartbeat_ns != SECOND)
-        return refuse(verdict, 10052, "flow control ack policy heartbeat needs to be 1s");
+        return verdict_refuse(verdict, 10052, "flow control ack policy heartbeat needs to be 1s");
     if (config->max_ack_pending <= 0)
-        return refuse_constant(verdict, 10220);
+        return verdict_refuse_plain(verdict, 10220);
     if (config->ack_wait_ns != 0 || config->backoff_ns.count > 0)
-        return refuse_constant(verdict, 10221);
-    return config->max_deliver > 0 ? refuse_constant(verdict, 10222) : true;
+        return verdict_refuse_plain(verdict, 10221);
+    return config->max_deliver > 0 ? verdict_refuse_plain(verdict, 10222) : true;
 }
 
 static bool forms_cycle(const struct consumer_config *config, const struct stream_config *stream)
@@ -219,66 +188,68 @@ static bool forms_cycle(const struct consumer_config *config, const struct strea
 }
 
 static bool check_push(const struct consumer_config *config, const struct stream_config *stream,
-                       struct consumer_verdict *verdict)
+                       struct verdict *verdict)
 {
     if (!subject_valid_strict(config->deliver_subject) ||
         subject_token_count(config->deliver_subject) > SUBJECT_TOKENS_MAX)
-        return refuse_constant(verdict, 10112);
+        return verdict_refuse_plain(verdict, 10112);
     if (subject_has_wildcard(config->deliver_subject))
-        return refuse_constant(verdict, 10079);
+        return verdict_refuse_plain(verdict, 10079);
     if (forms_cycle(config, stream))
-        return refuse_constant(verdict, 10081);
+        return verdict_refuse_plain(verdict, 10081);
     if (config->max_waiting != 0)
-        return refuse_constant(verdict, 10080);
+        return verdict_refuse_plain(verdict, 10080);
     if (config->ack_policy == ACK_NONE && config->max_ack_pending > 0)
-        return refuse_constant(verdict, 10082);
+        return verdict_refuse_plain(verdict, 10082);
     if (config->idle_heartbeat_ns > 0 && config->idle_heartbeat_ns < 100 * MILLISECOND)
-        return refuse_constant(verdict, 10083);
+        return verdict_refuse_plain(verdict, 10083);
     return true;
 }
 
 static bool check_pull(const struct consumer_config *config, const struct stream_config *stream,
-                       struct consumer_verdict *verdict)
+                       struct verdict *verdict)
 {
     if (stream->retention == RETENTION_WORKQUEUE && config->ack_policy == ACK_NONE)
-        return refuse_constant(verdict, 10084);
+        return verdict_refuse_plain(verdict, 10084);
     if (config->rate_limit_bps > 0)
-        return refuse_constant(verdict, 10086);
+        return verdict_refuse_plain(verdict, 10086);
     if (config->idle_heartbeat_ns > 0)
-        return refuse_constant(verdict, 10088);
+        return verdict_refuse_plain(verdict, 10088);
     if (config->flow_control)
-        return refuse_constant(verdict, 10089);
+        return verdict_refuse_plain(verdict, 10089);
     if (config->max_expires_ns > 0 && config->max_expires_ns < MILLISECOND)
-        return refuse_constant(verdict, 10115);
+        return verdict_refuse_plain(verdict, 10115);
     return true;
 }
 
 static bool check_limits(const struct consumer_config *config, const struct stream_config *stream,
-                         struct consumer_verdict *verdict)
+                         struct verdict *verdict)
 {
     const struct stream_consumer_limits *limits = &stream->consumer_limits;
     char text[40];
 
     if (limits->max_ack_pending > 0 && config->max_ack_pending > limits->max_ack_pending)
-        return refuse(verdict, 10121, "consumer max ack pending exceeds system limit of %lld",
-                      (long long)limits->max_ack_pending);
+        return verdict_refuse(verdict, 10121,
+                              "consumer max ack pending exceeds system limit of %lld",
+                              (long long)limits->max_ack_pending);
     if (limits->inactive_threshold_ns > 0 &&
         config->inactive_threshold_ns > limits->inactive_threshold_ns) {
         size_t size = text_duration(text, limits->inactive_threshold_ns);
 
-        return refuse(verdict, 10153, "consumer inactive threshold exceeds system limit of %.*s",
-                      (int)size, text);
+        return verdict_refuse(verdict, 10153,
+                              "consumer inactive threshold exceeds system limit of %.*s", (int)size,
+                              text);
     }
     return true;
 }
 
-static bool check_direct(const struct consumer_config *config, struct consumer_verdict *verdict)
+static bool check_direct(const struct consumer_config *config, struct verdict *verdict)
 {
     if (!config->direct)
         return true;
     if (config->deliver_subject.size == 0)
-        return refuse_constant(verdict, 10090);
-    return config->durable_name.size > 0 ? refuse_constant(verdict, 10091) : true;
+        return verdict_refuse_plain(verdict, 10090);
+    return config->durable_name.size > 0 ? verdict_refuse_plain(verdict, 10091) : true;
 }
 
 static bool filter_fits(struct bytes filter)
@@ -313,35 +284,37 @@ static bool filters_overlap(const struct schema_strings *filters)
     return overlap;
 }
 
-static bool check_filters(const struct consumer_config *config, struct consumer_verdict *verdict)
+static bool check_filters(const struct consumer_config *config, struct verdict *verdict)
 {
     const struct schema_strings *filters = &config->filter_subjects;
 
     if (config->filter_subject.size > 0 && filters->count > 0)
-        return refuse_constant(verdict, 10136);
+        return verdict_refuse_plain(verdict, 10136);
     if (filters->count > CONSUMER_FILTERS_MAX)
-        return refuse(verdict, 10012,
-                      "more than %u filter subjects are not supported by this version of Millrace",
-                      CONSUMER_FILTERS_MAX);
+        return verdict_refuse(
+            verdict, 10012,
+            "more than %u filter subjects are not supported by this version of Millrace",
+            CONSUMER_FILTERS_MAX);
     if (config->filter_subject.size > 0 && !filter_fits(config->filter_subject))
-        return refuse(verdict, 10052, "invalid subject");
+        return verdict_refuse(verdict, 10052, "invalid subject");
     for (size_t i = 0; i < filters->count; i++) {
         if (filters->at[i].size == 0)
-            return refuse_constant(verdict, 10139);
+            return verdict_refuse_plain(verdict, 10139);
         if (!filter_fits(filters->at[i]))
-            return refuse(verdict, 10052, "invalid subject");
+            return verdict_refuse(verdict, 10052, "invalid subject");
     }
-    return filters_overlap(filters) ? refuse_constant(verdict, 10138) : true;
+    return filters_overlap(filters) ? verdict_refuse_plain(verdict, 10138) : true;
 }
 
-static bool refuse_start(struct consumer_verdict *verdict, const char *policy, const char *option,
+static bool refuse_start(struct verdict *verdict, const char *policy, const char *option,
                          const char *what)
 {
-    return refuse(verdict, 10094, "consumer delivery policy is deliver %s, but optional %s is %s",
-                  policy, option, what);
+    return verdict_refuse(verdict, 10094,
+                          "consumer delivery policy is deliver %s, but optional %s is %s", policy,
+                          option, what);
 }
 
-static bool check_start(const struct consumer_config *config, struct consumer_verdict *verdict)
+static bool check_start(const struct consumer_config *config, struct verdict *verdict)
 {
     static const char *const names[] = {
         [DELIVER_ALL] = "all",
@@ -391,7 +364,7 @@ static const char *not_a_number(struct bytes text)
                : "value out of range";
 }
 
-static bool check_sampling(const struct consumer_config *config, struct consumer_verdict *verdict)
+static bool check_sampling(const struct consumer_config *config, struct verdict *verdict)
 {
     struct bytes text = config->sample_freq;
     const char *complaint;
@@ -402,8 +375,9 @@ static bool check_sampling(const struct consumer_config *config, struct consumer
     if (complaint == NULL && (text.size == 0 || text.at[0] != '-'))
         return true;
     if (complaint == NULL) /* as the reference says that it must not be negative */
-        return refuse(verdict, 10095, "failed to parse consumer sampling configuration: <nil>");
-    return refuse(
+        return verdict_refuse(verdict, 10095,
+                              "failed to parse consumer sampling configuration: <nil>");
+    return verdict_refuse(
         verdict, 10095,
         "failed to parse consumer sampling configuration: strconv.Atoi: parsing \"%.*s\": %s",
         text.size < 40 ? (int)text.size : 40, (const char *)text.at, complaint);
@@ -421,68 +395,64 @@ bool consumer_check_group(struct bytes name)
     return name.size >= 1 && name.size <= 16;
 }
 
-static bool check_groups(const struct consumer_config *config, struct consumer_verdict *verdict)
+static bool check_groups(const struct consumer_config *config, struct verdict *verdict)
 {
     const struct schema_strings *groups = &config->priority_groups;
 
     if (config->priority_policy == PRIORITY_NONE) {
         if (groups->count > 0)
-            return refuse_constant(verdict, 10196);
-        return config->priority_timeout_ns > 0 ? refuse_constant(verdict, 10197) : true;
+            return verdict_refuse_plain(verdict, 10196);
+        return config->priority_timeout_ns > 0 ? verdict_refuse_plain(verdict, 10197) : true;
     }
     if (config->deliver_subject.size > 0)
-        return refuse_constant(verdict, 10178);
+        return verdict_refuse_plain(verdict, 10178);
     if (groups->count == 0)
-        return refuse_constant(verdict, 10159);
+        return verdict_refuse_plain(verdict, 10159);
     for (size_t i = 0; i < groups->count; i++) {
         if (groups->at[i].size == 0)
-            return refuse_constant(verdict, 10161);
+            return verdict_refuse_plain(verdict, 10161);
         if (!consumer_check_group(groups->at[i]))
-            return refuse_constant(verdict, 10162);
+            return verdict_refuse_plain(verdict, 10162);
     }
     return true;
 }
 
-static bool check_rest(const struct consumer_config *config, struct consumer_verdict *verdict)
+static bool check_rest(const struct consumer_config *config, struct verdict *verdict)
 {
-    size_t size = 0;
-
     if (config->flow_control && config->idle_heartbeat_ns == 0)
-        return refuse_constant(verdict, 10108);
+        return verdict_refuse_plain(verdict, 10108);
     if (config->durable_name.size > 0 && !bytes_equal(config->durable_name, config->name))
-        return refuse_constant(verdict, 10132);
-    for (size_t i = 0; i < config->metadata.count; i++)
-        size += config->metadata.keys[i].size + config->metadata.values[i].size;
-    if (size > METADATA_MAX)
-        return refuse(verdict, 10135, "consumer metadata exceeds maximum size of 128KB");
+        return verdict_refuse_plain(verdict, 10132);
+    if (config_metadata_size(&config->metadata) > CONFIG_METADATA_MAX)
+        return verdict_refuse(verdict, 10135, "consumer metadata exceeds maximum size of 128KB");
     return check_groups(config, verdict);
 }
 
-static bool check_sizes(const struct consumer_config *config, struct consumer_verdict *verdict)
+static bool check_sizes(const struct consumer_config *config, struct verdict *verdict)
 {
-    if (config->durable_name.size > NAME_MAX_SIZE)
-        return refuse(verdict, 10102, "consumer name is too long, maximum allowed is %d",
-                      NAME_MAX_SIZE);
-    if (config->name.size > NAME_MAX_SIZE)
-        return refuse(verdict, 10012, "error creating store for consumer");
+    if (config->durable_name.size > NAME_SIZE_MAX)
+        return verdict_refuse(verdict, 10102, "consumer name is too long, maximum allowed is %d",
+                              (int)NAME_SIZE_MAX);
+    if (config->name.size > NAME_SIZE_MAX)
+        return verdict_refuse(verdict, 10012, "error creating store for consumer");
     return true;
 }
 
-static bool check_backoff_and_text(const struct consumer_config *config,
-                                   struct consumer_verdict *verdict)
+static bool check_backoff_and_text(const struct consumer_config *config, struct verdict *verdict)
 {
     if (config->max_deliver != -1 && (int64_t)config->backoff_ns.count > config->max_deliver)
-        return refuse_constant(verdict, 10116);
-    if (config->description.size > DESCRIPTION_MAX)
-        return refuse(verdict, 10107, "consumer description is too long, maximum allowed is %d",
-                      DESCRIPTION_MAX);
+        return verdict_refuse_plain(verdict, 10116);
+    if (config->description.size > CONFIG_DESCRIPTION_MAX)
+        return verdict_refuse(verdict, 10107,
+                              "consumer description is too long, maximum allowed is %u",
+                              CONFIG_DESCRIPTION_MAX);
     return true;
 }
 
 void consumer_check(struct consumer_config *config, const struct stream_config *stream,
-                    bool pedantic, struct arena *arena, struct consumer_verdict *verdict)
+                    bool pedantic, struct arena *arena, struct verdict *verdict)
 {
-    *verdict = (struct consumer_verdict){0};
+    *verdict = (struct verdict){0};
     if (!set_defaults(config, stream, pedantic, verdict) || !check_names(config, verdict) ||
         !check_replicas(config, stream, verdict) || !check_flow_policy(config, verdict) ||
         !check_backoff_and_text(config, verdict))
@@ -501,12 +471,12 @@ void consumer_check(struct consumer_config *config, const struct stream_config *
 /* ---- updates -------------------------------------------------------------------------------- */
 
 void consumer_check_update(const struct consumer_config *from, const struct consumer_config *to,
-                           bool bound, struct consumer_verdict *verdict)
+                           bool bound, struct verdict *verdict)
 {
     bool push = from->deliver_subject.size > 0;
     const char *text = NULL;
 
-    *verdict = (struct consumer_verdict){0};
+    *verdict = (struct verdict){0};
     if (from->deliver_policy != to->deliver_policy)
         text = "deliver policy can not be updated";
     else if (from->mem_storage != to->mem_storage)
@@ -530,13 +500,13 @@ void consumer_check_update(const struct consumer_config *from, const struct cons
     else if (push && to->deliver_subject.size == 0)
         text = "can not update push consumer to pull based";
     if (text != NULL) {
-        (void)refuse(verdict, 10012, "%s", text);
+        (void)verdict_refuse(verdict, 10012, "%s", text);
         return;
     }
     if (push && !bytes_equal(from->deliver_subject, to->deliver_subject) && bound) {
-        (void)refuse_constant(verdict, 10013);
+        (void)verdict_refuse_plain(verdict, 10013);
         return;
     }
     if (from->max_waiting != to->max_waiting)
-        (void)refuse(verdict, 10012, "max waiting can not be updated");
+        (void)verdict_refuse(verdict, 10012, "max waiting can not be updated");
 }

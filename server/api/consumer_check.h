@@ -7,6 +7,7 @@
 #define SERVER_API_CONSUMER_CHECK_H
 
 #include "consumers/consumer_config.h"
+#include "server/api/verdict.h"
 #include "server/stream/stream_config.h"
 
 /* Of consumers without durable name. */
@@ -16,30 +17,22 @@
 
 #define CONSUMER_ACK_PENDING_DEFAULT 1000
 
-struct consumer_verdict {
-    uint16_t error; /* 0: fine */
-    char text[200]; /* description, empty: the constant one */
-};
-
 /*
  * Puts defaults in place and checks the result. `config->name` holds the final name. Strings and
  * the metadata map may be replaced by ones in `arena`.
  */
 void consumer_check(struct consumer_config *config, const struct stream_config *stream,
-                    bool pedantic, struct arena *arena, struct consumer_verdict *verdict);
+                    bool pedantic, struct arena *arena, struct verdict *verdict);
 
 /* May `from` become `to`? `bound`: the present deliver subject has interest. Both are normalised.
  */
 void consumer_check_update(const struct consumer_config *from, const struct consumer_config *to,
-                           bool bound, struct consumer_verdict *verdict);
+                           bool bound, struct verdict *verdict);
 
 /* Puts the required API level among the metadata and takes out what only answers have. */
 void consumer_check_level(struct consumer_config *config, struct arena *arena);
 
 /* Name rules of priority groups. */
 bool consumer_check_group(struct bytes name);
-
-/* Name rules of consumers and streams: no blanks, '.', '*', '>', '\\', '/'. */
-bool consumer_check_name(struct bytes name);
 
 #endif

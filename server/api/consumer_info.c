@@ -1,5 +1,4 @@
 /* consumer_info: ConsumerInfo as JSON (reference consumers 3.1). */
-#include <stdio.h>
 
 #include "base/text.h"
 #include "server/api/request.h"
@@ -14,29 +13,17 @@ static void pair(struct json_writer *writer, struct bytes key, uint64_t consumer
     JSON_KEY(writer, "stream_seq");
     json_number_u64(writer, stream_seq);
     if (active_ns != TIME_UNSET)
-        api_time(writer, BYTES("last_active"), active_ns);
+        json_put_time(writer, BYTES("last_active"), active_ns);
     json_object_end(writer);
-}
-
-static void number(struct json_writer *writer, struct bytes key, uint64_t value)
-{
-    json_key(writer, key);
-    json_number_u64(writer, value);
 }
 
 static void config(struct json_writer *writer, struct api_request *request,
                    const struct consumer *consumer, bool dynamic)
 {
     struct consumer_config copy = *consumer_config(consumer);
-    char level[8];
-    int size = snprintf(level, sizeof level, "%d", JETSTREAM_API_LEVEL);
 
-    if (dynamic) {
-        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.ver"),
-                             BYTES(NATS_VERSION));
-        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.level"),
-                             bytes_of(level, (size_t)size));
-    }
+    if (dynamic)
+        api_metadata(&copy.metadata, &request->arena);
     JSON_KEY(writer, "config");
     schema_encode(&consumer_config_schema, &copy, writer);
 }
@@ -56,7 +43,7 @@ static void groups(struct json_writer *writer, const struct consumer_config *con
         JSON_KEY(writer, "pinned_client_id");
         json_string(writer, info->pin);
     }
-    api_time(writer, BYTES("pinned_ts"), info->pinned_ns);
+    json_put_time(writer, BYTES("pinned_ts"), info->pinned_ns);
     json_object_end(writer);
     json_array_end(writer);
 }
@@ -80,16 +67,16 @@ void api_consumer_detail(struct json_writer *writer, struct api_request *request
     json_string(writer, stream_name(stream));
     JSON_KEY(writer, "name");
     json_string(writer, consumer_name(consumer));
-    api_time(writer, BYTES("created"), info.created_ns);
+    json_put_time(writer, BYTES("created"), info.created_ns);
     if (configured)
         config(writer, request, consumer, dynamic);
     pair(writer, BYTES("delivered"), info.delivered_consumer, info.delivered_stream,
          info.delivered_active_ns);
     pair(writer, BYTES("ack_floor"), info.floor_consumer, info.floor_stream, info.floor_active_ns);
-    number(writer, BYTES("num_ack_pending"), info.num_ack_pending);
-    number(writer, BYTES("num_redelivered"), info.num_redelivered);
-    number(writer, BYTES("num_waiting"), info.num_waiting);
-    number(writer, BYTES("num_pending"), info.num_pending);
+    json_put_u64(writer, BYTES("num_ack_pending"), info.num_ack_pending);
+    json_put_u64(writer, BYTES("num_redelivered"), info.num_redelivered);
+    json_put_u64(writer, BYTES("num_waiting"), info.num_waiting);
+    json_put_u64(writer, BYTES("num_pending"), info.num_pending);
     if (info.push_bound) {
         JSON_KEY(writer, "push_bound");
         json_bool(writer, true);
@@ -97,11 +84,11 @@ void api_consumer_detail(struct json_writer *writer, struct api_request *request
     if (info.paused) {
         JSON_KEY(writer, "paused");
         json_bool(writer, true);
-        number(writer, BYTES("pause_remaining"), (uint64_t)info.pause_remaining_ns);
+        json_put_u64(writer, BYTES("pause_remaining"), (uint64_t)info.pause_remaining_ns);
     }
     if (jetstream_clustered(jetstream))
         api_cluster(writer, request, stream, consumer_config(consumer));
-    api_time(writer, BYTES("ts"), log_now_ns);
+    json_put_time(writer, BYTES("ts"), log_now_ns);
     groups(writer, consumer_config(consumer), &info);
 }
 

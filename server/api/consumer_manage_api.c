@@ -78,7 +78,7 @@ static void paused(struct stream_op *op, struct stream *stream)
     writer = api_answer_begin(request);
     JSON_KEY(writer, "paused");
     json_bool(writer, later);
-    api_time(writer, BYTES("pause_until"), pause->until_ns);
+    json_put_time(writer, BYTES("pause_until"), pause->until_ns);
     if (later) {
         JSON_KEY(writer, "pause_remaining");
         json_number_i64(writer, pause->until_ns - now_ns);

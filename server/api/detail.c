@@ -53,7 +53,7 @@ static void write_detail(struct json_writer *writer, struct api_request *request
 
     JSON_KEY(writer, "name");
     json_string(writer, stream_name(stream));
-    api_time(writer, BYTES("created"), stream_applied(stream)->created_ns);
+    json_put_time(writer, BYTES("created"), stream_applied(stream)->created_ns);
     if (jetstream_clustered(jetstream) && !stream_leads(stream))
         write_follower(writer, jetstream, stream);
     else
@@ -67,6 +67,7 @@ static void write_detail(struct json_writer *writer, struct api_request *request
         write_consumers(writer, request, stream, detail, false);
     if (detail->consumers && detail->direct)
         write_consumers(writer, request, stream, detail, true);
+    api_origins(writer, stream);
     if (detail->raft && jetstream_clustered(jetstream)) {
         JSON_KEY(writer, "stream_raft_group");
         json_string(writer, api_group_name(group, stream));

@@ -375,15 +375,6 @@ void api_refuse_print(struct api_request *request, uint16_t err_code, const char
     api_refuse(request, err_code, text);
 }
 
-void api_time(struct json_writer *writer, struct bytes key, int64_t time_ns)
-{
-    char text[TEXT_TIME_MAX];
-    size_t size = text_time(text, time_ns);
-
-    json_key(writer, key);
-    json_string(writer, bytes_of(text, size));
-}
-
 struct bytes api_encode(struct api_request *request, const struct schema *schema, const void *in)
 {
     struct json_writer writer;
@@ -435,4 +426,13 @@ void api_advise_pause(struct api_request *request, struct bytes stream, struct b
         advise(request, &subject, &body);
     buf_deinit(&subject);
     buf_deinit(&body);
+}
+
+void api_metadata(struct schema_map *metadata, struct arena *arena)
+{
+    char level[8];
+    int size = snprintf(level, sizeof level, "%d", JETSTREAM_API_LEVEL);
+
+    (void)schema_map_set(metadata, arena, BYTES("_nats.ver"), BYTES(NATS_VERSION));
+    (void)schema_map_set(metadata, arena, BYTES("_nats.level"), bytes_of(level, (size_t)size));
 }

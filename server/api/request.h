@@ -157,8 +157,8 @@ void api_consumer_detail(struct json_writer *writer, struct api_request *request
  * arena. */
 struct consumer **api_consumers(struct api_request *request, const struct stream *stream,
                                 size_t *count);
-/* "key": RFC 3339 */
-void api_time(struct json_writer *writer, struct bytes key, int64_t time_ns);
+/* What only answers have among the metadata of a config: the server's version and API level. */
+void api_metadata(struct schema_map *metadata, struct arena *arena);
 
 /* Publishes an advisory about a stream, or its consumer when that is not empty, if anybody listens.
  */

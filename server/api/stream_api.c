@@ -87,7 +87,7 @@ static void changed(struct catalogue_op *op, struct catalogue_entry *entry)
 /* Checks the config by itself; false: answered. */
 static bool check_config(struct api_request *request, struct change_request *parsed)
 {
-    struct stream_verdict verdict;
+    struct verdict verdict;
 
     stream_check(&parsed->config, parsed->pedantic, &request->arena, &verdict);
     if (verdict.error == 0)
@@ -121,7 +121,7 @@ static void submit(struct api_request *request, enum catalogue_op_kind kind,
 /* ---- CREATE, UPDATE, DELETE ----------------------------------------------------------------- */
 
 /* Hands a verdict to the operation. */
-static uint16_t verdict_error(struct catalogue_op *op, const struct stream_verdict *verdict)
+static uint16_t verdict_error(struct catalogue_op *op, const struct verdict *verdict)
 {
     snprintf(op->error_text, sizeof op->error_text, "%.150s", verdict->text);
     return verdict->error;
@@ -168,7 +168,7 @@ static uint16_t final_check(struct catalogue_op *op, const struct stream_config 
                             const struct stream_config *before)
 {
     bool clustered = jetstream_clustered(api_jetstream(request_of(op)));
-    struct stream_verdict verdict;
+    struct verdict verdict;
     uint16_t error = check_limits(op, config, before);
 
     if (error != 0)
@@ -197,7 +197,7 @@ static uint16_t check_visible(struct catalogue_op *op)
     struct api_request *request = request_of(op);
     struct change_request *parsed = request->parsed; /* begins with the config */
     struct stream_look_up streams = {op, find_config};
-    struct stream_verdict verdict;
+    struct verdict verdict;
 
     if (!stream_check_visible(&parsed->config, parsed->pedantic, &streams, &verdict))
         return verdict_error(op, &verdict);
@@ -405,7 +405,7 @@ static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
     struct stream_config *config = request->parsed;
     const struct catalogue_entry *entry =
         jetstream_entry(api_jetstream(request), op->account, op->name);
-    struct stream_verdict verdict;
+    struct verdict verdict;
     uint16_t error;
 
     (void)satisfied;

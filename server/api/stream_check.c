@@ -1,8 +1,8 @@
 #include "server/api/stream_check.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "base/subject.h"
 #include "server/api/stream_check_origins.h"
 #include "server/api/stream_check_transforms.h"
@@ -10,10 +10,6 @@
 
 #define SECOND            INT64_C(1000000000)
 #define MILLISECOND       INT64_C(1000000)
-#define NAME_SIZE_MAX     255u
-#define DESCRIPTION_MAX   4096u
-#define METADATA_MAX      131072u
-#define REPLICAS_MAX      5
 #define WINDOW_DEFAULT_NS (120 * SECOND)
 #define GRANULARITY_NS    (100 * MILLISECOND)
 
@@ -21,64 +17,27 @@ struct checking {
     struct stream_config *config;
     bool pedantic;
     struct arena *arena;
-    struct stream_verdict *verdict;
+    struct verdict *verdict;
 };
-
-static bool refuse(const struct checking *in, uint16_t error)
-{
-    in->verdict->error = error;
-    in->verdict->text[0] = 0;
-    return false;
-}
-
-[[gnu::format(printf, 3, 4)]] static bool refuse_text(struct stream_verdict *verdict,
-                                                      uint16_t error, const char *format, ...)
-{
-    va_list values;
-
-    verdict->error = error;
-    va_start(values, format);
-    vsnprintf(verdict->text, sizeof verdict->text, format, values);
-    va_end(values);
-    return false;
-}
 
 static bool invalid(const struct checking *in, const char *text)
 {
-    return refuse_text(in->verdict, 10052, "%s", text);
+    return verdict_refuse(in->verdict, 10052, "%s", text);
 }
 
 /* ---- names and sizes ------------------------------------------------------------------------ */
-
-static bool name_fits(struct bytes name)
-{
-    for (size_t i = 0; i < name.size; i++) {
-        if (memchr(" \t\r\n\f.*>\\/", name.at[i], 10) != NULL)
-            return false;
-    }
-    return name.size > 0;
-}
-
-static size_t metadata_size(const struct schema_map *metadata)
-{
-    size_t size = 0;
-
-    for (size_t i = 0; i < metadata->count; i++)
-        size += metadata->keys[i].size + metadata->values[i].size;
-    return size;
-}
 
 static bool check_names(const struct checking *in)
 {
     const struct stream_config *config = in->config;
 
-    if (!name_fits(config->name))
+    if (config->name.size == 0 || !config_name_clean(config->name))
         return invalid(in, "stream name is required and can not contain '.', '*', '>', '\\', '/'");
     if (config->name.size > NAME_SIZE_MAX)
         return invalid(in, "stream name is too long, maximum allowed is 255");
-    if (config->description.size > DESCRIPTION_MAX)
+    if (config->description.size > CONFIG_DESCRIPTION_MAX)
         return invalid(in, "stream description is too long, maximum allowed is 4096");
-    if (metadata_size(&config->metadata) > METADATA_MAX)
+    if (config_metadata_size(&config->metadata) > CONFIG_METADATA_MAX)
         return invalid(in, "stream metadata exceeds maximum size of 131072 bytes");
     return true;
 }
@@ -106,8 +65,8 @@ static bool settle_limits(const struct checking *in)
 
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         if (*rules[i].value < -1 && in->pedantic)
-            return refuse_text(in->verdict, 10157, "pedantic mode: %s must be set to -1",
-                               rules[i].name);
+            return verdict_refuse(in->verdict, 10157, "pedantic mode: %s must be set to -1",
+                                  rules[i].name);
         if (*rules[i].value == 0 || *rules[i].value < -1)
             *rules[i].value = -1;
     }
@@ -121,10 +80,10 @@ static bool check_replicas(const struct checking *in)
 
     if (config->num_replicas == 0)
         config->num_replicas = 1;
-    if (config->num_replicas > REPLICAS_MAX)
+    if (config->num_replicas > (int64_t)REPLICAS_MAX)
         return invalid(in, "maximum replicas is 5");
     if (config->num_replicas < 0)
-        return refuse(in, 10133);
+        return verdict_refuse_plain(in->verdict, 10133);
     return true;
 }
 
@@ -145,8 +104,9 @@ static bool check_window(const struct checking *in)
         config->duplicate_window_ns = WINDOW_DEFAULT_NS;
         if (config->max_age_ns != 0 && config->max_age_ns < WINDOW_DEFAULT_NS) {
             if (in->pedantic)
-                return refuse_text(in->verdict, 10157,
-                                   "pedantic mode: duplicate window cannot be bigger than max age");
+                return verdict_refuse(
+                    in->verdict, 10157,
+                    "pedantic mode: duplicate window cannot be bigger than max age");
             config->duplicate_window_ns = config->max_age_ns;
         }
     }
@@ -252,23 +212,23 @@ static bool check_origins(const struct checking *in)
     const struct stream_config *config = in->config;
 
     if (config->sources.count > 0 && config->mirror == NULL && config->allow_msg_schedules)
-        return refuse(in, 10187);
+        return verdict_refuse_plain(in->verdict, 10187);
     if (config->mirror == NULL)
         return stream_check_sources(config, in->verdict);
     if (config->first_seq > 0)
-        return refuse(in, 10143);
+        return verdict_refuse_plain(in->verdict, 10143);
     if (config->subjects.count > 0)
-        return refuse(in, 10034);
+        return verdict_refuse_plain(in->verdict, 10034);
     if (config->sources.count > 0)
-        return refuse(in, 10031);
+        return verdict_refuse_plain(in->verdict, 10031);
     if (config->allow_msg_counter)
-        return refuse(in, 10173);
+        return verdict_refuse_plain(in->verdict, 10173);
     if (config->allow_atomic)
-        return refuse(in, 10198);
+        return verdict_refuse_plain(in->verdict, 10198);
     if (config->allow_batched)
-        return refuse(in, 10209);
+        return verdict_refuse_plain(in->verdict, 10209);
     if (config->allow_msg_schedules)
-        return refuse(in, 10186);
+        return verdict_refuse_plain(in->verdict, 10186);
     return stream_check_mirror(config, in->verdict);
 }
 
@@ -279,14 +239,14 @@ static bool settle_subjects(const struct checking *in)
     struct stream_config *config = in->config;
 
     if (config->subjects.count > STREAM_SUBJECTS_MAX)
-        return refuse_text(in->verdict, 10052,
-                           "more than %u subjects are not supported by this version of Millrace",
-                           STREAM_SUBJECTS_MAX);
+        return verdict_refuse(in->verdict, 10052,
+                              "more than %u subjects are not supported by this version of Millrace",
+                              STREAM_SUBJECTS_MAX);
     if (config->subjects.count > 0 || config->mirror != NULL || config->sources.count > 0)
         return true;
     config->subjects.at = ARENA_NEW(in->arena, struct bytes);
     if (config->subjects.at == NULL)
-        return refuse(in, 10023);
+        return verdict_refuse_plain(in->verdict, 10023);
     config->subjects.at[0] = config->name;
     config->subjects.count = 1;
     return true;
@@ -329,8 +289,8 @@ static bool check_own_overlap(const struct checking *in, size_t i)
     for (size_t j = i + 1; j < subjects->count; j++) {
         if (subject_valid_strict(subjects->at[j]) &&
             subject_collide(subjects->at[i], subjects->at[j]))
-            return refuse_text(in->verdict, 10052, "subject \"%.*s\" overlaps with \"%.*s\"",
-                               BYTES_ARG(subjects->at[i]), BYTES_ARG(subjects->at[j]));
+            return verdict_refuse(in->verdict, 10052, "subject \"%.*s\" overlaps with \"%.*s\"",
+                                  BYTES_ARG(subjects->at[i]), BYTES_ARG(subjects->at[j]));
     }
     return true;
 }
@@ -366,9 +326,9 @@ static bool settle_placement(const struct checking *in)
     if (placement->preferred.size > 0)
         return invalid(in, "preferred server not permitted in placement");
     if (placement->tags.count > PLACEMENT_TAGS_MAX)
-        return refuse_text(in->verdict, 10052,
-                           "more than %u tags are not supported by this version of Millrace",
-                           PLACEMENT_TAGS_MAX);
+        return verdict_refuse(in->verdict, 10052,
+                              "more than %u tags are not supported by this version of Millrace",
+                              PLACEMENT_TAGS_MAX);
     if (placement->cluster.size == 0 && placement->tags.count == 0)
         in->config->placement = NULL;
     return true;
@@ -396,11 +356,11 @@ static bool settle_metadata(const struct checking *in)
         schema_map_set(metadata, in->arena, BYTES("_nats.req.level"),
                        bytes_of_text(required_level(in->config))))
         return true;
-    return refuse(in, 10023);
+    return verdict_refuse_plain(in->verdict, 10023);
 }
 
 void stream_check(struct stream_config *config, bool pedantic, struct arena *arena,
-                  struct stream_verdict *verdict)
+                  struct verdict *verdict)
 {
     static bool (*const steps[])(const struct checking *) = {
         check_names,     check_replicas, settle_limits,    check_age,        check_window,
@@ -418,15 +378,14 @@ void stream_check(struct stream_config *config, bool pedantic, struct arena *are
     }
 }
 
-void stream_check_built(const struct stream_config *config, bool clustered,
-                        struct stream_verdict *verdict)
+void stream_check_built(const struct stream_config *config, bool clustered, struct verdict *verdict)
 {
     const char *refused = schema_refused(&stream_config_schema, config);
 
     verdict->error = config->num_replicas > 1 && !clustered ? 10074 : 0;
     verdict->text[0] = 0;
     if (verdict->error == 0 && refused != NULL)
-        refuse_text(verdict, 10052, "%s is not supported by this version of Millrace", refused);
+        verdict_refuse(verdict, 10052, "%s is not supported by this version of Millrace", refused);
 }
 
 /* ---- updates -------------------------------------------------------------------------------- */
@@ -473,7 +432,7 @@ static void seal(struct stream_config *config)
 }
 
 void stream_check_update(const struct stream_config *from, struct stream_config *to,
-                         struct stream_verdict *verdict)
+                         struct verdict *verdict)
 {
     const char *text = violated(from, to);
 
@@ -487,7 +446,7 @@ void stream_check_update(const struct stream_config *from, struct stream_config 
     if (text == NULL)
         text = violated_features(from, to);
     if (text != NULL) {
-        refuse_text(verdict, 10052, "%s", text);
+        verdict_refuse(verdict, 10052, "%s", text);
         return;
     }
     if (to->sealed)

@@ -5,30 +5,26 @@
 #ifndef SERVER_API_STREAM_CHECK_H
 #define SERVER_API_STREAM_CHECK_H
 
+#include "server/api/verdict.h"
 #include "server/stream/stream_config.h"
 
 /* Every subject is a subscription of the stream and is compared with every other stream's. */
 #define STREAM_SUBJECTS_MAX 4096u
 
-struct stream_verdict {
-    uint16_t error; /* 0: fine */
-    char text[512]; /* description, empty: the constant one */
-};
-
 /* Puts defaults in place and checks the result; strings and the metadata map may be replaced by
  * ones in `arena`. What is not built passes: stream_check_built refuses it, when everything that
  * the reference would refuse has been. */
 void stream_check(struct stream_config *config, bool pedantic, struct arena *arena,
-                  struct stream_verdict *verdict);
+                  struct verdict *verdict);
 
 /* May `from` become `to`? Both are normalised; a stream that is sealed gets what belongs to it in
  * `to`. */
 void stream_check_update(const struct stream_config *from, struct stream_config *to,
-                         struct stream_verdict *verdict);
+                         struct verdict *verdict);
 
 /* More than one replica and features that are not built. */
 void stream_check_built(const struct stream_config *config, bool clustered,
-                        struct stream_verdict *verdict);
+                        struct verdict *verdict);
 /* Can one message be captured by both? */
 bool stream_check_overlap(const struct stream_config *a, const struct stream_config *b);
 

@@ -1,6 +1,5 @@
 #include "server/api/stream_check_origins.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/subject.h"
@@ -13,33 +12,9 @@
 /* Of streams that are looked at for a cycle. */
 #define VISITED_MAX 4096u
 
-[[gnu::format(printf, 3, 4)]] static bool refuse(struct stream_verdict *verdict, uint16_t error,
-                                                 const char *format, ...)
-{
-    va_list values;
-
-    verdict->error = error;
-    va_start(values, format);
-    vsnprintf(verdict->text, sizeof verdict->text, format, values);
-    va_end(values);
-    return false;
-}
-
-/* With the constant text. */
-static bool refuse_plain(struct stream_verdict *verdict, uint16_t error)
-{
-    verdict->error = error;
-    verdict->text[0] = 0;
-    return false;
-}
-
 static bool name_fits(struct bytes name)
 {
-    for (size_t i = 0; i < name.size; i++) {
-        if (memchr(" \t\r\n\f.*>\\/", name.at[i], 10) != NULL)
-            return false;
-    }
-    return name.size > 0;
+    return name.size > 0 && config_name_clean(name);
 }
 
 /* ---- transforms and filters ----------------------------------------------------------------- */
@@ -64,7 +39,7 @@ static bool overlaps_another(const struct stream_source *source, size_t i, overl
 }
 
 static bool check_transforms(const struct stream_source *source, const struct origin_rules *rules,
-                             struct stream_verdict *verdict)
+                             struct verdict *verdict)
 {
     const struct stream_transform *transforms = source->subject_transforms.at;
 
@@ -72,16 +47,16 @@ static bool check_transforms(const struct stream_source *source, const struct or
         if (!stream_check_transform(&transforms[i], &rules->use, verdict))
             return false;
         if (overlaps_another(source, i, rules->overlaps))
-            return refuse_plain(verdict, rules->overlap);
+            return verdict_refuse_plain(verdict, rules->overlap);
     }
     return true;
 }
 
 static bool check_filters(const struct stream_source *source, const struct origin_rules *rules,
-                          struct stream_verdict *verdict)
+                          struct verdict *verdict)
 {
     if (source->filter_subject.size > 0 && source->subject_transforms.count > 0)
-        return refuse_plain(verdict, rules->both);
+        return verdict_refuse_plain(verdict, rules->both);
     return true;
 }
 
@@ -98,7 +73,7 @@ static const struct origin_rules source_rules = {
 
 /* One that was made beforehand says itself where it starts and what it takes. */
 static bool check_consumer(const struct stream_source *source, uint16_t error,
-                           struct stream_verdict *verdict)
+                           struct verdict *verdict)
 {
     const struct stream_source_consumer *consumer = source->consumer;
 
@@ -108,7 +83,7 @@ static bool check_consumer(const struct stream_source *source, uint16_t error,
         !subject_has_wildcard(consumer->deliver_subject) && source->opt_start_seq == 0 &&
         source->opt_start_time_ns == TIME_UNSET && source->filter_subject.size == 0)
         return true;
-    return refuse_plain(verdict, error);
+    return verdict_refuse_plain(verdict, error);
 }
 
 /* ---- prefixes of other accounts and domains ------------------------------------------------- */
@@ -118,30 +93,31 @@ static bool publishable(struct bytes subject)
     return subject_valid_strict(subject) && !subject_has_wildcard(subject);
 }
 
-static bool check_external(const struct stream_external *external, struct stream_verdict *verdict)
+static bool check_external(const struct stream_external *external, struct verdict *verdict)
 {
     if (external == NULL)
         return true;
     if (external->deliver.size > 0 && !publishable(external->deliver))
-        return refuse(verdict, 10024,
-                      "stream external delivery prefix %.*s must not contain wildcards",
-                      BYTES_ARG(external->deliver));
+        return verdict_refuse(verdict, 10024,
+                              "stream external delivery prefix %.*s must not contain wildcards",
+                              BYTES_ARG(external->deliver));
     if (external->api.size == 0)
         return true;
     if (!publishable(external->api))
-        return refuse(verdict, 10052,
-                      "stream external api prefix \"%.*s\" must be a valid subject without "
-                      "wildcards",
-                      BYTES_ARG(external->api));
+        return verdict_refuse(verdict, 10052,
+                              "stream external api prefix \"%.*s\" must be a valid subject without "
+                              "wildcards",
+                              BYTES_ARG(external->api));
     if (subject_collide(external->api, BYTES("$JS.API")))
-        return refuse(verdict, 10021, "stream external api prefix %.*s must not overlap with %s",
-                      BYTES_ARG(external->api), "$JS.API");
+        return verdict_refuse(verdict, 10021,
+                              "stream external api prefix %.*s must not overlap with %s",
+                              BYTES_ARG(external->api), "$JS.API");
     return true;
 }
 
 /* ---- by themselves -------------------------------------------------------------------------- */
 
-bool stream_check_mirror(const struct stream_config *config, struct stream_verdict *verdict)
+bool stream_check_mirror(const struct stream_config *config, struct verdict *verdict)
 {
     const struct stream_source *mirror = config->mirror;
 
@@ -150,11 +126,11 @@ bool stream_check_mirror(const struct stream_config *config, struct stream_verdi
     if (!check_consumer(mirror, 10213, verdict) || !check_filters(mirror, &mirror_rules, verdict))
         return false;
     if (config->subject_delete_marker_ttl_ns > 0)
-        return refuse(verdict, 10052, "subject delete markers forbidden on mirrors");
+        return verdict_refuse(verdict, 10052, "subject delete markers forbidden on mirrors");
     if (!check_transforms(mirror, &mirror_rules, verdict))
         return false;
     if (mirror->external == NULL && !name_fits(mirror->name))
-        return refuse_plain(verdict, 10142);
+        return verdict_refuse_plain(verdict, 10142);
     return check_external(mirror->external, verdict);
 }
 
@@ -191,25 +167,25 @@ static bool listed_before(const struct stream_config *config, size_t i)
     return found;
 }
 
-bool stream_check_sources(const struct stream_config *config, struct stream_verdict *verdict)
+bool stream_check_sources(const struct stream_config *config, struct verdict *verdict)
 {
     const struct stream_source *sources = config->sources.at;
 
     if (config->sources.count > SOURCES_MAX)
-        return refuse(verdict, 10052,
-                      "more than %u sources are not supported by this version of Millrace",
-                      SOURCES_MAX);
+        return verdict_refuse(verdict, 10052,
+                              "more than %u sources are not supported by this version of Millrace",
+                              SOURCES_MAX);
     for (size_t i = 0; i < config->sources.count; i++) {
         if (!name_fits(sources[i].name))
-            return refuse_plain(verdict, 10141);
+            return verdict_refuse_plain(verdict, 10141);
         if (listed_before(config, i))
-            return refuse_plain(verdict, 10140);
+            return verdict_refuse_plain(verdict, 10140);
         if (!check_filters(&sources[i], &source_rules, verdict) ||
             !check_transforms(&sources[i], &source_rules, verdict) ||
             !check_consumer(&sources[i], 10215, verdict))
             return false;
         if (consumer_shared(config, i))
-            return refuse_plain(verdict, 10216);
+            return verdict_refuse_plain(verdict, 10216);
     }
     for (size_t i = 0; i < config->sources.count; i++) {
         if (!check_external(sources[i].external, verdict))
@@ -278,13 +254,13 @@ static bool closes_cycle(struct visit *visit, size_t n)
 }
 
 static bool check_cycle(const struct stream_config *config, const struct stream_look_up *streams,
-                        struct stream_verdict *verdict)
+                        struct verdict *verdict)
 {
     struct visit visit = {.streams = streams, .at = {config}, .count = 1};
 
     for (size_t i = 0; i < visit.count; i++) {
         if (closes_cycle(&visit, i))
-            return refuse(verdict, 10052, "detected cycle");
+            return verdict_refuse(verdict, 10052, "detected cycle");
     }
     return true;
 }
@@ -302,17 +278,18 @@ static const struct stream_config *find(const struct stream_look_up *streams,
 }
 
 static bool check_mirrored(struct stream_config *config, bool pedantic,
-                           const struct stream_look_up *streams, struct stream_verdict *verdict)
+                           const struct stream_look_up *streams, struct verdict *verdict)
 {
     const struct stream_config *origin = find(streams, config->mirror);
 
     if (origin == NULL)
         return true;
     if (smaller(config, origin))
-        return refuse_plain(verdict, 10030);
+        return verdict_refuse_plain(verdict, 10030);
     if (pedantic && config->mirror_direct != origin->allow_direct)
-        return refuse(verdict, 10157,
-                      "pedantic mode: origin stream has direct get set, mirror has it disabled");
+        return verdict_refuse(
+            verdict, 10157,
+            "pedantic mode: origin stream has direct get set, mirror has it disabled");
     config->mirror_direct = origin->allow_direct;
     return true;
 }
@@ -320,7 +297,7 @@ static bool check_mirrored(struct stream_config *config, bool pedantic,
 /* The prefix before what the origin has must not lead back into it. */
 static bool check_deliver_prefix(const struct stream_config *config,
                                  const struct stream_look_up *streams,
-                                 const struct stream_source *source, struct stream_verdict *verdict)
+                                 const struct stream_source *source, struct verdict *verdict)
 {
     const struct stream_source *sources = config->sources.at;
     struct bytes prefix = source->external->deliver;
@@ -338,17 +315,18 @@ static bool check_deliver_prefix(const struct stream_config *config,
             collides = subject_collide(origin->subjects.at[n], buf_bytes(&subject));
             buf_deinit(&subject);
             if (collides)
-                return refuse(verdict, 10022,
-                              "stream external delivery prefix %.*s overlaps with stream subject "
-                              "%.*s",
-                              BYTES_ARG(prefix), BYTES_ARG(origin->subjects.at[n]));
+                return verdict_refuse(
+                    verdict, 10022,
+                    "stream external delivery prefix %.*s overlaps with stream subject "
+                    "%.*s",
+                    BYTES_ARG(prefix), BYTES_ARG(origin->subjects.at[n]));
         }
     }
     return true;
 }
 
 static bool check_sourced(const struct stream_config *config, const struct stream_look_up *streams,
-                          struct stream_verdict *verdict)
+                          struct verdict *verdict)
 {
     const struct stream_source *sources = config->sources.at;
 
@@ -356,7 +334,7 @@ static bool check_sourced(const struct stream_config *config, const struct strea
         const struct stream_config *origin = find(streams, &sources[i]);
 
         if (origin != NULL && smaller(config, origin))
-            return refuse_plain(verdict, 10046);
+            return verdict_refuse_plain(verdict, 10046);
     }
     for (size_t i = 0; i < config->sources.count; i++) {
         if (sources[i].external != NULL && sources[i].external->deliver.size > 0 &&
@@ -367,7 +345,7 @@ static bool check_sourced(const struct stream_config *config, const struct strea
 }
 
 bool stream_check_visible(struct stream_config *config, bool pedantic,
-                          const struct stream_look_up *streams, struct stream_verdict *verdict)
+                          const struct stream_look_up *streams, struct verdict *verdict)
 {
     verdict->error = 0;
     verdict->text[0] = 0;
@@ -376,7 +354,7 @@ bool stream_check_visible(struct stream_config *config, bool pedantic,
     return check_sourced(config, streams, verdict) && check_cycle(config, streams, verdict);
 }
 
-bool stream_check_origin_filters(const struct stream_config *config, struct stream_verdict *verdict)
+bool stream_check_origin_filters(const struct stream_config *config, struct verdict *verdict)
 {
     const struct stream_source *sources = config->sources.at, *mirror = config->mirror;
 
@@ -384,12 +362,14 @@ bool stream_check_origin_filters(const struct stream_config *config, struct stre
     verdict->text[0] = 0;
     if (mirror != NULL && mirror->filter_subject.size > 0 &&
         !subject_valid_strict(mirror->filter_subject))
-        return refuse(verdict, 10049, "subject filter '%.*s' for the mirror invalid subject",
-                      BYTES_ARG(mirror->filter_subject));
+        return verdict_refuse(verdict, 10049,
+                              "subject filter '%.*s' for the mirror invalid subject",
+                              BYTES_ARG(mirror->filter_subject));
     for (size_t i = 0; i < config->sources.count; i++) {
         if (sources[i].filter_subject.size > 0 && !subject_valid_strict(sources[i].filter_subject))
-            return refuse(verdict, 10049, "subject filter '%.*s' for the source: invalid subject",
-                          BYTES_ARG(sources[i].filter_subject));
+            return verdict_refuse(verdict, 10049,
+                                  "subject filter '%.*s' for the source: invalid subject",
+                                  BYTES_ARG(sources[i].filter_subject));
     }
     return true;
 }

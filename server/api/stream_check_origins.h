@@ -6,12 +6,11 @@
 #include "server/api/stream_check.h"
 
 /* False: *verdict says why. */
-bool stream_check_mirror(const struct stream_config *config, struct stream_verdict *verdict);
-bool stream_check_sources(const struct stream_config *config, struct stream_verdict *verdict);
+bool stream_check_mirror(const struct stream_config *config, struct verdict *verdict);
+bool stream_check_sources(const struct stream_config *config, struct verdict *verdict);
 
 /* Of a new stream, when nothing else stands against it: filters that no consumer could have. */
-bool stream_check_origin_filters(const struct stream_config *config,
-                                 struct stream_verdict *verdict);
+bool stream_check_origin_filters(const struct stream_config *config, struct verdict *verdict);
 
 /* The config of the account's stream of that name; NULL: there is none. */
 struct stream_look_up {
@@ -22,6 +21,6 @@ struct stream_look_up {
 /* What depends on the origins, as far as they are there; a mirror's direct gets become what its
  * origin's are. */
 bool stream_check_visible(struct stream_config *config, bool pedantic,
-                          const struct stream_look_up *streams, struct stream_verdict *verdict);
+                          const struct stream_look_up *streams, struct verdict *verdict);
 
 #endif

@@ -6,8 +6,7 @@
 #include "server/api/stream_check.h"
 
 /* Puts defaults in place. False: *verdict says why not. */
-bool stream_check_transforms(struct stream_config *config, bool pedantic,
-                             struct stream_verdict *verdict);
+bool stream_check_transforms(struct stream_config *config, bool pedantic, struct verdict *verdict);
 
 /* One transform that something of a stream uses; `source_error` and `error` are the codes, `what`
  * begins the text. */
@@ -16,6 +15,6 @@ struct stream_transform_use {
     uint16_t source_error, error;
 };
 bool stream_check_transform(const struct stream_transform *transform,
-                            const struct stream_transform_use *use, struct stream_verdict *verdict);
+                            const struct stream_transform_use *use, struct verdict *verdict);
 
 #endif

@@ -1,30 +1,17 @@
 /* stream_info: StreamInfo and StreamState as JSON (reference streams 3). */
-#include <stdio.h>
 
 #include "base/text.h"
 #include "server/api/request.h"
 
 #define DELETED_MAX 100000u
 
-static void number(struct json_writer *writer, struct bytes key, uint64_t value)
-{
-    json_key(writer, key);
-    json_number_u64(writer, value);
-}
-
 static void write_config(struct json_writer *writer, struct api_request *request,
                          const struct stream *stream, bool dynamic)
 {
     struct stream_config copy = *stream_config(stream);
-    char level[8];
-    int size = snprintf(level, sizeof level, "%d", JETSTREAM_API_LEVEL);
 
-    if (dynamic) {
-        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.ver"),
-                             BYTES(NATS_VERSION));
-        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.level"),
-                             bytes_of(level, (size_t)size));
-    }
+    if (dynamic)
+        api_metadata(&copy.metadata, &request->arena);
     JSON_KEY(writer, "config");
     schema_encode(&stream_config_schema, &copy, writer);
 }
@@ -73,7 +60,7 @@ static void write_lost(struct json_writer *writer, const struct lost *lost)
     for (size_t i = 0; i < lost->count; i++)
         json_number_u64(writer, lost->at[i]);
     json_array_end(writer);
-    number(writer, BYTES("bytes"), lost->bytes);
+    json_put_u64(writer, BYTES("bytes"), lost->bytes);
     json_object_end(writer);
 }
 
@@ -82,7 +69,7 @@ static void write_subjects(struct json_writer *writer, const struct api_subjects
     JSON_KEY(writer, "subjects");
     json_object_begin(writer);
     for (size_t i = 0; i < subjects->count; i++)
-        number(writer, subjects->at[i].subject, subjects->at[i].messages);
+        json_put_u64(writer, subjects->at[i].subject, subjects->at[i].messages);
     json_object_end(writer);
 }
 
@@ -94,24 +81,24 @@ void api_stream_state(struct json_writer *writer, struct stream *stream, bool de
 
     JSON_KEY(writer, "state");
     json_object_begin(writer);
-    number(writer, BYTES("messages"), stream_state_messages(state));
-    number(writer, BYTES("bytes"), stream_state_bytes(state));
-    number(writer, BYTES("first_seq"), state->first_seq);
-    api_time(writer, BYTES("first_ts"), first_time(state));
-    number(writer, BYTES("last_seq"), state->last_seq);
-    api_time(writer, BYTES("last_ts"), state->last_time_ns);
+    json_put_u64(writer, BYTES("messages"), stream_state_messages(state));
+    json_put_u64(writer, BYTES("bytes"), stream_state_bytes(state));
+    json_put_u64(writer, BYTES("first_seq"), state->first_seq);
+    json_put_time(writer, BYTES("first_ts"), first_time(state));
+    json_put_u64(writer, BYTES("last_seq"), state->last_seq);
+    json_put_time(writer, BYTES("last_ts"), state->last_time_ns);
     if (index_subject_count(state->index) > 0)
-        number(writer, BYTES("num_subjects"), index_subject_count(state->index));
+        json_put_u64(writer, BYTES("num_subjects"), index_subject_count(state->index));
     if (subjects->count > 0)
         write_subjects(writer, subjects);
     if (gaps > 0) {
-        number(writer, BYTES("num_deleted"), gaps);
+        json_put_u64(writer, BYTES("num_deleted"), gaps);
         if (deleted)
             write_deleted(writer, state);
     }
     if (deleted && state->lost.bytes > 0)
         write_lost(writer, &state->lost);
-    number(writer, BYTES("consumer_count"), stream_consumer_count(stream));
+    json_put_u64(writer, BYTES("consumer_count"), stream_consumer_count(stream));
     if (stream_lacks_space(stream)) { /* ours: whoever may not see the server has no other word */
         JSON_KEY(writer, "disk_full");
         json_bool(writer, true);
@@ -123,7 +110,7 @@ void api_stream_head(struct json_writer *writer, struct api_request *request, st
                      bool dynamic)
 {
     write_config(writer, request, stream, dynamic);
-    api_time(writer, BYTES("created"), stream_applied(stream)->created_ns);
+    json_put_time(writer, BYTES("created"), stream_applied(stream)->created_ns);
 }
 
 void api_stream_tail(struct json_writer *writer, struct api_request *request, struct stream *stream,
@@ -139,7 +126,7 @@ void api_stream_tail(struct json_writer *writer, struct api_request *request, st
     }
     if (cluster || jetstream_clustered(jetstream))
         api_cluster(writer, request, stream, NULL);
-    api_time(writer, BYTES("ts"), jetstream_log_now(jetstream));
+    json_put_time(writer, BYTES("ts"), jetstream_log_now(jetstream));
 }
 
 void api_stream_info(struct json_writer *writer, struct api_request *request, struct stream *stream,

@@ -49,7 +49,7 @@ static void got(struct stream_question *question, const struct stream_message *m
         JSON_KEY(writer, "data");
         json_base64(writer, message->payload);
     }
-    api_time(writer, BYTES("time"), message->time_ns);
+    json_put_time(writer, BYTES("time"), message->time_ns);
     json_object_end(writer);
     api_answer(request);
 }

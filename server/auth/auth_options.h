@@ -167,6 +167,7 @@ enum resolver_kind {
     RESOLVER_MEMORY, /* what was preloaded, and nothing else */
     RESOLVER_FULL,   /* a directory with all of them */
     RESOLVER_URL,    /* a web server has them: each is looked up when it is needed */
+    RESOLVER_CACHE,  /* other servers have them: the same, and a directory keeps some */
 };
 
 struct resolver_files;
@@ -179,7 +180,8 @@ struct resolver_options {
     const char *directory;
     bool delete_allowed;
     bool delete_hard;                   /* the file goes; else it is renamed */
-    int64_t limit;                      /* accounts; 0: any number */
+    int64_t limit;                      /* accounts; 0: any number, not of CACHE */
+    int64_t ttl_ns;                     /* of CACHE: each is kept so long; 0: until it expires */
     int64_t interval_ns;                /* others are asked for what is new so often */
     int64_t timeout_ns;                 /* for their answers */
     const struct resolver_files *files; /* how the directory is reached; NULL: there is none */
@@ -189,10 +191,16 @@ struct resolver_options {
     bool secure;
 };
 
+/* Is each account looked up when somebody needs it? */
+static inline bool resolver_looks_up(const struct resolver_options *options)
+{
+    return options->kind == RESOLVER_URL || options->kind == RESOLVER_CACHE;
+}
+
 /* Do accounts come while the server runs? */
 static inline bool resolver_has_more(const struct resolver_options *options)
 {
-    return options->kind == RESOLVER_FULL || options->kind == RESOLVER_URL;
+    return options->kind == RESOLVER_FULL || resolver_looks_up(options);
 }
 
 struct auth_options {

@@ -15,28 +15,16 @@
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
-static void text(struct json_writer *w, struct bytes key, struct bytes value)
-{
-    json_key(w, key);
-    json_string(w, value);
-}
-
-static void number(struct json_writer *w, struct bytes key, int64_t value)
-{
-    json_key(w, key);
-    json_number_i64(w, value);
-}
-
 static void write_server(struct json_writer *w, const struct callout_question *question)
 {
     json_key(w, BYTES("server_id"));
     json_object_begin(w);
-    text(w, BYTES("name"), question->server_name);
-    text(w, BYTES("host"), question->host);
-    text(w, BYTES("id"), question->server_id);
-    text(w, BYTES("version"), question->version);
+    json_put_string(w, BYTES("name"), question->server_name);
+    json_put_string(w, BYTES("host"), question->host);
+    json_put_string(w, BYTES("id"), question->server_id);
+    json_put_string(w, BYTES("version"), question->version);
     if (question->cluster.size > 0)
-        text(w, BYTES("cluster"), question->cluster);
+        json_put_string(w, BYTES("cluster"), question->cluster);
     if (question->tags_count > 0) {
         json_key(w, BYTES("tags"));
         json_array_begin(w);
@@ -45,7 +33,7 @@ static void write_server(struct json_writer *w, const struct callout_question *q
         json_array_end(w);
     }
     if (question->server_xkey.size > 0)
-        text(w, BYTES("xkey"), question->server_xkey);
+        json_put_string(w, BYTES("xkey"), question->server_xkey);
     json_object_end(w);
 }
 
@@ -54,7 +42,7 @@ static void write_request(struct json_writer *w, const struct callout_question *
     json_key(w, BYTES("nats"));
     json_object_begin(w);
     write_server(w, question);
-    text(w, BYTES("user_nkey"), question->user);
+    json_put_string(w, BYTES("user_nkey"), question->user);
     json_key(w, BYTES("client_info"));
     json_raw(w, question->client);
     json_key(w, BYTES("connect_opts"));
@@ -63,8 +51,8 @@ static void write_request(struct json_writer *w, const struct callout_question *
         json_key(w, BYTES("client_tls"));
         json_raw(w, question->tls);
     }
-    text(w, BYTES("type"), BYTES("authorization_request"));
-    number(w, BYTES("version"), 2);
+    json_put_string(w, BYTES("type"), BYTES("authorization_request"));
+    json_put_i64(w, BYTES("version"), 2);
     json_object_end(w);
 }
 
@@ -74,12 +62,12 @@ static bool write_claims(struct buf *out, const struct callout_question *questio
 
     json_writer_init(&w, out);
     json_object_begin(&w);
-    text(&w, BYTES("aud"), BYTES(REQUEST_AUDIENCE));
-    number(&w, BYTES("exp"), question->expires_s);
-    text(&w, BYTES("jti"), question->id);
-    number(&w, BYTES("iat"), question->issued_s);
-    text(&w, BYTES("iss"), question->server_id);
-    text(&w, BYTES("sub"), question->issuer);
+    json_put_string(&w, BYTES("aud"), BYTES(REQUEST_AUDIENCE));
+    json_put_i64(&w, BYTES("exp"), question->expires_s);
+    json_put_string(&w, BYTES("jti"), question->id);
+    json_put_i64(&w, BYTES("iat"), question->issued_s);
+    json_put_string(&w, BYTES("iss"), question->server_id);
+    json_put_string(&w, BYTES("sub"), question->issuer);
     write_request(&w, question);
     json_object_end(&w);
     return !w.failed;

@@ -1,5 +1,6 @@
 #include "server/auth/jwt_claims.h"
 
+#include "base/limits.h"
 #include "base/subject.h"
 #include "server/auth/jwt_limits.h"
 #include "server/auth/jwt_members.h"

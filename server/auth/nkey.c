@@ -72,7 +72,7 @@ bool nkey_read(struct bytes text, enum nkey_kind kind, uint8_t key[static NKEY_S
     return true;
 }
 
-bool nkey_seed_read(struct bytes text, enum nkey_kind kind, uint8_t seed[static NKEY_SIZE])
+bool nkey_seed_read_any(struct bytes text, enum nkey_kind *kind, uint8_t seed[static NKEY_SIZE])
 {
     uint8_t raw[SEED_RAW_SIZE + 1] = {0};
     bool good;
@@ -80,9 +80,16 @@ bool nkey_seed_read(struct bytes text, enum nkey_kind kind, uint8_t seed[static 
     if (text.size != NKEY_SEED_TEXT_SIZE || !decode(text, raw, sizeof(raw)))
         return false;
     good = (raw[0] & 0xf8) == SEED_MARK &&
-           (uint8_t)((raw[0] & 7) << 5 | (raw[1] & 0xf8) >> 3) == (uint8_t)kind &&
            crc16(raw, SEED_RAW_SIZE - 2) == (raw[SEED_RAW_SIZE - 2] | raw[SEED_RAW_SIZE - 1] << 8);
+    *kind = (enum nkey_kind)(uint8_t)((raw[0] & 7) << 5 | (raw[1] & 0xf8) >> 3);
     memcpy(seed, raw + 2, NKEY_SIZE);
     explicit_bzero(raw, sizeof(raw));
     return good;
+}
+
+bool nkey_seed_read(struct bytes text, enum nkey_kind kind, uint8_t seed[static NKEY_SIZE])
+{
+    enum nkey_kind found;
+
+    return nkey_seed_read_any(text, &found, seed) && found == kind;
 }

@@ -28,5 +28,7 @@ bool nkey_read(struct bytes text, enum nkey_kind kind, uint8_t key[static NKEY_S
 
 /* False: no seed of a key of that kind, or its checksum is wrong. */
 bool nkey_seed_read(struct bytes text, enum nkey_kind kind, uint8_t seed[static NKEY_SIZE]);
+/* Of a key of whatever kind. */
+bool nkey_seed_read_any(struct bytes text, enum nkey_kind *kind, uint8_t seed[static NKEY_SIZE]);
 
 #endif

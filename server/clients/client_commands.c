@@ -1,5 +1,6 @@
 #include "base/heap.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/subject.h"
 #include "server/clients/client_priv.h"
 #include "server/clients/client_row.h"

@@ -6,14 +6,6 @@
 #define DESCRIPTION_MAX (4u << 20)
 
 /* Left out where it says nothing. */
-static void text(struct json_writer *w, struct bytes key, struct bytes value)
-{
-    if (value.size == 0)
-        return;
-    json_key(w, key);
-    json_string(w, value);
-}
-
 static struct bytes called(const struct auth_claim *claim, const struct auth_user *user)
 {
     if (claim->nkey.size > 0)
@@ -32,16 +24,16 @@ static void describe(const struct client *client, const struct auth_claim *claim
 
     json_writer_init(&w, out);
     json_object_begin(&w);
-    text(&w, BYTES("host"), bytes_of_text(client->address));
+    json_put_given(&w, BYTES("host"), bytes_of_text(client->address));
     json_key(&w, BYTES("id"));
     json_number_u64(&w, client->id);
-    text(&w, BYTES("user"), called(claim, user));
-    text(&w, BYTES("name"), said->name);
-    text(&w, BYTES("kind"), BYTES("Client"));
-    text(&w, BYTES("type"),
-         client->type == CONNECTION_WEBSOCKET ? BYTES("websocket") : BYTES("nats"));
+    json_put_given(&w, BYTES("user"), called(claim, user));
+    json_put_given(&w, BYTES("name"), said->name);
+    json_put_given(&w, BYTES("kind"), BYTES("Client"));
+    json_put_given(&w, BYTES("type"),
+                   client->type == CONNECTION_WEBSOCKET ? BYTES("websocket") : BYTES("nats"));
     if (claim->signature.size > 0)
-        text(&w, BYTES("nonce"), claim->nonce);
+        json_put_given(&w, BYTES("nonce"), claim->nonce);
     json_object_end(&w);
 }
 
@@ -51,15 +43,15 @@ static void repeat(const struct auth_claim *claim, const struct connect *said, s
 
     json_writer_init(&w, out);
     json_object_begin(&w);
-    text(&w, BYTES("jwt"), claim->jwt);
-    text(&w, BYTES("nkey"), claim->nkey);
-    text(&w, BYTES("sig"), claim->signature);
-    text(&w, BYTES("auth_token"), claim->token);
-    text(&w, BYTES("user"), claim->user);
-    text(&w, BYTES("pass"), claim->password);
-    text(&w, BYTES("name"), said->name);
-    text(&w, BYTES("lang"), said->lang);
-    text(&w, BYTES("version"), said->version);
+    json_put_given(&w, BYTES("jwt"), claim->jwt);
+    json_put_given(&w, BYTES("nkey"), claim->nkey);
+    json_put_given(&w, BYTES("sig"), claim->signature);
+    json_put_given(&w, BYTES("auth_token"), claim->token);
+    json_put_given(&w, BYTES("user"), claim->user);
+    json_put_given(&w, BYTES("pass"), claim->password);
+    json_put_given(&w, BYTES("name"), said->name);
+    json_put_given(&w, BYTES("lang"), said->lang);
+    json_put_given(&w, BYTES("version"), said->version);
     json_key(&w, BYTES("protocol"));
     json_number_i64(&w, said->protocol);
     json_object_end(&w);

@@ -168,6 +168,22 @@ static size_t split_usual(struct bytes in, size_t limit, struct bytes words[WORD
     return 0;
 }
 
+/* The words of a line, at most WORDS_MAX + 1 of them. */
+static inline enum parse split_line(struct bytes in, size_t limit, enum cr cr,
+                                    struct bytes words[WORDS_MAX + 1], size_t *count, size_t *used)
+{
+    struct bytes args;
+    enum parse parse;
+
+    *count = split_usual(in, limit, words, used);
+    if (*count > 0)
+        return PARSE_DONE;
+    parse = proto_read_args(in, limit, &args, used);
+    if (parse == PARSE_DONE)
+        *count = split(args, cr, words);
+    return parse;
+}
+
 static bool read_size(struct bytes word, uint32_t *size)
 {
     uint32_t value = 0;
@@ -255,18 +271,14 @@ enum parse proto_read_pub(struct bytes in, size_t limit, struct proto_pub *pub, 
 
 enum parse proto_read_hpub(struct bytes in, size_t limit, struct proto_pub *pub, size_t *used)
 {
-    struct bytes args, words[WORDS_MAX + 1];
+    struct bytes words[WORDS_MAX + 1];
     struct proto_pub read = {0};
     enum parse parse;
     size_t count;
 
-    count = split_usual(in, limit, words, used);
-    if (count == 0) {
-        parse = proto_read_args(in, limit, &args, used);
-        if (parse != PARSE_DONE)
-            return parse;
-        count = split(args, CR_IN_WORDS, words);
-    }
+    parse = split_line(in, limit, CR_IN_WORDS, words, &count, used);
+    if (parse != PARSE_DONE)
+        return parse;
     if (count != 3 && count != 4)
         return PARSE_BAD;
     if (!read_size(words[count - 2], &read.header_size) || !read_size(words[count - 1], &read.size))
@@ -283,17 +295,13 @@ enum parse proto_read_hpub(struct bytes in, size_t limit, struct proto_pub *pub,
 
 enum parse proto_read_sub(struct bytes in, size_t limit, struct proto_sub *sub, size_t *used)
 {
-    struct bytes args, words[WORDS_MAX + 1];
+    struct bytes words[WORDS_MAX + 1];
     enum parse parse;
     size_t count;
 
-    count = split_usual(in, limit, words, used);
-    if (count == 0) {
-        parse = proto_read_args(in, limit, &args, used);
-        if (parse != PARSE_DONE)
-            return parse;
-        count = split(args, CR_SEPARATES, words);
-    }
+    parse = split_line(in, limit, CR_SEPARATES, words, &count, used);
+    if (parse != PARSE_DONE)
+        return parse;
     if (count != 2 && count != 3)
         return PARSE_BAD;
     sub->subject = words[0];
@@ -304,17 +312,13 @@ enum parse proto_read_sub(struct bytes in, size_t limit, struct proto_sub *sub, 
 
 enum parse proto_read_unsub(struct bytes in, size_t limit, struct proto_unsub *unsub, size_t *used)
 {
-    struct bytes args, words[WORDS_MAX + 1];
+    struct bytes words[WORDS_MAX + 1];
     enum parse parse;
     size_t count;
 
-    count = split_usual(in, limit, words, used);
-    if (count == 0) {
-        parse = proto_read_args(in, limit, &args, used);
-        if (parse != PARSE_DONE)
-            return parse;
-        count = split(args, CR_SEPARATES, words);
-    }
+    parse = split_line(in, limit, CR_SEPARATES, words, &count, used);
+    if (parse != PARSE_DONE)
+        return parse;
     if (count != 1 && count != 2)
         return PARSE_BAD;
     unsub->sid = words[0];

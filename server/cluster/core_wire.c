@@ -1,5 +1,6 @@
 #include "server/cluster/core_wire.h"
 
+#include "base/limits.h"
 #include "base/subject.h"
 
 #define FLAG_PLAIN  1u

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/heap.h"
+#include "base/limits.h"
 #include "base/subject.h"
 #include "base/table.h"
 #include "base/text.h"

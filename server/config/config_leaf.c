@@ -202,12 +202,15 @@ void config_leafnodes(struct config_reader *reader, const struct config_value *v
 
 static bool account_known(const struct auth_options *auth, struct bytes name)
 {
+    uint8_t key[NKEY_SIZE];
+
     if (name.size == 0 || bytes_equal(name, BYTES("$G")) || bytes_equal(name, BYTES("$SYS")))
         return true;
     for (size_t i = 0; i < auth->accounts_count; i++)
         if (bytes_equal(auth->accounts[i]->name, name))
             return true;
-    return false;
+    return auth->operators != NULL && resolver_has_more(&auth->resolver) && /* it may come */
+           nkey_read(name, NKEY_ACCOUNT, key);
 }
 
 static void check_account(struct config_reader *reader, const struct options *options,

@@ -241,7 +241,7 @@ void config_operator_finish(struct config_reader *reader, struct auth_options *a
     }
     if (auth->operators == NULL || !check(reader, auth))
         return;
-    if (auth->resolver.kind == RESOLVER_FULL) {
+    if (auth->resolver.kind == RESOLVER_FULL || auth->resolver.kind == RESOLVER_CACHE) {
         config_resolver_check(reader, auth);
         return;
     }

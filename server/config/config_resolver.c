@@ -6,12 +6,14 @@
 
 #define INTERVAL_NS INT64_C(60000000000)
 #define TIMEOUT_NS  INT64_C(1900000000)
+#define CACHE_LIMIT 1000
 
 /* What the block says, to be judged when all of it is read. */
 struct block {
     struct resolver_options *options;
     struct bytes type;
     const struct config_value *ttl;
+    const struct config_value *interval;
     const struct config_value *hard;
 };
 
@@ -45,12 +47,18 @@ static void read_hard(struct config_reader *reader, const struct config_value *v
 
 static void read_limit(struct config_reader *reader, const struct config_value *value, void *to)
 {
-    (void)config_int64_in(reader, value, 0, INT64_MAX, &((struct block *)to)->options->limit);
+    int64_t *limit = &((struct block *)to)->options->limit;
+
+    if (config_int64_in(reader, value, INT64_MIN, INT64_MAX, limit) && *limit < 0)
+        *limit = 0;
 }
 
 static void read_interval(struct config_reader *reader, const struct config_value *value, void *to)
 {
-    (void)config_duration_text(reader, value, &((struct block *)to)->options->interval_ns);
+    struct block *block = to;
+
+    block->interval = value;
+    (void)config_duration_text(reader, value, &block->options->interval_ns);
 }
 
 static void read_timeout(struct config_reader *reader, const struct config_value *value, void *to)
@@ -63,8 +71,11 @@ static void read_timeout(struct config_reader *reader, const struct config_value
 
 static void read_ttl(struct config_reader *reader, const struct config_value *value, void *to)
 {
-    (void)reader;
-    ((struct block *)to)->ttl = value;
+    struct block *block = to;
+
+    block->ttl = value;
+    if (config_duration_text(reader, value, &block->options->ttl_ns) && block->options->ttl_ns < 0)
+        config_error(reader, value, "ttl: below 0: %.*s", BYTES_ARG(value->text));
 }
 
 static const struct config_option options_of_resolver[] = {
@@ -76,28 +87,63 @@ static const struct config_option options_of_resolver[] = {
 
 static const struct config_block resolver_block = CONFIG_BLOCK(options_of_resolver);
 
-static void judge(struct config_reader *reader, const struct config_value *value,
-                  const struct block *block)
+static void judge_directory(struct config_reader *reader, const struct config_value *value,
+                            const struct resolver_options *options)
+{
+    if (options->directory == NULL || options->directory[0] == 0)
+        config_error(reader, value, "dir has no value and needs to point to a directory");
+}
+
+static void judge_full(struct config_reader *reader, const struct config_value *value,
+                       const struct block *block)
 {
     struct resolver_options *options = block->options;
 
-    if (is_memory(block->type)) {
-        options->kind = RESOLVER_MEMORY;
-    } else if (bytes_equal_nocase(block->type, BYTES("FULL"))) {
-        options->kind = RESOLVER_FULL;
-        if (options->directory == NULL || options->directory[0] == 0)
-            config_error(reader, value, "dir has no value and needs to point to a directory");
-        if (block->ttl != NULL)
-            config_error(reader, block->ttl, "FULL does not accept ttl");
-        if (block->hard != NULL && !options->delete_allowed)
-            config_error(reader, block->hard, "hard_delete has no effect without delete");
-    } else if (bytes_equal_nocase(block->type, BYTES("CACHE"))) {
-        config_error(reader, value, "a resolver of type CACHE is not supported yet");
-    } else {
-        config_error(reader, value,
-                     "error parsing account resolver, should be MEM, URL(\"url\") or a map "
-                     "containing dir and type FULL");
-    }
+    options->kind = RESOLVER_FULL;
+    judge_directory(reader, value, options);
+    if (options->interval_ns <= 0)
+        options->interval_ns = INTERVAL_NS;
+    if (options->ttl_ns != 0)
+        config_error(reader, block->ttl, "FULL does not accept ttl");
+    if (block->hard != NULL && !options->delete_allowed)
+        config_error(reader, block->hard, "hard_delete has no effect without delete");
+}
+
+/* Whoever may delete is heard, as there. */
+static void judge_cache(struct config_reader *reader, const struct config_value *value,
+                        const struct block *block)
+{
+    struct resolver_options *options = block->options;
+
+    options->kind = RESOLVER_CACHE;
+    judge_directory(reader, value, options);
+    if (block->interval != NULL && options->interval_ns != 0)
+        config_error(reader, block->interval, "CACHE does not accept sync");
+    if (options->delete_allowed)
+        config_error(reader, value, "CACHE does not accept allow_delete");
+    if (block->hard != NULL)
+        config_error(reader, block->hard, "CACHE does not accept hard_delete");
+    options->delete_allowed = options->delete_hard = true;
+    if (options->limit == 0)
+        options->limit = CACHE_LIMIT;
+}
+
+#define WRONG_RESOLVER                                                                             \
+    "error parsing account resolver, should be MEM, URL(\"url\") or a map containing dir and "     \
+    "type "                                                                                        \
+    "FULL or CACHE"
+
+static void judge(struct config_reader *reader, const struct config_value *value,
+                  const struct block *block)
+{
+    if (is_memory(block->type))
+        block->options->kind = RESOLVER_MEMORY;
+    else if (bytes_equal_nocase(block->type, BYTES("FULL")))
+        judge_full(reader, value, block);
+    else if (bytes_equal_nocase(block->type, BYTES("CACHE")))
+        judge_cache(reader, value, block);
+    else
+        config_error(reader, value, WRONG_RESOLVER);
 }
 
 /* ---- URL("http://host/jwt/v1/accounts/") ---------------------------------------------------- */
@@ -188,9 +234,7 @@ void config_resolver(struct config_reader *reader, const struct config_value *va
     else if (value->type == CONFIG_STRING && is_url(value->text))
         read_url(reader, value, options);
     else
-        config_error(reader, value,
-                     "error parsing account resolver, should be MEM, URL(\"url\") or a map "
-                     "containing dir and type FULL");
+        config_error(reader, value, WRONG_RESOLVER);
 }
 
 void config_resolver_tls(struct config_reader *reader, const struct config_value *value, void *to)

@@ -584,6 +584,7 @@ void jetstream_close(struct jetstream *jetstream)
 {
     jetstream_lanes_rest(jetstream);
     (void)jetstream_told_take(jetstream); /* streams that have been opened are to be closed */
+    jetstream_grow_drop(jetstream);
     jetstream_catalogue_free(jetstream);
     jetstream_entries_close(jetstream);
     jetstream_lanes_drop(jetstream);
@@ -670,6 +671,7 @@ static void begin_business(struct jetstream *jetstream)
 
 void jetstream_turn(struct jetstream *jetstream)
 {
+    jetstream_grow_turn(jetstream);
     if (jetstream->lane_count > 1)
         jetstream_lanes_pass(jetstream);
     if (jetstream->away) /* before others stand still for it */

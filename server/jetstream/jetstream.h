@@ -41,6 +41,10 @@ size_t jetstream_late_count(const struct jetstream *jetstream);
 /* The server ends soon: whoever waits for messages is told. False: nobody waited. */
 bool jetstream_say_shutdown(struct jetstream *jetstream);
 bool jetstream_idle(const struct jetstream *jetstream);
+/* A shard was begun: it gets a lane, soon. */
+void jetstream_shard_begun(struct jetstream *jetstream);
+/* Was a stream made since this was asked last, for which another shard would be better? */
+bool jetstream_wants_shard(struct jetstream *jetstream);
 /* Accounts were added, or what was configured of them has changed. */
 void jetstream_accounts_changed(struct jetstream *jetstream);
 /* Are there streams of that account, so that it cannot be without JetStream? */

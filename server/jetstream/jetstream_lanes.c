@@ -1,7 +1,8 @@
 /*
  * jetstream_lanes: the lanes of one server. Home's store is the data directory, each further lane's
- * one below it (docs/formats.md). Where a stream's log is found is its lane; a new one goes by the
- * stream's number, which rises by one with each. All that this node tells others is home's.
+ * one below it (docs/formats.md). Where a stream's log is found is its lane; of a new one
+ * jetstream_grow.c says it, in a cluster the stream's number, which rises by one with each. All
+ * that this node tells others is home's.
  */
 #include "base/heap.h"
 #include "base/map64.h"
@@ -37,11 +38,11 @@ static unsigned shard_of(const struct jetstream *jetstream, unsigned number)
     return number % count_shards(jetstream);
 }
 
-static struct stream_lane *add_lane(struct jetstream *jetstream)
+static struct stream_lane *add_lane(struct jetstream *jetstream, unsigned shard)
 {
     struct server *server = jetstream->server;
     struct stream_lane *lane = HEAP_NEW(struct stream_lane);
-    unsigned number = jetstream->lane_count, shard = shard_of(jetstream, number);
+    unsigned number = jetstream->lane_count;
 
     stream_lane_init(lane, &(struct stream_lane_setup){
                                .jetstream = jetstream,
@@ -94,7 +95,7 @@ void jetstream_entry_is_still(const struct jetstream *jetstream,
 void jetstream_lanes_init(struct jetstream *jetstream)
 {
     map64_init(&jetstream->found, FOUND_SEED);
-    jetstream->home = add_lane(jetstream);
+    jetstream->home = add_lane(jetstream, 0);
 }
 
 static void drop_lane(struct jetstream *jetstream)
@@ -128,7 +129,7 @@ static void note_log(void *context, uint64_t log_id)
 
 static enum err open_further(struct jetstream *jetstream, struct store_error *error)
 {
-    struct stream_lane *lane = add_lane(jetstream);
+    struct stream_lane *lane = add_lane(jetstream, shard_of(jetstream, jetstream->lane_count));
 
     return store_lane(jetstream->home->store, lane->io, lane->number, &lane->store, error);
 }
@@ -179,6 +180,13 @@ static enum err open_wanted(struct jetstream *jetstream, struct store_error *err
     return OK;
 }
 
+/* What the indexes of all may hold in memory. */
+static void share_index(struct jetstream *jetstream)
+{
+    for (unsigned i = 0; i < jetstream->lane_count; i++)
+        jetstream->lanes[i]->index_cache.limit = index_limit(jetstream) / jetstream->lane_count;
+}
+
 enum err jetstream_lanes_open(struct jetstream *jetstream, const struct store_options *options,
                               struct store_error *error)
 {
@@ -189,8 +197,7 @@ enum err jetstream_lanes_open(struct jetstream *jetstream, const struct store_op
         err = open_wanted(jetstream, error);
     if (err == OK)
         err = find_logs(jetstream);
-    for (unsigned i = 0; i < jetstream->lane_count; i++)
-        jetstream->lanes[i]->index_cache.limit = index_limit(jetstream) / jetstream->lane_count;
+    share_index(jetstream);
     return err;
 }
 
@@ -209,6 +216,19 @@ void jetstream_lanes_join(struct jetstream *jetstream, struct groups_options opt
         lane->groups = groups_create(lane->store, &options);
         options.seed++;
     }
+    jetstream->join = options;
+}
+
+void jetstream_lanes_add(struct jetstream *jetstream, unsigned shard, struct store *store)
+{
+    struct stream_lane *lane = add_lane(jetstream, shard);
+
+    assert(server_shards_still(jetstream->server));
+    assert(jetstream->cluster == NULL); /* its links are home's */
+    lane->store = store;
+    lane->groups = groups_create(store, &jetstream->join);
+    jetstream->join.seed++;
+    share_index(jetstream);
 }
 
 void jetstream_lanes_settle_later(struct jetstream *jetstream)
@@ -247,6 +267,8 @@ struct stream_lane *jetstream_lane(struct jetstream *jetstream, struct catalogue
         entry->lane = jetstream->lanes[found.number];
     if (entry->lane == NULL && !flawed)
         entry->lane = find_vote(jetstream, id);
+    if (entry->lane == NULL && !flawed && jetstream->cluster == NULL)
+        entry->lane = jetstream_lane_for_new(jetstream);
     if (entry->lane == NULL)
         entry->lane = jetstream->lanes[id % jetstream->lane_count];
     return entry->lane;

@@ -7,6 +7,7 @@
 #include "server/jetstream/catalogue.h"
 #include "server/jetstream/jetstream_core.h"
 #include "server/jetstream/jetstream_flaws.h"
+#include "server/shards/shard_load.h"
 #include "server/stream/door.h"
 #include "server/stream/lane.h"
 #include "server/stream/quota.h"
@@ -42,6 +43,13 @@ struct jetstream_scrub {
     bool at_end;               /* of the stream, after it */
     int64_t began_ns;
     uint64_t bytes, passes;
+};
+
+/* jetstream_grow.c: what is in each lane, for the next stream that is made. */
+struct jetstream_places {
+    struct shard_place at[STORE_LANES_MAX + 1];
+    unsigned count; /* those that were counted; 0: none yet */
+    int64_t counted_ns;
 };
 
 /* jetstream_late_lane.c: streams of a lane that this start has not opened yet; on its thread. */
@@ -98,6 +106,7 @@ struct jetstream {
     struct map64 found;           /* the lanes of logs that no entry is known of, yet */
     struct stream_lane *home;     /* the first: it has the metadata group, too */
     struct log_time log_time;     /* of all of them */
+    struct groups_options join;   /* of the groups of one that comes later */
     struct staging_share staging; /* the same */
     struct fast_share fast;
     struct jetstream_cluster *cluster; /* NULL: this server is alone */
@@ -143,6 +152,13 @@ struct jetstream {
     struct api *api;
     struct jetstream_scrub scrub;
     struct jetstream_late late;
+    struct jetstream_places places;
+    struct {
+        struct lane_making *made; /* not counted yet */
+        bool under_way;
+        unsigned tried; /* shards up to this one have a lane, or do without */
+        bool wanted;    /* a stream had to go where much is to do already */
+    } growing;          /* jetstream_grow.c */
     struct jetstream_directory directory;
     const char *unhealthy;
     _Atomic bool files_said; /* that streams have as many open as they may */
@@ -158,6 +174,8 @@ void jetstream_lanes_deinit(struct jetstream *jetstream);
  * there ever were. Blocking. */
 enum err jetstream_lanes_open(struct jetstream *jetstream, const struct store_options *options,
                               struct store_error *error);
+/* One more, whose store is there and counted: while all shards stand still. */
+void jetstream_lanes_add(struct jetstream *jetstream, unsigned shard, struct store *store);
 /* Their groups; this node is the same in all of them. */
 void jetstream_lanes_join(struct jetstream *jetstream, struct groups_options options);
 /* What their logs have to sync is put off, and done. */
@@ -300,6 +318,15 @@ const char *jetstream_offline_text(enum err err);
 
 /* It is in the catalogue no more, and will be freed. Its files stay. */
 void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry);
+
+/* ---- jetstream_grow.c: lanes that are made while the server runs ---------------------------- */
+
+/* What a shard has made is counted and linked; in home's turn, before anything else. */
+void jetstream_grow_turn(struct jetstream *jetstream);
+/* The server ends. */
+void jetstream_grow_drop(struct jetstream *jetstream);
+/* Of a server that stands alone. */
+struct stream_lane *jetstream_lane_for_new(struct jetstream *jetstream);
 
 /* ---- jetstream_late.c: streams that are opened after the start ------------------------------ */
 

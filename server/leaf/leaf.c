@@ -457,6 +457,8 @@ static void met(struct leaf *leaf, const struct leaf_info *info)
         logger_error(leaves->setup.logger,
                      "Unable to lookup account %.*s for solicited leafnode connection",
                      BYTES_ARG(leaf->remote->options->account));
+        if (leaves->setup.options->auth.finder.more)
+            leaf_wish(leaf, leaf->remote->options->account); /* it is dialled again */
         leaf_close(leaf, LEAF_AT_ONCE, "Missing Account");
         return;
     }

@@ -318,7 +318,7 @@ static bool has_signed(const struct leaf *leaf, const struct leaf_connect *said)
 
 /* ---- as the server's users are -------------------------------------------------------------- */
 
-static void send_wish(const struct leaf *leaf, const struct auth_proof *asked)
+void leaf_wish(const struct leaf *leaf, struct bytes name)
 {
     const struct leaves_setup *setup = &leaf->leaves->setup;
     struct bytes system = setup->options->auth.system_account;
@@ -327,8 +327,7 @@ static void send_wish(const struct leaf *leaf, const struct auth_proof *asked)
     char subject[RESOLVER_SUBJECT_SIZE];
     struct message message = {0};
 
-    snprintf(subject, sizeof(subject), RESOLVER_SUBJECT "%.*s", setup->info->id,
-             (int)sizeof(asked->account), asked->account);
+    snprintf(subject, sizeof(subject), RESOLVER_SUBJECT "%.*s", setup->info->id, BYTES_ARG(name));
     message.subject = bytes_of_text(subject);
     if (account != NULL)
         (void)router_publish(setup->router, account, &message);
@@ -356,7 +355,7 @@ static void look_up(struct leaf *leaf, const struct auth_proof *asked, struct by
     leaf->proof = proof;
     leaf->state = LEAF_PROVING;
     leaf_mark(leaf); /* it is not heard meanwhile */
-    send_wish(leaf, asked);
+    leaf_wish(leaf, bytes_of(asked->account, sizeof(asked->account)));
 }
 
 void leaf_ask_again(struct leaf *leaf)

@@ -45,14 +45,6 @@ void leaf_question_free(struct leaf_question *question)
 /* ---- what is told of it --------------------------------------------------------------------- */
 
 /* Left out where it says nothing. */
-static void text(struct json_writer *w, struct bytes key, struct bytes value)
-{
-    if (value.size == 0)
-        return;
-    json_key(w, key);
-    json_string(w, value);
-}
-
 static struct bytes called(const struct leaf_connect *said, const struct auth_user *user)
 {
     if (said->nkey.size > 0)
@@ -71,14 +63,14 @@ static void describe(const struct leaf *leaf, const struct leaf_connect *said, s
 
     json_writer_init(&w, out);
     json_object_begin(&w);
-    text(&w, BYTES("host"), bytes_of_text(leaf->address.text));
+    json_put_given(&w, BYTES("host"), bytes_of_text(leaf->address.text));
     json_key(&w, BYTES("id"));
     json_number_u64(&w, leaf->id);
-    text(&w, BYTES("user"), called);
-    text(&w, BYTES("name"), said->name);
-    text(&w, BYTES("kind"), BYTES("Leafnode"));
+    json_put_given(&w, BYTES("user"), called);
+    json_put_given(&w, BYTES("name"), said->name);
+    json_put_given(&w, BYTES("kind"), BYTES("Leafnode"));
     if (said->sig.size > 0)
-        text(&w, BYTES("nonce"), bytes_of_text(leaf->nonce));
+        json_put_given(&w, BYTES("nonce"), bytes_of_text(leaf->nonce));
     json_object_end(&w);
 }
 
@@ -88,14 +80,14 @@ static void repeat(const struct leaf_connect *said, struct buf *out)
 
     json_writer_init(&w, out);
     json_object_begin(&w);
-    text(&w, BYTES("jwt"), said->jwt);
-    text(&w, BYTES("nkey"), said->nkey);
-    text(&w, BYTES("sig"), said->sig);
-    text(&w, BYTES("auth_token"), said->token);
-    text(&w, BYTES("user"), said->user);
-    text(&w, BYTES("pass"), said->pass);
-    text(&w, BYTES("name"), said->name);
-    text(&w, BYTES("version"), said->version);
+    json_put_given(&w, BYTES("jwt"), said->jwt);
+    json_put_given(&w, BYTES("nkey"), said->nkey);
+    json_put_given(&w, BYTES("sig"), said->sig);
+    json_put_given(&w, BYTES("auth_token"), said->token);
+    json_put_given(&w, BYTES("user"), said->user);
+    json_put_given(&w, BYTES("pass"), said->pass);
+    json_put_given(&w, BYTES("name"), said->name);
+    json_put_given(&w, BYTES("version"), said->version);
     json_key(&w, BYTES("protocol"));
     json_number_i64(&w, said->protocol);
     json_object_end(&w);
@@ -109,8 +101,8 @@ static void describe_tls(const struct leaf *leaf, struct buf *out)
         return;
     json_writer_init(&w, out);
     json_object_begin(&w);
-    text(&w, BYTES("version"), bytes_of_text(tls_version(leaf->tls)));
-    text(&w, BYTES("cipher"), bytes_of_text(tls_cipher(leaf->tls)));
+    json_put_given(&w, BYTES("version"), bytes_of_text(tls_version(leaf->tls)));
+    json_put_given(&w, BYTES("cipher"), bytes_of_text(tls_cipher(leaf->tls)));
     tls_peer_describe(leaf->tls, &w);
     json_object_end(&w);
 }

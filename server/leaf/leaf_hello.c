@@ -84,22 +84,6 @@ static bool read_texts(const struct json *object, struct bytes key, const struct
 
 /* ---- writing members ------------------------------------------------------------------------ */
 
-static void text(struct json_writer *w, struct bytes key, struct bytes value)
-{
-    if (value.size == 0)
-        return;
-    json_key(w, key);
-    json_string(w, value);
-}
-
-static void yes(struct json_writer *w, struct bytes key, bool value)
-{
-    if (!value)
-        return;
-    json_key(w, key);
-    json_bool(w, true);
-}
-
 static void texts(struct json_writer *w, struct bytes key, const struct bytes *list, size_t count)
 {
     json_key(w, key);
@@ -168,33 +152,33 @@ void leaf_info_write(struct buf *out, const struct leaf_info *info)
     (void)BUF_ADD(out, "INFO ");
     json_writer_init(&w, out);
     json_object_begin(&w);
-    text(&w, BYTES("server_id"), info->id);
-    text(&w, BYTES("server_name"), info->name);
-    text(&w, BYTES("version"), info->version);
+    json_put_given(&w, BYTES("server_id"), info->id);
+    json_put_given(&w, BYTES("server_name"), info->name);
+    json_put_given(&w, BYTES("version"), info->version);
     JSON_KEY(&w, "proto"), json_number_u64(&w, 1);
-    text(&w, BYTES("millrace"), BYTES(MILLRACE_VERSION));
-    text(&w, BYTES("host"), info->host);
+    json_put_given(&w, BYTES("millrace"), BYTES(MILLRACE_VERSION));
+    json_put_given(&w, BYTES("host"), info->host);
     JSON_KEY(&w, "port"), json_number_u64(&w, info->port);
-    yes(&w, BYTES("headers"), info->headers);
-    yes(&w, BYTES("auth_required"), true);
-    yes(&w, BYTES("tls_required"), info->tls_required);
-    yes(&w, BYTES("tls_verify"), info->tls_verify);
+    json_put_true(&w, BYTES("headers"), info->headers);
+    json_put_true(&w, BYTES("auth_required"), true);
+    json_put_true(&w, BYTES("tls_required"), info->tls_required);
+    json_put_true(&w, BYTES("tls_verify"), info->tls_verify);
     JSON_KEY(&w, "max_payload"), json_number_i64(&w, info->max_payload);
-    yes(&w, BYTES("jetstream"), info->jetstream);
-    text(&w, BYTES("ip"), info->ip);
+    json_put_true(&w, BYTES("jetstream"), info->jetstream);
+    json_put_given(&w, BYTES("ip"), info->ip);
     JSON_KEY(&w, "client_id"), json_number_u64(&w, info->client_id);
-    text(&w, BYTES("nonce"), info->nonce);
-    text(&w, BYTES("cluster"), info->cluster);
-    text(&w, BYTES("domain"), info->domain);
+    json_put_given(&w, BYTES("nonce"), info->nonce);
+    json_put_given(&w, BYTES("cluster"), info->cluster);
+    json_put_given(&w, BYTES("domain"), info->domain);
     filter(&w, BYTES("import"), info->may_import);
     filter(&w, BYTES("export"), info->may_export);
     texts(&w, BYTES("leafnode_urls"), info->urls, info->urls_count);
     if (info->websocket_urls_count > 0)
         texts(&w, BYTES("ws_connect_urls"), info->websocket_urls, info->websocket_urls_count);
-    yes(&w, BYTES("info_on_connect"), info->answers);
-    yes(&w, BYTES("connect_info"), info->connect_info);
-    text(&w, BYTES("remote_account"), info->remote_account);
-    yes(&w, BYTES("acc_is_sys"), info->system);
+    json_put_true(&w, BYTES("info_on_connect"), info->answers);
+    json_put_true(&w, BYTES("connect_info"), info->connect_info);
+    json_put_given(&w, BYTES("remote_account"), info->remote_account);
+    json_put_true(&w, BYTES("acc_is_sys"), info->system);
     JSON_KEY(&w, "api_lvl"), json_number_u64(&w, JETSTREAM_API_LEVEL);
     json_object_end(&w);
     (void)BUF_ADD(out, "\r\n");
@@ -237,24 +221,24 @@ void leaf_connect_write(struct buf *out, const struct leaf_connect *connect)
     (void)BUF_ADD(out, "CONNECT ");
     json_writer_init(&w, out);
     json_object_begin(&w);
-    text(&w, BYTES("version"), connect->version);
-    text(&w, BYTES("nkey"), connect->nkey);
-    text(&w, BYTES("jwt"), connect->jwt);
-    text(&w, BYTES("sig"), connect->sig);
-    text(&w, BYTES("user"), connect->user);
-    text(&w, BYTES("pass"), connect->pass);
-    text(&w, BYTES("auth_token"), connect->token);
-    text(&w, BYTES("server_id"), connect->id);
-    text(&w, BYTES("domain"), connect->domain);
-    text(&w, BYTES("name"), connect->name);
-    yes(&w, BYTES("is_hub"), connect->hub);
-    text(&w, BYTES("cluster"), connect->cluster);
-    yes(&w, BYTES("headers"), connect->headers);
-    yes(&w, BYTES("jetstream"), connect->jetstream);
+    json_put_given(&w, BYTES("version"), connect->version);
+    json_put_given(&w, BYTES("nkey"), connect->nkey);
+    json_put_given(&w, BYTES("jwt"), connect->jwt);
+    json_put_given(&w, BYTES("sig"), connect->sig);
+    json_put_given(&w, BYTES("user"), connect->user);
+    json_put_given(&w, BYTES("pass"), connect->pass);
+    json_put_given(&w, BYTES("auth_token"), connect->token);
+    json_put_given(&w, BYTES("server_id"), connect->id);
+    json_put_given(&w, BYTES("domain"), connect->domain);
+    json_put_given(&w, BYTES("name"), connect->name);
+    json_put_true(&w, BYTES("is_hub"), connect->hub);
+    json_put_given(&w, BYTES("cluster"), connect->cluster);
+    json_put_true(&w, BYTES("headers"), connect->headers);
+    json_put_true(&w, BYTES("jetstream"), connect->jetstream);
     if (connect->deny_count > 0)
         texts(&w, BYTES("deny_pub"), connect->deny, connect->deny_count);
-    yes(&w, BYTES("isolate"), connect->isolate);
-    text(&w, BYTES("remote_account"), connect->remote_account);
+    json_put_true(&w, BYTES("isolate"), connect->isolate);
+    json_put_given(&w, BYTES("remote_account"), connect->remote_account);
     JSON_KEY(&w, "protocol"), json_number_u64(&w, 1);
     json_object_end(&w);
     (void)BUF_ADD(out, "\r\n");

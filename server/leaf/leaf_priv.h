@@ -211,6 +211,8 @@ int64_t leaf_auth_ns(const struct leaves *leaves);
 /* Admits, refuses, or has a worker prove the password, or somebody else say who it is, first. */
 void leaf_authenticate(struct leaf *leaf, const struct leaf_connect *said, struct bytes args);
 void leaf_proof_forget(struct leaf *leaf);
+/* Has that account looked up, where accounts are. Nobody waits. */
+void leaf_wish(const struct leaf *leaf, struct bytes name);
 /* Accounts have changed: one whose account is looked up is perhaps somebody now. */
 void leaf_ask_again(struct leaf *leaf);
 /* The time to say who it is is over while its account is looked up. */

@@ -1,5 +1,6 @@
 #include "server/leaf/leaf_wire.h"
 
+#include "base/limits.h"
 #include "base/subject.h"
 
 /* ---- lines ---------------------------------------------------------------------------------- */

@@ -38,9 +38,9 @@ static void write_mappings(struct json_writer *w, const struct mapping_list *lis
         json_array_begin(w);
         for (size_t n = 0; n < list->at[i].count; n++) {
             json_object_begin(w);
-            monitor_bytes(w, BYTES("subject"), list->at[i].at[n].subject);
-            monitor_number(w, BYTES("weight"), list->at[i].at[n].weight);
-            monitor_bytes_given(w, BYTES("cluster"), list->at[i].at[n].cluster);
+            json_put_string(w, BYTES("subject"), list->at[i].at[n].subject);
+            json_put_i64(w, BYTES("weight"), list->at[i].at[n].weight);
+            json_put_given(w, BYTES("cluster"), list->at[i].at[n].cluster);
             json_object_end(w);
         }
         json_array_end(w);
@@ -51,10 +51,10 @@ static void write_mappings(struct json_writer *w, const struct mapping_list *lis
 static void write_export(struct json_writer *w, const struct export_options *export)
 {
     json_object_begin(w);
-    monitor_bytes(w, BYTES("subject"), export->subject);
-    monitor_text(w, BYTES("type"), export->kind == SHARE_STREAM ? "stream" : "service");
+    json_put_string(w, BYTES("subject"), export->subject);
+    json_put_text(w, BYTES("type"), export->kind == SHARE_STREAM ? "stream" : "service");
     if (export->kind == SHARE_SERVICE)
-        monitor_text(w, BYTES("response_type"), export->streamed ? "Streamed" : "Singleton");
+        json_put_text(w, BYTES("response_type"), export->streamed ? "Streamed" : "Singleton");
     if (export->accounts_count > 0) {
         json_key(w, BYTES("approved_accounts"));
         json_array_begin(w);
@@ -70,14 +70,14 @@ static void write_import(struct json_writer *w, const struct import_options *imp
     struct bytes local = import->to.size > 0 ? import->to : import->subject;
 
     json_object_begin(w);
-    monitor_bytes(w, BYTES("subject"), import->subject);
-    monitor_bytes(w, BYTES("account"), import->account);
-    monitor_bytes_given(w, BYTES("to"), import->kind == SHARE_SERVICE ? local : import->prefix);
-    monitor_bytes(w, BYTES("local_subject"), local);
-    monitor_text(w, BYTES("type"), import->kind == SHARE_STREAM ? "stream" : "service");
-    monitor_truth(w, BYTES("invalid"), false);
-    monitor_truth(w, BYTES("share"), false);
-    monitor_truth(w, BYTES("tracking"), false);
+    json_put_string(w, BYTES("subject"), import->subject);
+    json_put_string(w, BYTES("account"), import->account);
+    json_put_given(w, BYTES("to"), import->kind == SHARE_SERVICE ? local : import->prefix);
+    json_put_string(w, BYTES("local_subject"), local);
+    json_put_text(w, BYTES("type"), import->kind == SHARE_STREAM ? "stream" : "service");
+    json_put_bool(w, BYTES("invalid"), false);
+    json_put_bool(w, BYTES("share"), false);
+    json_put_bool(w, BYTES("tracking"), false);
     json_object_end(w);
 }
 
@@ -110,8 +110,8 @@ struct bytes monitor_account_name(const struct account *account)
 
 static void write_claims(struct json_writer *w, const struct account_claims *claims)
 {
-    monitor_bytes(w, BYTES("jwt"), claims->token);
-    monitor_bytes(w, BYTES("issuer_key"), claims->issuer);
+    json_put_string(w, BYTES("jwt"), claims->token);
+    json_put_string(w, BYTES("issuer_key"), claims->issuer);
     json_key(w, BYTES("decoded_jwt"));
     json_raw(w, claims->text);
 }
@@ -122,15 +122,15 @@ void monitor_account(struct json_writer *w, struct server *server, struct accoun
 
     account_sums(account, &sums);
     json_object_begin(w);
-    monitor_bytes(w, BYTES("account_name"), account->name);
-    monitor_wall_time(w, BYTES("update_time"), account->updated_wall_ns);
-    monitor_flag(w, BYTES("is_system"), account->system);
-    monitor_truth(w, BYTES("expired"), false);
-    monitor_truth(w, BYTES("complete"), true);
-    monitor_truth(w, BYTES("jetstream_enabled"), has_jetstream(server, account));
-    monitor_number(w, BYTES("leafnode_connections"), monitor_leaves(server, account));
-    monitor_number(w, BYTES("client_connections"), (int64_t)sums.connections);
-    monitor_number(w, BYTES("subscriptions"), (int64_t)sums.subscriptions);
+    json_put_string(w, BYTES("account_name"), account->name);
+    json_put_time(w, BYTES("update_time"), account->updated_wall_ns);
+    json_put_true(w, BYTES("is_system"), account->system);
+    json_put_bool(w, BYTES("expired"), false);
+    json_put_bool(w, BYTES("complete"), true);
+    json_put_bool(w, BYTES("jetstream_enabled"), has_jetstream(server, account));
+    json_put_i64(w, BYTES("leafnode_connections"), monitor_leaves(server, account));
+    json_put_i64(w, BYTES("client_connections"), (int64_t)sums.connections);
+    json_put_i64(w, BYTES("subscriptions"), (int64_t)sums.subscriptions);
     if (account->options != NULL) {
         write_mappings(w, &account->options->mappings);
         write_shares(w, account->options);
@@ -140,7 +140,7 @@ void monitor_account(struct json_writer *w, struct server *server, struct accoun
     if (account->options != NULL && account->options->claims != NULL &&
         account->options->claims->text.size > 0)
         write_claims(w, account->options->claims);
-    monitor_bytes(w, BYTES("name_tag"), monitor_account_name(account));
+    json_put_string(w, BYTES("name_tag"), monitor_account_name(account));
     write_sublist(w, account);
     json_object_end(w);
 }
@@ -210,16 +210,16 @@ void monitor_account_stats(struct json_writer *w, struct server *server, struct 
     server_shards_halt(server);
     account_sums(account, &sums);
     server_shards_go_on(server);
-    monitor_bytes(w, BYTES("acc"), account->name);
-    monitor_bytes(w, BYTES("name"), account->name);
-    monitor_number(w, BYTES("conns"), (int64_t)sums.connections);
-    monitor_number(w, BYTES("leafnodes"), monitor_leaves(server, account));
-    monitor_number(w, BYTES("total_conns"),
-                   (int64_t)sums.connections + monitor_leaves(server, account));
-    monitor_number(w, BYTES("num_subscriptions"), (int64_t)sums.subscriptions);
+    json_put_string(w, BYTES("acc"), account->name);
+    json_put_string(w, BYTES("name"), account->name);
+    json_put_i64(w, BYTES("conns"), (int64_t)sums.connections);
+    json_put_i64(w, BYTES("leafnodes"), monitor_leaves(server, account));
+    json_put_i64(w, BYTES("total_conns"),
+                 (int64_t)sums.connections + monitor_leaves(server, account));
+    json_put_i64(w, BYTES("num_subscriptions"), (int64_t)sums.subscriptions);
     write_data(w, BYTES("sent"), &sums.sent);
     write_data(w, BYTES("received"), &sums.received);
-    monitor_unsigned(w, BYTES("slow_consumers"), sums.slow_consumers);
+    json_put_u64(w, BYTES("slow_consumers"), sums.slow_consumers);
 }
 
 /* Is it one of the accounts that a system request names? Without names: all are. */

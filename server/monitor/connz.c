@@ -352,16 +352,16 @@ static void write_detail(struct json_writer *w, const struct client_row *row,
 {
     json_object_begin(w);
     if (row->client == NULL) { /* of those that are there it is known */
-        monitor_bytes(w, BYTES("account"), row->account);
-        monitor_bytes(w, BYTES("account_tag"), row->account);
+        json_put_string(w, BYTES("account"), row->account);
+        json_put_string(w, BYTES("account_tag"), row->account);
     }
-    monitor_bytes(w, BYTES("subject"), sub->subject);
-    monitor_bytes_given(w, BYTES("qgroup"), sub->queue);
-    monitor_bytes(w, BYTES("sid"), sub->sid);
-    monitor_unsigned(w, BYTES("msgs"), sub->delivered);
+    json_put_string(w, BYTES("subject"), sub->subject);
+    json_put_given(w, BYTES("qgroup"), sub->queue);
+    json_put_string(w, BYTES("sid"), sub->sid);
+    json_put_u64(w, BYTES("msgs"), sub->delivered);
     if (sub->max > 0)
-        monitor_unsigned(w, BYTES("max"), sub->max);
-    monitor_unsigned(w, BYTES("cid"), row->id);
+        json_put_u64(w, BYTES("max"), sub->max);
+    json_put_u64(w, BYTES("cid"), row->id);
     json_object_end(w);
 }
 
@@ -401,27 +401,27 @@ static void write_subs(struct json_writer *w, const struct question *question,
 
 static void write_counts(struct json_writer *w, const struct client_row *row)
 {
-    monitor_number(w, BYTES("pending_bytes"), (int64_t)row->pending);
-    monitor_unsigned(w, BYTES("in_msgs"), row->received.messages);
-    monitor_unsigned(w, BYTES("out_msgs"), row->sent.messages);
-    monitor_unsigned(w, BYTES("in_bytes"), row->received.bytes);
-    monitor_unsigned(w, BYTES("out_bytes"), row->sent.bytes);
+    json_put_i64(w, BYTES("pending_bytes"), (int64_t)row->pending);
+    json_put_u64(w, BYTES("in_msgs"), row->received.messages);
+    json_put_u64(w, BYTES("out_msgs"), row->sent.messages);
+    json_put_u64(w, BYTES("in_bytes"), row->received.bytes);
+    json_put_u64(w, BYTES("out_bytes"), row->sent.bytes);
     if (row->stalls > 0)
-        monitor_unsigned(w, BYTES("stalls"), row->stalls);
-    monitor_unsigned(w, BYTES("subscriptions"), row->subs_count);
-    monitor_bytes_given(w, BYTES("name"), row->name);
-    monitor_bytes_given(w, BYTES("lang"), row->lang);
-    monitor_bytes_given(w, BYTES("version"), row->version);
+        json_put_u64(w, BYTES("stalls"), row->stalls);
+    json_put_u64(w, BYTES("subscriptions"), row->subs_count);
+    json_put_given(w, BYTES("name"), row->name);
+    json_put_given(w, BYTES("lang"), row->lang);
+    json_put_given(w, BYTES("version"), row->version);
 }
 
 static void write_times(struct json_writer *w, const struct server *server,
                         const struct client_row *row)
 {
-    monitor_wall_time(w, BYTES("start"), server_wall_of(server, row->start_ns));
-    monitor_wall_time(w, BYTES("last_activity"), server_wall_of(server, row->last_ns));
+    json_put_time(w, BYTES("start"), server_wall_of(server, row->start_ns));
+    json_put_time(w, BYTES("last_activity"), server_wall_of(server, row->last_ns));
     if (row->client == NULL) {
-        monitor_wall_time(w, BYTES("stop"), server_wall_of(server, row->stop_ns));
-        monitor_text(w, BYTES("reason"), row->reason != NULL ? row->reason : "");
+        json_put_time(w, BYTES("stop"), server_wall_of(server, row->stop_ns));
+        json_put_text(w, BYTES("reason"), row->reason != NULL ? row->reason : "");
     }
     monitor_duration(w, BYTES("rtt"), row->rtt_ns);
     monitor_uptime(w, BYTES("uptime"), row->stop_ns - row->start_ns);
@@ -432,25 +432,25 @@ static void write_row(struct json_writer *w, const struct server *server,
                       const struct question *question, const struct client_row *row)
 {
     json_object_begin(w);
-    monitor_unsigned(w, BYTES("cid"), row->id);
-    monitor_text(w, BYTES("kind"), "Client");
-    monitor_text(w, BYTES("type"), client_row_type(row));
-    monitor_bytes(w, BYTES("ip"), row->address);
-    monitor_number(w, BYTES("port"), row->port);
+    json_put_u64(w, BYTES("cid"), row->id);
+    json_put_text(w, BYTES("kind"), "Client");
+    json_put_text(w, BYTES("type"), client_row_type(row));
+    json_put_string(w, BYTES("ip"), row->address);
+    json_put_i64(w, BYTES("port"), row->port);
     write_times(w, server, row);
     write_counts(w, row);
     if (row->tls_version != NULL) {
-        monitor_text(w, BYTES("tls_version"), row->tls_version);
-        monitor_text(w, BYTES("tls_cipher_suite"), row->tls_cipher);
-        monitor_flag(w, BYTES("tls_first"), row->tls_first);
+        json_put_text(w, BYTES("tls_version"), row->tls_version);
+        json_put_text(w, BYTES("tls_cipher_suite"), row->tls_cipher);
+        json_put_true(w, BYTES("tls_first"), row->tls_first);
     }
     if (question->auth) {
-        monitor_bytes_given(w, BYTES("authorized_user"), row->user);
-        monitor_bytes_given(w, BYTES("account"), row->account);
+        json_put_given(w, BYTES("authorized_user"), row->user);
+        json_put_given(w, BYTES("account"), row->account);
     }
     write_subs(w, question, row);
     if (question->auth)
-        monitor_bytes(w, BYTES("name_tag"), row->account);
+        json_put_string(w, BYTES("name_tag"), row->account);
     json_object_end(w);
 }
 
@@ -466,12 +466,12 @@ static void write_unknown(struct json_writer *w, const struct server *server,
                           const struct question *question)
 {
     json_object_begin(w);
-    monitor_text(w, BYTES("server_id"), "");
-    monitor_wall_time(w, BYTES("now"), io_wall(server->io));
-    monitor_number(w, BYTES("num_connections"), 0);
-    monitor_number(w, BYTES("total"), 0);
-    monitor_number(w, BYTES("offset"), 0);
-    monitor_number(w, BYTES("limit"), question->limit);
+    json_put_text(w, BYTES("server_id"), "");
+    json_put_time(w, BYTES("now"), io_wall(server->io));
+    json_put_i64(w, BYTES("num_connections"), 0);
+    json_put_i64(w, BYTES("total"), 0);
+    json_put_i64(w, BYTES("offset"), 0);
+    json_put_i64(w, BYTES("limit"), question->limit);
     json_key(w, BYTES("connections"));
     json_null(w);
     json_object_end(w);
@@ -496,10 +496,10 @@ void monitor_connz(struct json_writer *w, struct monitor *monitor, struct ask *a
     to = from + smaller((size_t)question.limit, rows.count - from);
     json_object_begin(w);
     monitor_head(w, server);
-    monitor_number(w, BYTES("num_connections"), (int64_t)(to - from));
-    monitor_number(w, BYTES("total"), (int64_t)rows.total);
-    monitor_number(w, BYTES("offset"), question.offset);
-    monitor_number(w, BYTES("limit"), question.limit);
+    json_put_i64(w, BYTES("num_connections"), (int64_t)(to - from));
+    json_put_i64(w, BYTES("total"), (int64_t)rows.total);
+    json_put_i64(w, BYTES("offset"), question.offset);
+    json_put_i64(w, BYTES("limit"), question.limit);
     json_key(w, BYTES("connections"));
     json_array_begin(w);
     for (size_t i = from; i < to; i++)

@@ -154,14 +154,14 @@ static void write_error(struct json_writer *w, const struct question *question,
                         const struct health *health)
 {
     json_object_begin(w);
-    monitor_text(w, BYTES("type"), health->type);
+    json_put_text(w, BYTES("type"), health->type);
     if (health->with_account)
-        monitor_bytes(w, BYTES("account"), health->account);
+        json_put_string(w, BYTES("account"), health->account);
     if (health->with_stream)
-        monitor_bytes(w, BYTES("stream"), health->stream);
+        json_put_string(w, BYTES("stream"), health->stream);
     if (health->with_consumer)
-        monitor_bytes(w, BYTES("consumer"), question->consumer);
-    monitor_text(w, BYTES("error"), health->error);
+        json_put_string(w, BYTES("consumer"), question->consumer);
+    json_put_text(w, BYTES("error"), health->error);
     json_object_end(w);
 }
 
@@ -205,13 +205,13 @@ void monitor_healthz(struct json_writer *w, struct monitor *monitor, struct ask 
     health.stream = question.stream;
     examine(monitor->server, &question, &health);
     json_object_begin(w);
-    monitor_text(w, BYTES("status"), word(&health, question.details));
+    json_put_text(w, BYTES("status"), word(&health, question.details));
     if (ask->body != NULL)
-        monitor_number(w, BYTES("status_code"), health.status);
+        json_put_i64(w, BYTES("status_code"), health.status);
     if (health.error[0] != 0 && question.details)
         write_errors(w, monitor->server, &question, &health);
     else if (health.error[0] != 0)
-        monitor_text(w, BYTES("error"), health.error);
+        json_put_text(w, BYTES("error"), health.error);
     json_object_end(w);
     monitor->health_status = health.status;
 }

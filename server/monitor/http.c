@@ -16,6 +16,7 @@ struct http_connection {
     struct buf head;
     struct buf answer_head;
     struct buf answer_body;
+    struct buf location;
     struct tls *tls;   /* NULL: it is plain */
     struct buf flight; /* what TLS makes of all that is sent */
     bool answered;
@@ -29,6 +30,7 @@ static const char *reason(unsigned status)
 {
     switch (status) {
     case 200: return "OK";
+    case 307: return "Temporary Redirect";
     case 400: return "Bad Request";
     case 404: return "Not Found";
     case 431: return "Request Header Fields Too Large";
@@ -45,12 +47,18 @@ static void write_head(struct http_connection *c, const struct http_answer *answ
 
     gmtime_r(&now, &tm);
     strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
-    /* Fits: the head's limit is far beyond this. */
+    /* Fits: the head's limit is far beyond this, and the place is not longer than a request. */
     (void)buf_print(&c->answer_head,
                     "HTTP/1.1 %u %s\r\nAccess-Control-Allow-Origin: *\r\nContent-Type: %s\r\n"
-                    "Date: %s\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+                    "Date: %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
                     answer->status, reason(answer->status), answer->content_type, date,
                     c->answer_body.size);
+    if (c->location.size > 0) {
+        (void)BUF_ADD(&c->answer_head, "Location: ");
+        (void)buf_add(&c->answer_head, buf_bytes(&c->location));
+        (void)BUF_ADD(&c->answer_head, "\r\n");
+    }
+    (void)BUF_ADD(&c->answer_head, "\r\n");
 }
 
 /* Through TLS, what is to leave leaves one piece after the other. */
@@ -126,6 +134,7 @@ static void answer(struct http_connection *c)
     struct http_request request = {.since_ns = c->since_ns};
 
     answer.body = &c->answer_body;
+    answer.location = &c->location;
     if (!http_head_read(buf_bytes(&c->head), &request.head)) {
         (void)BUF_ADD(&c->answer_body, "400 Bad Request");
     } else if (!c->owner->serve(c->owner->context, &request, &answer)) {
@@ -211,6 +220,7 @@ static void connection_free(struct guest *guest)
     buf_deinit(&c->head);
     buf_deinit(&c->answer_head);
     buf_deinit(&c->answer_body);
+    buf_deinit(&c->location);
     heap_give(c);
 }
 
@@ -243,8 +253,9 @@ void http_accept(struct http *http, struct io_sock *sock, struct tls_context *tl
     c = HEAP_NEW(struct http_connection);
     c->owner = http;
     buf_init(&c->head, HEAD_SIZE_MAX);
-    buf_init(&c->answer_head, HEAD_SIZE_MAX);
+    buf_init(&c->answer_head, 2 * HEAD_SIZE_MAX);
     buf_init(&c->answer_body, HTTP_BODY_MAX);
+    buf_init(&c->location, HEAD_SIZE_MAX);
     buf_init(&c->flight, SIZE_MAX / 2);
     if (tls != NULL)
         c->tls = tls_create(tls);

@@ -24,6 +24,7 @@ struct http_answer {
     unsigned status;
     const char *content_type; /* literal */
     struct buf *body;
+    struct buf *location; /* where to ask instead; empty: nowhere */
 };
 
 /* False: there is no answer yet, and nothing was written. It is asked again in each turn, and some

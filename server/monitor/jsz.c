@@ -28,9 +28,9 @@ static void write_api(struct json_writer *w, int64_t level, uint64_t total, uint
 {
     json_key(w, BYTES("api"));
     json_object_begin(w);
-    monitor_number(w, BYTES("level"), level);
-    monitor_unsigned(w, BYTES("total"), total);
-    monitor_unsigned(w, BYTES("errors"), errors);
+    json_put_i64(w, BYTES("level"), level);
+    json_put_u64(w, BYTES("total"), total);
+    json_put_u64(w, BYTES("errors"), errors);
     json_object_end(w);
 }
 
@@ -47,12 +47,12 @@ void monitor_jetstream_stats(struct json_writer *w, const struct server *server)
 
     jetstream_stats(server->jetstream, &stats);
     jetstream_usage_here(server->jetstream, &usage);
-    monitor_unsigned(w, BYTES("memory"), usage.memory);
-    monitor_unsigned(w, BYTES("storage"), usage.store);
-    monitor_unsigned(w, BYTES("reserved_memory"), usage.reserved_memory);
-    monitor_unsigned(w, BYTES("reserved_storage"), usage.reserved_store);
-    monitor_unsigned(w, BYTES("accounts"), stats.accounts);
-    monitor_number(w, BYTES("ha_assets"), count_assets(server, &stats));
+    json_put_u64(w, BYTES("memory"), usage.memory);
+    json_put_u64(w, BYTES("storage"), usage.store);
+    json_put_u64(w, BYTES("reserved_memory"), usage.reserved_memory);
+    json_put_u64(w, BYTES("reserved_storage"), usage.reserved_store);
+    json_put_u64(w, BYTES("accounts"), stats.accounts);
+    json_put_i64(w, BYTES("ha_assets"), count_assets(server, &stats));
     write_api(w, JETSTREAM_API_LEVEL, stats.api_total, stats.api_errors);
 }
 
@@ -63,7 +63,7 @@ static void write_peer(struct json_writer *w, uint64_t node)
     char peer[9];
 
     snprintf(peer, sizeof(peer), "%08x", (unsigned)node);
-    monitor_text(w, BYTES("peer"), peer);
+    json_put_text(w, BYTES("peer"), peer);
 }
 
 static void write_member(struct json_writer *w, const struct server *server,
@@ -76,15 +76,15 @@ static void write_member(struct json_writer *w, const struct server *server,
     bool up = groups_node_up(jetstream_groups(jetstream), node);
 
     json_object_begin(w);
-    monitor_bytes(w, BYTES("name"), jetstream_node_name(jetstream, node));
-    monitor_truth(w, BYTES("current"), up && progress->current);
-    monitor_flag(w, BYTES("offline"), !up);
-    monitor_number(w, BYTES("active"),
-                   progress->active_ns > 0 && progress->active_ns <= now_ns
-                       ? now_ns - progress->active_ns
-                       : 0);
+    json_put_string(w, BYTES("name"), jetstream_node_name(jetstream, node));
+    json_put_bool(w, BYTES("current"), up && progress->current);
+    json_put_true(w, BYTES("offline"), !up);
+    json_put_i64(w, BYTES("active"),
+                 progress->active_ns > 0 && progress->active_ns <= now_ns
+                     ? now_ns - progress->active_ns
+                     : 0);
     if (progress->match < last)
-        monitor_unsigned(w, BYTES("lag"), last - progress->match);
+        json_put_u64(w, BYTES("lag"), last - progress->match);
     write_peer(w, node);
     json_object_end(w);
 }
@@ -117,10 +117,9 @@ static void write_snapshot(struct json_writer *w, const struct replica *meta)
         behind = replica_behind_block(meta);
     json_key(w, BYTES("snapshot"));
     json_object_begin(w);
-    monitor_unsigned(w, BYTES("pending_entries"), behind.entries);
-    monitor_unsigned(w, BYTES("pending_size"), behind.bytes);
-    monitor_wall_time(w, BYTES("last_time"),
-                      behind.written_ns != 0 ? behind.written_ns : TIME_UNSET);
+    json_put_u64(w, BYTES("pending_entries"), behind.entries);
+    json_put_u64(w, BYTES("pending_size"), behind.bytes);
+    json_put_time(w, BYTES("last_time"), behind.written_ns != 0 ? behind.written_ns : TIME_UNSET);
     json_object_end(w);
 }
 
@@ -135,20 +134,20 @@ void monitor_jetstream_meta(struct json_writer *w, struct bytes key, const struc
     meta = jetstream_meta(jetstream);
     json_key(w, key);
     json_object_begin(w);
-    monitor_bytes(w, BYTES("name"), jetstream_cluster_name(jetstream));
+    json_put_string(w, BYTES("name"), jetstream_cluster_name(jetstream));
     if (meta != NULL) {
         leader = replica_leader(meta);
         if (leader.node != 0) {
-            monitor_bytes(w, BYTES("leader"), jetstream_node_name(jetstream, leader.node));
+            json_put_string(w, BYTES("leader"), jetstream_node_name(jetstream, leader.node));
             write_peer(w, leader.node);
         }
         write_members(w, server);
-        monitor_number(w, BYTES("cluster_size"), replica_members(meta)->count);
-        monitor_number(w, BYTES("quorum_needed"), replica_members(meta)->count / 2 + 1);
+        json_put_i64(w, BYTES("cluster_size"), replica_members(meta)->count);
+        json_put_i64(w, BYTES("quorum_needed"), replica_members(meta)->count / 2 + 1);
     }
-    monitor_number(w, BYTES("pending"), 0);
-    monitor_number(w, BYTES("pending_requests"), 0);
-    monitor_number(w, BYTES("pending_infos"), 0);
+    json_put_i64(w, BYTES("pending"), 0);
+    json_put_i64(w, BYTES("pending_requests"), 0);
+    json_put_i64(w, BYTES("pending_infos"), 0);
     write_snapshot(w, meta);
     json_object_end(w);
 }
@@ -169,14 +168,12 @@ static void write_usage(struct json_writer *w, const struct server *server,
     struct account_usages usages;
 
     jetstream_usage(server->jetstream, account, bytes_of(NULL, 0), &usages);
-    monitor_unsigned(w, BYTES("memory"), usages.all.memory);
-    monitor_unsigned(w, BYTES("storage"), usages.all.store);
-    monitor_unsigned(w, BYTES("reserved_memory"),
-                     limits != NULL ? reserved(limits->memory_max) : 0);
-    monitor_unsigned(w, BYTES("reserved_storage"),
-                     limits != NULL ? reserved(limits->store_max) : 0);
-    monitor_number(w, BYTES("accounts"), 0);
-    monitor_number(w, BYTES("ha_assets"), 0);
+    json_put_u64(w, BYTES("memory"), usages.all.memory);
+    json_put_u64(w, BYTES("storage"), usages.all.store);
+    json_put_u64(w, BYTES("reserved_memory"), limits != NULL ? reserved(limits->memory_max) : 0);
+    json_put_u64(w, BYTES("reserved_storage"), limits != NULL ? reserved(limits->store_max) : 0);
+    json_put_i64(w, BYTES("accounts"), 0);
+    json_put_i64(w, BYTES("ha_assets"), 0);
     write_api(w, 0, account->api_total, account->api_errors);
 }
 
@@ -207,8 +204,8 @@ static void write_account(struct json_writer *w, const struct server *server,
                           struct arena *arena)
 {
     json_object_begin(w);
-    monitor_bytes(w, BYTES("name"), monitor_account_name(account));
-    monitor_bytes(w, BYTES("id"), account->name);
+    json_put_string(w, BYTES("name"), monitor_account_name(account));
+    json_put_string(w, BYTES("id"), account->name);
     write_usage(w, server, account);
     if (question->streams)
         write_streams(w, server, question, account, arena);
@@ -345,9 +342,9 @@ static void write_leads(struct json_writer *w, const struct server *server)
     arena_deinit(&arena);
     heap_give(accounts);
     if (streams > 0)
-        monitor_unsigned(w, BYTES("streams_leader"), streams);
+        json_put_u64(w, BYTES("streams_leader"), streams);
     if (consumers > 0)
-        monitor_unsigned(w, BYTES("consumers_leader"), consumers);
+        json_put_u64(w, BYTES("consumers_leader"), consumers);
 }
 
 static void write_disabled(struct json_writer *w, const struct server *server)
@@ -358,19 +355,19 @@ static void write_disabled(struct json_writer *w, const struct server *server)
 
     json_object_begin(w);
     for (size_t i = 0; i < sizeof(usage) / sizeof(usage[0]); i++)
-        monitor_number(w, bytes_of_text(usage[i]), 0);
+        json_put_i64(w, bytes_of_text(usage[i]), 0);
     write_api(w, 0, 0, 0);
     monitor_head(w, server);
-    monitor_truth(w, BYTES("disabled"), true);
+    json_put_bool(w, BYTES("disabled"), true);
     json_key(w, BYTES("config"));
     json_object_begin(w);
-    monitor_number(w, BYTES("max_memory"), 0);
-    monitor_number(w, BYTES("max_storage"), 0);
+    json_put_i64(w, BYTES("max_memory"), 0);
+    json_put_i64(w, BYTES("max_storage"), 0);
     json_object_end(w);
     monitor_empty(w, BYTES("limits"));
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-        monitor_number(w, bytes_of_text(counts[i]), 0);
-    monitor_number(w, BYTES("total"), 0);
+        json_put_i64(w, bytes_of_text(counts[i]), 0);
+    json_put_i64(w, BYTES("total"), 0);
     json_object_end(w);
 }
 
@@ -385,14 +382,14 @@ static void write_document(struct json_writer *w, const struct server *server,
     monitor_head(w, server);
     monitor_jetstream_config(w, server, true);
     monitor_jetstream_limits(w, server);
-    monitor_unsigned(w, BYTES("streams"), stats.streams);
-    monitor_unsigned(w, BYTES("consumers"), stats.consumers);
+    json_put_u64(w, BYTES("streams"), stats.streams);
+    json_put_u64(w, BYTES("consumers"), stats.consumers);
     if (question->raft)
         write_leads(w, server);
-    monitor_unsigned(w, BYTES("messages"), stats.messages);
-    monitor_unsigned(w, BYTES("bytes"), stats.bytes);
+    json_put_u64(w, BYTES("messages"), stats.messages);
+    json_put_u64(w, BYTES("bytes"), stats.bytes);
     monitor_jetstream_meta(w, BYTES("meta_cluster"), server);
-    monitor_unsigned(w, BYTES("total"), write_accounts(w, server, question));
+    json_put_u64(w, BYTES("total"), write_accounts(w, server, question));
     json_object_end(w);
 }
 

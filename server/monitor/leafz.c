@@ -16,27 +16,27 @@ static void list_subject(void *context, struct bytes subject, struct bytes queue
 static void leaf(struct json_writer *w, const struct leaf_row *row, bool subs)
 {
     json_object_begin(w);
-    monitor_number(w, BYTES("id"), (int64_t)row->id);
-    monitor_bytes(w, BYTES("name"), row->name);
-    monitor_truth(w, BYTES("is_spoke"), row->hub);
-    monitor_flag(w, BYTES("is_isolated"), row->isolated);
-    monitor_bytes(w, BYTES("account"), row->account->name);
-    monitor_text(w, BYTES("ip"), row->peer->text);
-    monitor_number(w, BYTES("port"), row->peer->port);
+    json_put_i64(w, BYTES("id"), (int64_t)row->id);
+    json_put_string(w, BYTES("name"), row->name);
+    json_put_bool(w, BYTES("is_spoke"), row->hub);
+    json_put_true(w, BYTES("is_isolated"), row->isolated);
+    json_put_string(w, BYTES("account"), row->account->name);
+    json_put_text(w, BYTES("ip"), row->peer->text);
+    json_put_i64(w, BYTES("port"), row->peer->port);
     if (row->rtt_ns > 0)
         monitor_duration(w, BYTES("rtt"), row->rtt_ns);
-    monitor_unsigned(w, BYTES("in_msgs"), row->in_messages);
-    monitor_unsigned(w, BYTES("out_msgs"), row->out_messages);
-    monitor_unsigned(w, BYTES("in_bytes"), row->in_bytes);
-    monitor_unsigned(w, BYTES("out_bytes"), row->out_bytes);
-    monitor_unsigned(w, BYTES("subscriptions"), row->subscriptions);
+    json_put_u64(w, BYTES("in_msgs"), row->in_messages);
+    json_put_u64(w, BYTES("out_msgs"), row->out_messages);
+    json_put_u64(w, BYTES("in_bytes"), row->in_bytes);
+    json_put_u64(w, BYTES("out_bytes"), row->out_bytes);
+    json_put_u64(w, BYTES("subscriptions"), row->subscriptions);
     if (subs && row->subscriptions > 0) {
         json_key(w, BYTES("subscriptions_list"));
         json_array_begin(w);
         leaf_row_walk(row, list_subject, w);
         json_array_end(w);
     }
-    monitor_text(w, BYTES("compression"), "off");
+    json_put_text(w, BYTES("compression"), "off");
     json_object_end(w);
 }
 
@@ -66,7 +66,7 @@ void monitor_leafz(struct json_writer *w, struct monitor *monitor, struct ask *a
     ask_text(ask, (struct ask_key){"acc", "account"}, &account);
     json_object_begin(w);
     monitor_head(w, monitor->server);
-    monitor_number(w, BYTES("leafnodes"), count(server, account));
+    json_put_i64(w, BYTES("leafnodes"), count(server, account));
     json_key(w, BYTES("leafs"));
     json_array_begin(w);
     for (const void *at = NULL; leaves_next(server->leaves, &at, &row);)
@@ -94,8 +94,8 @@ static void remote(struct json_writer *w, const struct leaf_remote *remote)
     char address[300];
 
     json_object_begin(w);
-    monitor_bytes(w, BYTES("local_account"),
-                  remote->account.size > 0 ? remote->account : BYTES("$G"));
+    json_put_string(w, BYTES("local_account"),
+                    remote->account.size > 0 ? remote->account : BYTES("$G"));
     json_key(w, BYTES("urls"));
     json_array_begin(w);
     for (size_t i = 0; i < remote->urls_count; i++) {
@@ -120,13 +120,13 @@ void monitor_varz_leaf(struct json_writer *w, const struct server *server)
     json_key(w, BYTES("leaf"));
     json_object_begin(w);
     if (options->port != 0) {
-        monitor_text(w, BYTES("host"), options->host[0] != 0 ? options->host : "0.0.0.0");
-        monitor_number(w, BYTES("port"), server->leaf_listener.port);
-        monitor_number(w, BYTES("auth_timeout"),
-                       (options->auth_timeout_ns > 0 ? options->auth_timeout_ns : LEAF_AUTH_NS) /
-                           SECOND_NS);
-        monitor_flag(w, BYTES("tls_required"), options->tls != NULL);
-        monitor_flag(w, BYTES("tls_verify"), options->tls != NULL && options->tls->verify);
+        json_put_text(w, BYTES("host"), options->host[0] != 0 ? options->host : "0.0.0.0");
+        json_put_i64(w, BYTES("port"), server->leaf_listener.port);
+        json_put_i64(w, BYTES("auth_timeout"),
+                     (options->auth_timeout_ns > 0 ? options->auth_timeout_ns : LEAF_AUTH_NS) /
+                         SECOND_NS);
+        json_put_true(w, BYTES("tls_required"), options->tls != NULL);
+        json_put_true(w, BYTES("tls_verify"), options->tls != NULL && options->tls->verify);
     }
     if (options->remotes_count > 0) {
         json_key(w, BYTES("remotes"));

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "server/jetstream/jetstream.h"
+#include "server/monitor/http_path.h"
 #include "server/monitor/metrics.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/monitor/open_metrics.h"
@@ -113,11 +114,11 @@ void monitor_requests(struct json_writer *w, const struct monitor *monitor)
 
     json_key(w, BYTES("http_req_stats"));
     json_object_begin(w);
-    monitor_unsigned(w, BYTES("/"), monitor->index_requests);
+    json_put_u64(w, BYTES("/"), monitor->index_requests);
     for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
         for (size_t n = 0; n < ENDPOINTS_COUNT; n++) {
             if (strcmp(endpoints[n].path, counted[i]) == 0)
-                monitor_unsigned(w, bytes_of_text(counted[i]), monitor->requests[n]);
+                json_put_u64(w, bytes_of_text(counted[i]), monitor->requests[n]);
         }
     }
     json_object_end(w);
@@ -275,6 +276,25 @@ static struct bytes path_of(const struct server *server, struct bytes path)
     return bytes_skip(path, rest.size);
 }
 
+/* Who asks for one path by another is told which, as the reference does. */
+static bool redirect(const struct http_head *head, struct http_answer *answer)
+{
+    struct buf *location = answer->location;
+
+    /* Fits: it is not longer than what was asked. */
+    (void)http_path_clean(head->path, location);
+    if (bytes_equal(buf_bytes(location), head->path)) {
+        buf_clear(location);
+        return false;
+    }
+    if (head->query.size > 0) {
+        (void)BUF_ADD(location, "?");
+        (void)buf_add(location, head->query);
+    }
+    refuse(answer, 307, BYTES("Temporary Redirect\n"));
+    return true;
+}
+
 static bool serve(void *context, const struct http_request *request, struct http_answer *answer)
 {
     struct monitor *monitor = context;
@@ -282,6 +302,8 @@ static bool serve(void *context, const struct http_request *request, struct http
 
     answer->status = 200;
     answer->content_type = json_type;
+    if (redirect(&request->head, answer))
+        return true;
     if (bytes_equal(path, BYTES("/"))) {
         serve_index(monitor, answer);
         return true;

@@ -11,18 +11,8 @@ struct server;
 struct sublist;
 struct traffic;
 
-/* members.c: one member each. */
-void monitor_text(struct json_writer *w, struct bytes key, const char *value);
-void monitor_bytes(struct json_writer *w, struct bytes key, struct bytes value);
-/* Not when it is empty. */
-void monitor_bytes_given(struct json_writer *w, struct bytes key, struct bytes value);
-void monitor_number(struct json_writer *w, struct bytes key, int64_t value);
-void monitor_unsigned(struct json_writer *w, struct bytes key, uint64_t value);
-void monitor_truth(struct json_writer *w, struct bytes key, bool value);
-/* Only when it is so. */
-void monitor_flag(struct json_writer *w, struct bytes key, bool value);
+/* members.c: one member each, as json_put_string and its like (base/json.h). */
 void monitor_seconds(struct json_writer *w, struct bytes key, int64_t ns);
-void monitor_wall_time(struct json_writer *w, struct bytes key, int64_t unix_ns);
 void monitor_uptime(struct json_writer *w, struct bytes key, int64_t ns);
 /* As Go writes a duration, down to microseconds. */
 void monitor_duration(struct json_writer *w, struct bytes key, int64_t ns);

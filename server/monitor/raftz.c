@@ -31,10 +31,10 @@ static void write_peers(struct json_writer *w, const struct server *server,
         snprintf(id, sizeof(id), "%08x", (unsigned)progress[i].member.node);
         json_key(w, bytes_of_text(id));
         json_object_begin(w);
-        monitor_bytes(w, BYTES("name"),
-                      jetstream_node_name(server->jetstream, progress[i].member.node));
-        monitor_truth(w, BYTES("known"), true);
-        monitor_unsigned(w, BYTES("last_replicated_index"), progress[i].match);
+        json_put_string(w, BYTES("name"),
+                        jetstream_node_name(server->jetstream, progress[i].member.node));
+        json_put_bool(w, BYTES("known"), true);
+        json_put_u64(w, BYTES("last_replicated_index"), progress[i].match);
         json_object_end(w);
     }
     json_object_end(w);
@@ -50,21 +50,21 @@ static void write_group(struct groups_list *list, const struct replica *replica)
 
     snprintf(id, sizeof(id), "%08x", (unsigned)groups_self(jetstream_groups(jetstream)).node);
     json_object_begin(w);
-    monitor_text(w, BYTES("id"), id);
-    monitor_text(w, BYTES("state"), replica_leads(replica) ? "LEADER" : "FOLLOWER");
-    monitor_number(w, BYTES("size"), members->count);
-    monitor_number(w, BYTES("quorum_needed"), members->count / 2 + 1);
-    monitor_unsigned(w, BYTES("committed"), replica_applied(replica));
-    monitor_unsigned(w, BYTES("applied"), replica_applied(replica));
+    json_put_text(w, BYTES("id"), id);
+    json_put_text(w, BYTES("state"), replica_leads(replica) ? "LEADER" : "FOLLOWER");
+    json_put_i64(w, BYTES("size"), members->count);
+    json_put_i64(w, BYTES("quorum_needed"), members->count / 2 + 1);
+    json_put_u64(w, BYTES("committed"), replica_applied(replica));
+    json_put_u64(w, BYTES("applied"), replica_applied(replica));
     if (leader.node != 0) {
         snprintf(id, sizeof(id), "%08x", (unsigned)leader.node);
-        monitor_text(w, BYTES("leader"), id);
+        json_put_text(w, BYTES("leader"), id);
     }
-    monitor_truth(w, BYTES("ever_had_leader"), replica_term(replica) > 0);
-    monitor_unsigned(w, BYTES("term"), replica_term(replica));
-    monitor_unsigned(w, BYTES("pindex"), replica_proposed(replica));
-    monitor_truth(w, BYTES("voter"), replica_votes(replica)); /* ours: else it is a learner */
-    monitor_truth(w, BYTES("whole"), replica_whole(replica)); /* ours: else it does not vote */
+    json_put_bool(w, BYTES("ever_had_leader"), replica_term(replica) > 0);
+    json_put_u64(w, BYTES("term"), replica_term(replica));
+    json_put_u64(w, BYTES("pindex"), replica_proposed(replica));
+    json_put_bool(w, BYTES("voter"), replica_votes(replica)); /* ours: else it is a learner */
+    json_put_bool(w, BYTES("whole"), replica_whole(replica)); /* ours: else it does not vote */
     write_peers(w, list->server, replica);
     json_object_end(w);
 }

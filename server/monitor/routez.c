@@ -46,14 +46,14 @@ void monitor_varz_cluster(struct json_writer *w, const struct server *server)
 
     json_key(w, BYTES("cluster"));
     json_object_begin(w);
-    monitor_bytes_given(w, BYTES("name"), server->info.cluster);
+    json_put_given(w, BYTES("name"), server->info.cluster);
     if (server->cluster != NULL) {
-        monitor_text(w, BYTES("addr"),
-                     options->host != NULL ? options->host : server->options.host);
-        monitor_number(w, BYTES("cluster_port"), cluster_port(server->cluster));
-        monitor_number(w, BYTES("auth_timeout"), CLUSTER_HANDSHAKE_NS / SECOND_NS);
+        json_put_text(w, BYTES("addr"),
+                      options->host != NULL ? options->host : server->options.host);
+        json_put_i64(w, BYTES("cluster_port"), cluster_port(server->cluster));
+        json_put_i64(w, BYTES("auth_timeout"), CLUSTER_HANDSHAKE_NS / SECOND_NS);
         route_urls(w, options);
-        monitor_number(w, BYTES("pool_size"), CLUSTER_CLASSES);
+        json_put_i64(w, BYTES("pool_size"), CLUSTER_CLASSES);
     }
     json_object_end(w);
 }
@@ -66,8 +66,8 @@ void monitor_varz_routes(struct json_writer *w, const struct server *server)
     if (server->cluster != NULL)
         for (size_t at = 0; (node = cluster_next(server->cluster, &at)) != NULL;)
             nodes += node->up;
-    monitor_number(w, BYTES("routes"), nodes * CLUSTER_CLASSES);
-    monitor_number(w, BYTES("remotes"), nodes);
+    json_put_i64(w, BYTES("routes"), nodes * CLUSTER_CLASSES);
+    json_put_i64(w, BYTES("remotes"), nodes);
 }
 
 /* ---- /routez -------------------------------------------------------------------------------- */
@@ -82,13 +82,13 @@ static void list_detail(void *context, const struct core_interest *interest)
     struct json_writer *w = context;
 
     json_object_begin(w);
-    monitor_bytes(w, BYTES("account"), interest->account);
-    monitor_bytes(w, BYTES("subject"), interest->subject);
+    json_put_string(w, BYTES("account"), interest->account);
+    json_put_string(w, BYTES("subject"), interest->subject);
     if (interest->queue.size > 0)
-        monitor_bytes(w, BYTES("qgroup"), interest->queue);
-    monitor_text(w, BYTES("sid"), "");
-    monitor_number(w, BYTES("msgs"), 0);
-    monitor_number(w, BYTES("cid"), 0);
+        json_put_string(w, BYTES("qgroup"), interest->queue);
+    json_put_text(w, BYTES("sid"), "");
+    json_put_i64(w, BYTES("msgs"), 0);
+    json_put_i64(w, BYTES("cid"), 0);
     json_object_end(w);
 }
 
@@ -99,7 +99,7 @@ static void subscriptions(struct json_writer *w, const struct server *server,
 
     if (c->class == CLUSTER_MESSAGES)
         count = core_interest_count(server->core, c->node->id);
-    monitor_number(w, BYTES("subscriptions"), (int64_t)count);
+    json_put_i64(w, BYTES("subscriptions"), (int64_t)count);
     if (count == 0 || subs == ASK_SUBS_NONE)
         return;
     json_key(w, subs == ASK_SUBS_LIST ? BYTES("subscriptions_list")
@@ -116,26 +116,26 @@ static void route(struct json_writer *w, const struct server *server,
     int64_t now_ns = io_now(server->io);
 
     json_object_begin(w);
-    monitor_number(w, BYTES("rid"), (int64_t)c->rid);
-    monitor_bytes(w, BYTES("remote_id"), c->node->server_id);
-    monitor_bytes(w, BYTES("remote_name"), c->node->name);
-    monitor_truth(w, BYTES("did_solicit"), c->dialled);
-    monitor_truth(w, BYTES("is_configured"), c->configured);
-    monitor_text(w, BYTES("ip"), c->peer.text);
-    monitor_number(w, BYTES("port"), c->peer.port);
-    monitor_wall_time(w, BYTES("start"), c->start_wall_ns);
-    monitor_wall_time(w, BYTES("last_activity"), io_wall(server->io) - (now_ns - c->last_ns));
+    json_put_i64(w, BYTES("rid"), (int64_t)c->rid);
+    json_put_string(w, BYTES("remote_id"), c->node->server_id);
+    json_put_string(w, BYTES("remote_name"), c->node->name);
+    json_put_bool(w, BYTES("did_solicit"), c->dialled);
+    json_put_bool(w, BYTES("is_configured"), c->configured);
+    json_put_text(w, BYTES("ip"), c->peer.text);
+    json_put_i64(w, BYTES("port"), c->peer.port);
+    json_put_time(w, BYTES("start"), c->start_wall_ns);
+    json_put_time(w, BYTES("last_activity"), io_wall(server->io) - (now_ns - c->last_ns));
     if (c->node->rtt_ns > 0)
         monitor_duration(w, BYTES("rtt"), c->node->rtt_ns);
     monitor_uptime(w, BYTES("uptime"), now_ns - c->start_ns);
     monitor_uptime(w, BYTES("idle"), now_ns - c->last_ns);
-    monitor_number(w, BYTES("pending_size"), (int64_t)c->pending);
-    monitor_number(w, BYTES("in_msgs"), (int64_t)c->in_frames);
-    monitor_number(w, BYTES("out_msgs"), (int64_t)c->out_frames);
-    monitor_number(w, BYTES("in_bytes"), (int64_t)c->in_bytes);
-    monitor_number(w, BYTES("out_bytes"), (int64_t)c->out_bytes);
+    json_put_i64(w, BYTES("pending_size"), (int64_t)c->pending);
+    json_put_i64(w, BYTES("in_msgs"), (int64_t)c->in_frames);
+    json_put_i64(w, BYTES("out_msgs"), (int64_t)c->out_frames);
+    json_put_i64(w, BYTES("in_bytes"), (int64_t)c->in_bytes);
+    json_put_i64(w, BYTES("out_bytes"), (int64_t)c->out_bytes);
     subscriptions(w, server, c, subs);
-    monitor_text(w, BYTES("compression"), "off");
+    json_put_text(w, BYTES("compression"), "off");
     json_object_end(w);
 }
 
@@ -158,10 +158,10 @@ void monitor_routez(struct json_writer *w, struct monitor *monitor, struct ask *
     const void *at = NULL;
 
     json_object_begin(w);
-    monitor_text(w, BYTES("server_id"), server->info.id);
-    monitor_text(w, BYTES("server_name"), server->info.name);
-    monitor_wall_time(w, BYTES("now"), io_wall(server->io));
-    monitor_number(w, BYTES("num_routes"), count_routes(server));
+    json_put_text(w, BYTES("server_id"), server->info.id);
+    json_put_text(w, BYTES("server_name"), server->info.name);
+    json_put_time(w, BYTES("now"), io_wall(server->io));
+    json_put_i64(w, BYTES("num_routes"), count_routes(server));
     json_key(w, BYTES("routes"));
     json_array_begin(w);
     while (server->cluster != NULL && cluster_connection_next(server->cluster, &at, &connection))

@@ -64,13 +64,13 @@ void monitor_sublist_stats(struct json_writer *w, const struct sublist *const *l
 
     for (size_t i = 0; i < count; i++)
         add_list(&totals, lists[i]);
-    monitor_unsigned(w, BYTES("num_subscriptions"), totals.count);
-    monitor_unsigned(w, BYTES("num_cache"), totals.cached);
-    monitor_unsigned(w, BYTES("num_inserts"), totals.count + totals.removes);
-    monitor_unsigned(w, BYTES("num_removes"), totals.removes);
-    monitor_unsigned(w, BYTES("num_matches"), totals.asked);
+    json_put_u64(w, BYTES("num_subscriptions"), totals.count);
+    json_put_u64(w, BYTES("num_cache"), totals.cached);
+    json_put_u64(w, BYTES("num_inserts"), totals.count + totals.removes);
+    json_put_u64(w, BYTES("num_removes"), totals.removes);
+    json_put_u64(w, BYTES("num_matches"), totals.asked);
     ratio(w, BYTES("cache_hit_rate"), totals.asked - totals.missed, totals.asked);
-    monitor_unsigned(w, BYTES("max_fanout"), totals.fanout_most);
+    json_put_u64(w, BYTES("max_fanout"), totals.fanout_most);
     ratio(w, BYTES("avg_fanout"), totals.fanout_sum, totals.cached);
 }
 
@@ -87,19 +87,19 @@ struct page {
 
 static void write_client_sub(struct json_writer *w, const struct client_sub *sub)
 {
-    monitor_bytes(w, BYTES("sid"), client_sub_sid(sub));
-    monitor_unsigned(w, BYTES("msgs"), sub->delivered);
+    json_put_string(w, BYTES("sid"), client_sub_sid(sub));
+    json_put_u64(w, BYTES("msgs"), sub->delivered);
     if (sub->max > 0)
-        monitor_unsigned(w, BYTES("max"), sub->max);
-    monitor_unsigned(w, BYTES("cid"), sub->client->id);
+        json_put_u64(w, BYTES("max"), sub->max);
+    json_put_u64(w, BYTES("cid"), sub->client->id);
 }
 
 /* The server's own have neither a name nor a connection. */
 static void write_own_sub(struct json_writer *w)
 {
-    monitor_text(w, BYTES("sid"), "");
-    monitor_number(w, BYTES("msgs"), 0);
-    monitor_number(w, BYTES("cid"), 0);
+    json_put_text(w, BYTES("sid"), "");
+    json_put_i64(w, BYTES("msgs"), 0);
+    json_put_i64(w, BYTES("cid"), 0);
 }
 
 static void write_sub(struct page *page, const struct sub *sub)
@@ -107,10 +107,10 @@ static void write_sub(struct page *page, const struct sub *sub)
     struct json_writer *w = page->w;
 
     json_object_begin(w);
-    monitor_bytes(w, BYTES("account"), page->account->name);
-    monitor_bytes(w, BYTES("account_tag"), page->account->name);
-    monitor_bytes(w, BYTES("subject"), sub_subject(sub));
-    monitor_bytes_given(w, BYTES("qgroup"), sub_queue(sub));
+    json_put_string(w, BYTES("account"), page->account->name);
+    json_put_string(w, BYTES("account_tag"), page->account->name);
+    json_put_string(w, BYTES("subject"), sub_subject(sub));
+    json_put_given(w, BYTES("qgroup"), sub_queue(sub));
     if (sub->kind == SUB_CLIENT)
         write_client_sub(w, owner_of(sub, const struct client_sub, sub));
     else
@@ -252,9 +252,9 @@ static void write_document(struct json_writer *w, const struct server *server,
     json_object_begin(w);
     monitor_head(w, server);
     monitor_sublist_stats(w, lists, lists_count);
-    monitor_unsigned(w, BYTES("total"), count_listed(question, accounts, count));
-    monitor_number(w, BYTES("offset"), question->offset);
-    monitor_number(w, BYTES("limit"), question->limit);
+    json_put_u64(w, BYTES("total"), count_listed(question, accounts, count));
+    json_put_i64(w, BYTES("offset"), question->offset);
+    json_put_i64(w, BYTES("limit"), question->limit);
     for (size_t i = 0; i < count && question->list; i++)
         page_account(&page, accounts[i]);
     if (page.begun)

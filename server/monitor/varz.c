@@ -11,14 +11,14 @@ static void varz_identity(struct json_writer *w, const struct server *server)
 {
     const struct options *options = &server->options;
 
-    monitor_text(w, BYTES("server_id"), server->info.id);
-    monitor_text(w, BYTES("server_name"), server->info.name);
-    monitor_text(w, BYTES("version"), NATS_VERSION);
-    monitor_number(w, BYTES("proto"), 1);
-    monitor_text(w, BYTES("go"), INFO_GO);
-    monitor_text(w, BYTES("millrace"), MILLRACE_VERSION);
-    monitor_text(w, BYTES("host"), options->host);
-    monitor_number(w, BYTES("port"), server->clients_listener.port);
+    json_put_text(w, BYTES("server_id"), server->info.id);
+    json_put_text(w, BYTES("server_name"), server->info.name);
+    json_put_text(w, BYTES("version"), NATS_VERSION);
+    json_put_i64(w, BYTES("proto"), 1);
+    json_put_text(w, BYTES("go"), INFO_GO);
+    json_put_text(w, BYTES("millrace"), MILLRACE_VERSION);
+    json_put_text(w, BYTES("host"), options->host);
+    json_put_i64(w, BYTES("port"), server->clients_listener.port);
     monitor_varz_access(w, server);
     monitor_connect_urls(w, server);
     monitor_varz_limits(w, server);
@@ -53,9 +53,9 @@ static void varz_modules(struct json_writer *w, const struct server *server)
 static void varz_times(struct json_writer *w, const struct server *server)
 {
     monitor_varz_tls(w, server);
-    monitor_number(w, BYTES("write_deadline"), server->options.write_deadline_ns);
-    monitor_wall_time(w, BYTES("start"), server->start_wall_ns);
-    monitor_wall_time(w, BYTES("now"), io_wall(server->io));
+    json_put_i64(w, BYTES("write_deadline"), server->options.write_deadline_ns);
+    json_put_time(w, BYTES("start"), server->start_wall_ns);
+    json_put_time(w, BYTES("now"), io_wall(server->io));
     monitor_uptime(w, BYTES("uptime"), io_now(server->io) - server->start_ns);
     monitor_varz_config(w, server);
 }
@@ -83,8 +83,8 @@ void monitor_varz_process(struct json_writer *w, struct monitor *monitor)
     monitor->server->process(&process);
     cpu_update(monitor, process.cpu_ns);
     snprintf(percent, sizeof(percent), "%.1f", monitor->cpu_percent);
-    monitor_number(w, BYTES("mem"), (int64_t)process.memory);
-    monitor_number(w, BYTES("cores"), process.cores);
+    json_put_i64(w, BYTES("mem"), (int64_t)process.memory);
+    json_put_i64(w, BYTES("cores"), process.cores);
     json_key(w, BYTES("cpu"));
     json_raw(w, bytes_of_text(percent));
 }
@@ -93,10 +93,10 @@ static void per_kind(struct json_writer *w, struct bytes key, uint64_t clients, 
 {
     json_key(w, key);
     json_object_begin(w);
-    monitor_number(w, BYTES("clients"), (int64_t)clients);
-    monitor_number(w, BYTES("routes"), 0);
-    monitor_number(w, BYTES("gateways"), 0);
-    monitor_unsigned(w, BYTES("leafs"), leafs);
+    json_put_i64(w, BYTES("clients"), (int64_t)clients);
+    json_put_i64(w, BYTES("routes"), 0);
+    json_put_i64(w, BYTES("gateways"), 0);
+    json_put_u64(w, BYTES("leafs"), leafs);
     json_object_end(w);
 }
 
@@ -116,23 +116,23 @@ static void varz_counts(struct json_writer *w, const struct server *server)
     routed.in_bytes += leaves.in_bytes;
     routed.out_messages += leaves.out_messages;
     routed.out_bytes += leaves.out_bytes;
-    monitor_number(w, BYTES("connections"), (int64_t)sums.connections);
-    monitor_number(w, BYTES("total_connections"), (int64_t)sums.total);
+    json_put_i64(w, BYTES("connections"), (int64_t)sums.connections);
+    json_put_i64(w, BYTES("total_connections"), (int64_t)sums.total);
     monitor_varz_routes(w, server);
-    monitor_unsigned(w, BYTES("leafnodes"), leaves.up);
-    monitor_number(w, BYTES("in_msgs"), (int64_t)(stats->in_messages + routed.in_messages));
-    monitor_number(w, BYTES("in_bytes"), (int64_t)(stats->in_bytes + routed.in_bytes));
-    monitor_number(w, BYTES("in_client_msgs"), (int64_t)stats->in_messages);
-    monitor_number(w, BYTES("in_client_bytes"), (int64_t)stats->in_bytes);
-    monitor_number(w, BYTES("out_msgs"), (int64_t)(stats->out_messages + routed.out_messages));
-    monitor_number(w, BYTES("out_bytes"), (int64_t)(stats->out_bytes + routed.out_bytes));
-    monitor_number(w, BYTES("out_client_msgs"), (int64_t)stats->out_messages);
-    monitor_number(w, BYTES("out_client_bytes"), (int64_t)stats->out_bytes);
-    monitor_number(w, BYTES("slow_consumers"),
-                   (int64_t)(stats->slow_consumers + leaves.slow_consumers));
-    monitor_number(w, BYTES("stale_connections"), (int64_t)(stats->stale + leaves.stale));
-    monitor_number(w, BYTES("stalled_clients"), (int64_t)stats->stalls);
-    monitor_number(w, BYTES("subscriptions"), (int64_t)sums.subscriptions);
+    json_put_u64(w, BYTES("leafnodes"), leaves.up);
+    json_put_i64(w, BYTES("in_msgs"), (int64_t)(stats->in_messages + routed.in_messages));
+    json_put_i64(w, BYTES("in_bytes"), (int64_t)(stats->in_bytes + routed.in_bytes));
+    json_put_i64(w, BYTES("in_client_msgs"), (int64_t)stats->in_messages);
+    json_put_i64(w, BYTES("in_client_bytes"), (int64_t)stats->in_bytes);
+    json_put_i64(w, BYTES("out_msgs"), (int64_t)(stats->out_messages + routed.out_messages));
+    json_put_i64(w, BYTES("out_bytes"), (int64_t)(stats->out_bytes + routed.out_bytes));
+    json_put_i64(w, BYTES("out_client_msgs"), (int64_t)stats->out_messages);
+    json_put_i64(w, BYTES("out_client_bytes"), (int64_t)stats->out_bytes);
+    json_put_i64(w, BYTES("slow_consumers"),
+                 (int64_t)(stats->slow_consumers + leaves.slow_consumers));
+    json_put_i64(w, BYTES("stale_connections"), (int64_t)(stats->stale + leaves.stale));
+    json_put_i64(w, BYTES("stalled_clients"), (int64_t)stats->stalls);
+    json_put_i64(w, BYTES("subscriptions"), (int64_t)sums.subscriptions);
     per_kind(w, BYTES("slow_consumer_stats"), stats->slow_consumers, leaves.slow_consumers);
     per_kind(w, BYTES("stale_connection_stats"), stats->stale, leaves.stale);
 }

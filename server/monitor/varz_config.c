@@ -7,9 +7,9 @@
 /* Whoever is let in as no_auth_user is not asked in INFO, but there are users all the same. */
 void monitor_varz_access(struct json_writer *w, const struct server *server)
 {
-    monitor_flag(w, BYTES("auth_required"), server->auth.required);
-    monitor_flag(w, BYTES("tls_required"), server->info.tls_required);
-    monitor_flag(w, BYTES("tls_verify"), server->info.tls_verify);
+    json_put_true(w, BYTES("auth_required"), server->auth.required);
+    json_put_true(w, BYTES("tls_required"), server->info.tls_required);
+    json_put_true(w, BYTES("tls_verify"), server->info.tls_verify);
 }
 
 void monitor_varz_limits(struct json_writer *w, const struct server *server)
@@ -17,21 +17,21 @@ void monitor_varz_limits(struct json_writer *w, const struct server *server)
     const struct options *options = &server->options;
     const char *host = options->http_host[0] != 0 ? options->http_host : options->host;
 
-    monitor_number(w, BYTES("max_connections"), options->max_connections);
+    json_put_i64(w, BYTES("max_connections"), options->max_connections);
     if (options->max_subscriptions > 0)
-        monitor_number(w, BYTES("max_subscriptions"), options->max_subscriptions);
-    monitor_number(w, BYTES("ping_interval"), options->ping_interval_ns);
-    monitor_number(w, BYTES("ping_max"), options->ping_max);
-    monitor_text(w, BYTES("http_host"), host);
-    monitor_number(w, BYTES("http_port"), server->http_listener.port);
-    monitor_text(w, BYTES("http_base_path"),
-                 options->http_base_path != NULL ? options->http_base_path : "");
-    monitor_number(w, BYTES("https_port"), server->https_listener.port);
+        json_put_i64(w, BYTES("max_subscriptions"), options->max_subscriptions);
+    json_put_i64(w, BYTES("ping_interval"), options->ping_interval_ns);
+    json_put_i64(w, BYTES("ping_max"), options->ping_max);
+    json_put_text(w, BYTES("http_host"), host);
+    json_put_i64(w, BYTES("http_port"), server->http_listener.port);
+    json_put_text(w, BYTES("http_base_path"),
+                  options->http_base_path != NULL ? options->http_base_path : "");
+    json_put_i64(w, BYTES("https_port"), server->https_listener.port);
     monitor_seconds(w, BYTES("auth_timeout"),
                     options_auth_timeout_ns(options, CONNECTION_STANDARD));
-    monitor_number(w, BYTES("max_control_line"), options->max_control_line);
-    monitor_number(w, BYTES("max_payload"), options->max_payload);
-    monitor_number(w, BYTES("max_pending"), options->max_pending);
+    json_put_i64(w, BYTES("max_control_line"), options->max_control_line);
+    json_put_i64(w, BYTES("max_payload"), options->max_payload);
+    json_put_i64(w, BYTES("max_pending"), options->max_pending);
 }
 
 void monitor_jetstream_config(struct json_writer *w, const struct server *server, bool with_place)
@@ -41,19 +41,19 @@ void monitor_jetstream_config(struct json_writer *w, const struct server *server
 
     json_key(w, BYTES("config"));
     json_object_begin(w);
-    monitor_number(w, BYTES("max_memory"), jetstream->memory_max);
-    monitor_number(w, BYTES("max_storage"), jetstream->store_max);
+    json_put_i64(w, BYTES("max_memory"), jetstream->memory_max);
+    json_put_i64(w, BYTES("max_storage"), jetstream->store_max);
     if (with_place)
-        monitor_text(w, BYTES("store_dir"), options->store_dir);
+        json_put_text(w, BYTES("store_dir"), options->store_dir);
     /* As the reference says it that syncs always: what is acknowledged is on disk. */
-    monitor_number(w, BYTES("sync_interval"), SYNC_INTERVAL_USUAL_NS);
-    monitor_flag(w, BYTES("sync_always"), true);
+    json_put_i64(w, BYTES("sync_interval"), SYNC_INTERVAL_USUAL_NS);
+    json_put_true(w, BYTES("sync_always"), true);
     if (jetstream->domain != NULL)
-        monitor_text(w, BYTES("domain"), jetstream->domain);
+        json_put_text(w, BYTES("domain"), jetstream->domain);
     if (jetstream->unique_tag != NULL)
-        monitor_text(w, BYTES("unique_tag"), jetstream->unique_tag);
-    monitor_flag(w, BYTES("compress_ok"), jetstream->memory_max >= 0 || jetstream->store_max >= 0);
-    monitor_flag(w, BYTES("strict"), !jetstream->lenient);
+        json_put_text(w, BYTES("unique_tag"), jetstream->unique_tag);
+    json_put_true(w, BYTES("compress_ok"), jetstream->memory_max >= 0 || jetstream->store_max >= 0);
+    json_put_true(w, BYTES("strict"), !jetstream->lenient);
     json_object_end(w);
 }
 
@@ -76,7 +76,7 @@ void monitor_jetstream_limits(struct json_writer *w, const struct server *server
     json_object_begin(w);
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
         if (limits[i].value > 0) /* where there is none it is not named, as the reference does it */
-            monitor_number(w, bytes_of_text(limits[i].name), limits[i].value);
+            json_put_i64(w, bytes_of_text(limits[i].name), limits[i].value);
     json_object_end(w);
 }
 
@@ -114,9 +114,9 @@ void monitor_system_account(struct json_writer *w, const struct server *server)
 
 void monitor_varz_config(struct json_writer *w, const struct server *server)
 {
-    monitor_wall_time(w, BYTES("config_load_time"), server->reload_wall_ns);
+    json_put_time(w, BYTES("config_load_time"), server->reload_wall_ns);
     if (server->options.config_digest != NULL)
-        monitor_text(w, BYTES("config_digest"), server->options.config_digest);
+        json_put_text(w, BYTES("config_digest"), server->options.config_digest);
     names(w, &server->options);
     monitor_system_account(w, server);
 }
@@ -131,7 +131,7 @@ void monitor_varz_tls(struct json_writer *w, const struct server *server)
 static void flag_if(struct json_writer *w, struct bytes key, bool value)
 {
     if (value)
-        monitor_flag(w, key, true);
+        json_put_true(w, key, true);
 }
 
 static void origins(struct json_writer *w, const struct websocket_options *options)
@@ -148,7 +148,7 @@ static void origins(struct json_writer *w, const struct websocket_options *optio
 static void websocket_times(struct json_writer *w, const struct websocket_options *options)
 {
     if (options->handshake_timeout_ns > 0)
-        monitor_number(w, BYTES("handshake_timeout"), options->handshake_timeout_ns);
+        json_put_i64(w, BYTES("handshake_timeout"), options->handshake_timeout_ns);
     if (options->door.timeout_ns > 0)
         monitor_seconds(w, BYTES("auth_timeout"), options->door.timeout_ns);
 }
@@ -161,15 +161,15 @@ void monitor_varz_websocket(struct json_writer *w, const struct server *server)
     json_key(w, BYTES("websocket"));
     json_object_begin(w);
     if (options->port != 0) {
-        monitor_text(w, BYTES("host"),
-                     options->host[0] != 0 ? options->host : server->options.host);
-        monitor_number(w, BYTES("port"), server->websocket_listener.port);
+        json_put_text(w, BYTES("host"),
+                      options->host[0] != 0 ? options->host : server->options.host);
+        json_put_i64(w, BYTES("port"), server->websocket_listener.port);
         if (options->advertise != NULL)
-            monitor_text(w, BYTES("advertise"), options->advertise);
+            json_put_text(w, BYTES("advertise"), options->advertise);
         if (options->door.no_auth_user.size > 0)
-            monitor_bytes(w, BYTES("no_auth_user"), options->door.no_auth_user);
+            json_put_string(w, BYTES("no_auth_user"), options->door.no_auth_user);
         if (options->jwt_cookie.size > 0)
-            monitor_bytes(w, BYTES("jwt_cookie"), options->jwt_cookie);
+            json_put_string(w, BYTES("jwt_cookie"), options->jwt_cookie);
         websocket_times(w, options);
         flag_if(w, BYTES("no_tls"), options->no_tls);
         flag_if(w, BYTES("tls_map"), options->tls != NULL && options->tls->map);

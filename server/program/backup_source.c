@@ -240,7 +240,8 @@ bool source_restarted(const struct source *source)
 {
     struct node now;
 
-    return source->live && (read_node(source, 0, &now) != OK || now.boot != source->node.boot);
+    return source->live && (read_node(source, 0, &now) != OK || now.boot != source->node.boot ||
+                            now.lanes != source->node.lanes);
 }
 
 static void close_log(struct source_log *log)

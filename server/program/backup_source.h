@@ -53,7 +53,7 @@ enum source_result {
 enum source_result source_open(struct source *source, const char *dir, char *error,
                                size_t error_size);
 void source_close(struct source *source);
-/* Did the server start anew since it was opened? */
+/* Has the server started anew since it was opened, or made a lane? */
 bool source_restarted(const struct source *source);
 
 /* Opens the logs that are there and not open yet, and of those that are the segments that were

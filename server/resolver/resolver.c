@@ -36,7 +36,7 @@ static void give(struct resolver *resolver, struct auth_options *options)
 {
     struct signed_accounts *accounts = &resolver->accounts;
 
-    if (resolver->options.kind == RESOLVER_FULL)
+    if (resolver->options.kind != RESOLVER_URL)
         signed_accounts_stand_in(accounts, options->system_account);
     else
         stay_out(accounts, options->system_account);
@@ -44,7 +44,7 @@ static void give(struct resolver *resolver, struct auth_options *options)
     options->accounts = accounts->list;
     options->accounts_count = accounts->all.count;
     options->finder =
-        (struct account_finder){find, accounts, resolver->options.kind == RESOLVER_URL};
+        (struct account_finder){find, accounts, resolver_looks_up(&resolver->options)};
 }
 
 void resolver_settle(struct resolver *resolver)
@@ -63,7 +63,7 @@ static bool has_room(const struct resolver *resolver, struct bytes name)
     const struct signed_account *known = signed_accounts_find(&resolver->accounts, name);
 
     return (known != NULL && !known->unknown) || resolver->options.limit == 0 ||
-           resolver->accounts.count < (size_t)resolver->options.limit;
+           resolver_caches(resolver) || resolver->accounts.count < (size_t)resolver->options.limit;
 }
 
 static void read_stored(void *owner, struct bytes name, struct bytes token)
@@ -86,6 +86,8 @@ static void read_stored(void *owner, struct bytes name, struct bytes token)
                      BYTES_ARG(name), why);
         return;
     }
+    if (resolver_caches(resolver))
+        resolver_cache_note(resolver, account);
     signed_accounts_take(&resolver->accounts, account);
 }
 
@@ -114,6 +116,8 @@ static bool preload(struct resolver *resolver, const struct config_value *value,
         signed_account_free(account);
         return true;
     }
+    if (resolver_caches(resolver))
+        resolver_cache_note(resolver, account);
     signed_accounts_take(&resolver->accounts, account);
     return resolver->dir == NULL || (files->write(resolver->dir, value->key, value->text, reason) &&
                                      files->sync(resolver->dir, reason));
@@ -142,7 +146,8 @@ static bool may_look_up(const struct resolver *resolver, char reason[static RESO
     if (!options->jetstream || !options->cluster.configured)
         return true;
     snprintf(reason, RESOLVER_REASON_SIZE,
-             "a resolver by URL and JetStream in a cluster are not supported yet");
+             "a resolver %s and JetStream in a cluster are not supported yet",
+             resolver_caches(resolver) ? "that caches" : "by URL");
     return false;
 }
 
@@ -150,9 +155,10 @@ static bool open_directory(struct resolver *resolver, char reason[static RESOLVE
 {
     const struct resolver_files *files = resolver->options.files;
 
-    if (resolver->options.kind == RESOLVER_URL)
-        return may_look_up(resolver, reason) && resolver_lookups_init(resolver, reason);
-    if (files == NULL)
+    if (resolver_looks_up(&resolver->options) &&
+        (!may_look_up(resolver, reason) || !resolver_lookups_init(resolver, reason)))
+        return false;
+    if (resolver->options.kind == RESOLVER_URL || files == NULL)
         return true; /* a simulation */
     resolver->dir = files->open(resolver->options.directory, reason);
     return resolver->dir != NULL;
@@ -170,6 +176,7 @@ static void free_all(struct resolver *resolver)
 {
     resolver_writes_deinit(resolver);
     resolver_lookups_deinit(resolver);
+    resolver_cache_deinit(resolver);
     signed_accounts_deinit(&resolver->accounts);
     if (resolver->dir != NULL)
         resolver->options.files->close(resolver->dir);
@@ -188,6 +195,8 @@ struct resolver *resolver_create(struct server *server)
     if (options->resolver.directory != NULL)
         resolver->options.directory = heap_text(bytes_of_text(options->resolver.directory));
     resolver_writes_init(resolver);
+    if (resolver_caches(resolver))
+        resolver_cache_init(resolver);
     signed_accounts_init(&resolver->accounts, options->operators, prng_next(&server->prng));
     if (!open_directory(resolver, reason) || !read_all(resolver, reason) ||
         !preload_all(resolver, options->preload, reason)) {
@@ -197,8 +206,10 @@ struct resolver *resolver_create(struct server *server)
     }
     give(resolver, options);
     signed_accounts_forget(&resolver->accounts);
-    if (resolver->options.kind == RESOLVER_FULL)
-        logger_info(server->logger, "Managing all jwt in exclusive directory %s", where(resolver));
+    resolver_cache_trim(resolver);
+    if (resolver->options.kind != RESOLVER_URL)
+        logger_info(server->logger, "Managing %s jwt in exclusive directory %s",
+                    resolver_caches(resolver) ? "some" : "all", where(resolver));
     return resolver;
 }
 
@@ -212,8 +223,10 @@ void resolver_destroy(struct resolver *resolver)
 
 void resolver_start(struct resolver *resolver)
 {
-    if (resolver->options.kind == RESOLVER_URL) {
+    if (resolver_looks_up(&resolver->options)) {
         resolver_lookups_start(resolver);
+        if (resolver_caches(resolver))
+            resolver_cache_start(resolver);
         return;
     }
     if (signed_accounts_find(&resolver->accounts, resolver->server->options.auth.system_account)
@@ -231,6 +244,8 @@ static void read_stored_again(void *owner, struct bytes name, struct bytes token
 
     if (known == NULL || known->unknown || !bytes_equal(signed_account_token(known), token))
         read_stored(resolver, name, token);
+    else if (resolver_caches(resolver) && !jwt_cache_has(&resolver->cached.jwts, name))
+        resolver_cache_note(resolver, known);
 }
 
 /* Those that no operator is there for any more. */
@@ -259,10 +274,13 @@ void resolver_reread(struct resolver *resolver, struct options *options)
     resolver->options.files = files;
     resolver->accounts.operators = options->auth.operators;
     drop_strangers(resolver);
+    if (resolver_caches(resolver))
+        resolver->cached.jwts.limit = (size_t)resolver->options.limit;
     if (resolver->dir != NULL && !files->list(resolver->dir, read_stored_again, resolver, reason))
         logger_error(resolver->server->logger, "%s: %s", directory, reason);
     if (!preload_all(resolver, options->auth.preload, reason))
         logger_error(resolver->server->logger, "%s: %s", directory, reason);
+    resolver_cache_trim(resolver);
     give(resolver, &options->auth);
 }
 

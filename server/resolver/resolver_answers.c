@@ -70,9 +70,9 @@ void resolver_answer(struct resolver *resolver, struct bytes reply, struct bytes
     envelope_begin(resolver, &w, &out);
     json_key(&w, BYTES("data"));
     json_object_begin(&w);
-    monitor_bytes_given(&w, BYTES("account"), account);
-    monitor_number(&w, BYTES("code"), 200);
-    monitor_text(&w, BYTES("message"), message);
+    json_put_given(&w, BYTES("account"), account);
+    json_put_i64(&w, BYTES("code"), 200);
+    json_put_text(&w, BYTES("message"), message);
     json_object_end(&w);
     envelope_end(resolver, reply, &w, &out);
 }
@@ -92,16 +92,24 @@ void resolver_refuse(struct resolver *resolver, struct bytes reply, struct bytes
     envelope_begin(resolver, &w, &out);
     json_key(&w, BYTES("error"));
     json_object_begin(&w);
-    monitor_bytes_given(&w, BYTES("account"), account);
-    monitor_number(&w, BYTES("code"), 500);
-    monitor_text(&w, BYTES("description"), text);
+    json_put_given(&w, BYTES("account"), account);
+    json_put_i64(&w, BYTES("code"), 500);
+    json_put_text(&w, BYTES("description"), text);
     json_object_end(&w);
     envelope_end(resolver, reply, &w, &out);
 }
 
 /* ---- an update ------------------------------------------------------------------------------ */
 
-#define RESULTED "jwt update resulted in error"
+const struct resolver_words *resolver_words(const struct resolver *resolver)
+{
+    static const struct resolver_words usual = {"jwt updated", "jwt update skipped",
+                                                "jwt update resulted in error"};
+    static const struct resolver_words of_cache = {"jwt updated cache", "jwt update cache skipped",
+                                                   "jwt update cache resulted in error"};
+
+    return resolver_caches(resolver) ? &of_cache : &usual;
+}
 
 /* What is stored for an account is not taken from it with its claims. */
 bool resolver_keeps_streams(const struct resolver *resolver, const struct signed_account *account)
@@ -117,7 +125,7 @@ bool resolver_keeps_streams(const struct resolver *resolver, const struct signed
 
 static bool has_room(const struct resolver *resolver, const struct signed_account *account)
 {
-    return resolver->options.limit == 0 ||
+    return resolver->options.limit == 0 || resolver_caches(resolver) ||
            resolver_expects(resolver, signed_account_name(account)) ||
            resolver->accounts.count + resolver->adding < (size_t)resolver->options.limit;
 }
@@ -135,6 +143,8 @@ static void update(struct resolver *resolver, const struct system_request *reque
                    struct bytes whom)
 {
     const struct signed_accounts *accounts = &resolver->accounts;
+    const struct resolver_words *words = resolver_words(resolver);
+    bool names_it = resolver_caches(resolver) && whom.size > 0;
     struct bytes reply = request->reply;
     char why[SIGNED_ACCOUNT_WHY_SIZE];
     struct signed_account *account =
@@ -143,23 +153,24 @@ static void update(struct resolver *resolver, const struct system_request *reque
     struct bytes name;
 
     if (account == NULL) {
-        resolver_refuse(resolver, reply, BYTES("n/a"), RESULTED, why);
+        resolver_refuse(resolver, reply, names_it ? whom : BYTES("n/a"), words->resulted, why);
         return;
     }
     name = signed_account_name(account);
     if (whom.size > 0 && !bytes_equal(whom, name)) {
-        resolver_refuse(resolver, reply, whom, RESULTED, "subject does not match jwt content");
-    } else if (resolver->options.kind == RESOLVER_URL &&
+        resolver_refuse(resolver, reply, whom, words->resulted,
+                        "subject does not match jwt content");
+    } else if (resolver_looks_up(&resolver->options) &&
                signed_accounts_find(accounts, name) == NULL) {
-        resolver_answer(resolver, reply, name, "jwt update skipped");
+        resolver_answer(resolver, reply, name, words->skipped);
     } else if (resolver_has(resolver, account)) {
-        resolver_answer(resolver, reply, name, "jwt updated");
+        resolver_answer(resolver, reply, name, words->updated);
     } else if ((objection = resolver_objection(resolver, account)) != NULL) {
-        resolver_refuse(resolver, reply, name, RESULTED, objection);
+        resolver_refuse(resolver, reply, name, words->resulted, objection);
     } else if (resolver_keep(resolver, account, reply)) {
         return;
     } else {
-        resolver_refuse(resolver, reply, name, RESULTED, "too many updates at one time");
+        resolver_refuse(resolver, reply, name, words->resulted, "too many updates at one time");
     }
     signed_account_free(account);
 }
@@ -171,6 +182,8 @@ static void look_up(struct resolver *resolver, const struct system_request *requ
 {
     const struct signed_account *account = signed_accounts_find(&resolver->accounts, whom);
 
+    if (resolver_caches(resolver))
+        return; /* those who have all answer */
     resolver_send(resolver, request->reply,
                   account != NULL ? signed_account_token(account) : BYTES(""));
 }
@@ -203,6 +216,13 @@ const struct signed_account **resolver_sorted(const struct resolver *resolver, s
     return all;
 }
 
+/* Of those that count a cache has some. */
+static bool is_kept(const struct resolver *resolver, const struct signed_account *account)
+{
+    return !resolver_caches(resolver) ||
+           jwt_cache_has(&resolver->cached.jwts, signed_account_name(account));
+}
+
 static void list(struct resolver *resolver, const struct system_request *request)
 {
     size_t count;
@@ -214,7 +234,8 @@ static void list(struct resolver *resolver, const struct system_request *request
     json_key(&w, BYTES("data"));
     json_array_begin(&w);
     for (size_t i = 0; i < count; i++)
-        json_string(&w, signed_account_name(all[i]));
+        if (is_kept(resolver, all[i]))
+            json_string(&w, signed_account_name(all[i]));
     json_array_end(&w);
     envelope_end(resolver, request->reply, &w, &out);
     heap_give(all);
@@ -341,6 +362,8 @@ void resolver_asked(struct resolver *resolver, const struct system_request *requ
         list(resolver, request);
     else if (bytes_equal(what, BYTES("DELETE")))
         delete (resolver, request);
+    else if (bytes_equal(what, BYTES("PACK")) && resolver_caches(resolver))
+        resolver_pass_pack_on(resolver, request);
     else if (bytes_equal(what, BYTES("PACK")))
         resolver_pack(resolver, request->reply, request->body);
 }

@@ -1,6 +1,7 @@
 /*
- * Accounts that a web server has: looked up when somebody comes who needs one, one request for all
- * who wait for the same, and so many at a time. What is brought is judged as what is pushed.
+ * Accounts that a web server has, or other servers: looked up when somebody comes who needs one,
+ * one request for all who wait for the same, and so many at a time. What is brought is judged as
+ * what is pushed.
  */
 #include <stdio.h>
 
@@ -21,6 +22,7 @@ struct lookup {
     struct resolver *resolver;
     char name[NKEY_TEXT_SIZE];
     bool running;
+    bool afresh;           /* although it is known */
     struct bytes *replies; /* of those who wait; owned, each */
     size_t replies_count;
 };
@@ -102,12 +104,12 @@ static void finish(struct lookup *lookup)
 
 /* ---- what was brought ----------------------------------------------------------------------- */
 
-static bool is_known(const struct resolver *resolver, struct bytes name)
+bool resolver_knows(const struct resolver *resolver, struct bytes name)
 {
     const struct signed_account *known = signed_accounts_find(&resolver->accounts, name);
     int64_t now_s = io_wall(resolver->server->io) / INT64_C(1000000000);
 
-    return known != NULL &&
+    return known != NULL && !known->unknown &&
            (known->options->claims->expires_s == 0 || now_s < known->options->claims->expires_s);
 }
 
@@ -129,15 +131,24 @@ static void put_in_force(struct resolver *resolver, struct signed_account *accou
     resolver_settle(resolver);
     server_shards_go_on(resolver->server);
     want_exporters(resolver, account);
+    if (resolver_caches(resolver) && !resolver_store(resolver, account))
+        logger_warn(resolver->server->logger, "Account [%.*s] is not cached: the disk is too slow",
+                    BYTES_ARG(signed_account_name(account)));
 }
 
 static void say_failed(const struct lookup *lookup, const char *why)
 {
+    const struct logger *logger = lookup->resolver->server->logger;
     const struct fetch_site *site = &lookup->resolver->lookups.site;
 
-    logger_warn(lookup->resolver->server->logger, "could not fetch <\"%s://%s:%u%s%.*s\">: %s",
-                site->tls != NULL ? "https" : "http", site->host, site->port, site->path,
-                BYTES_ARG(name_of(lookup)), why);
+    if (!resolver_caches(lookup->resolver))
+        logger_warn(logger, "could not fetch <\"%s://%s:%u%s%.*s\">: %s",
+                    site->tls != NULL ? "https" : "http", site->host, site->port, site->path,
+                    BYTES_ARG(name_of(lookup)), why);
+    else if (lookup->replies_count > 0)
+        logger_warn(logger, "Account fetch failed: [%.*s]: %s", BYTES_ARG(name_of(lookup)), why);
+    else
+        logger_debug(logger, "Account fetch failed: [%.*s]: %s", BYTES_ARG(name_of(lookup)), why);
 }
 
 static void take(struct lookup *lookup, struct bytes token)
@@ -184,7 +195,10 @@ static void begin(struct lookup *lookup)
 
     lookup->running = true;
     lookups->running++;
-    fetch_begin(&lookups->fetches, &lookups->site, name_of(lookup), fetched, lookup);
+    if (resolver_caches(lookup->resolver))
+        resolver_ask(lookup->resolver, name_of(lookup), fetched, lookup);
+    else
+        fetch_begin(&lookups->fetches, &lookups->site, name_of(lookup), fetched, lookup);
 }
 
 /* The first that can go on; NULL: none. */
@@ -204,11 +218,28 @@ static void look_fired(struct timer *timer)
     struct lookup *lookup;
 
     while (lookups->running < RUNNING_MAX && (lookup = next_idle(lookups)) != NULL) {
-        if (is_known(resolver, name_of(lookup)))
+        if (!lookup->afresh && resolver_knows(resolver, name_of(lookup)))
             finish(lookup);
         else
             begin(lookup);
     }
+}
+
+void resolver_want(struct resolver *resolver, struct bytes name)
+{
+    if (add(resolver, name) != NULL)
+        look_soon(resolver);
+}
+
+/* One that is under way is not asked for again. */
+void resolver_want_afresh(struct resolver *resolver, struct bytes name)
+{
+    struct lookup *lookup = add(resolver, name);
+
+    if (lookup == NULL)
+        return;
+    lookup->afresh = true;
+    look_soon(resolver);
 }
 
 /* A sink: nothing is published here. Who is one too many waits in vain. */
@@ -241,6 +272,8 @@ bool resolver_lookups_init(struct resolver *resolver, char reason[static RESOLVE
     static_assert(TLS_REASON_SIZE <= RESOLVER_REASON_SIZE, "a reason fits");
     lookups->fetches.io = resolver->server->io;
     lookups->look.fire = look_fired;
+    if (resolver_caches(resolver))
+        return true;
     lookups->site = (struct fetch_site){
         .host = heap_text(bytes_of_text(options->host)),
         .port = options->port,
@@ -267,8 +300,9 @@ void resolver_lookups_start(struct resolver *resolver)
     snprintf(subject, sizeof(subject), RESOLVER_SUBJECT "*", server->info.id);
     resolver->lookups.door = router_sink_add(server->router, account, bytes_of_text(subject),
                                              BYTES(""), asked, resolver);
-    (void)add(resolver, server->options.auth.system_account);
-    look_soon(resolver);
+    if (resolver_caches(resolver))
+        resolver_asks_start(resolver);
+    resolver_want(resolver, server->options.auth.system_account);
 }
 
 void resolver_lookups_deinit(struct resolver *resolver)
@@ -278,8 +312,8 @@ void resolver_lookups_deinit(struct resolver *resolver)
 
     if (lookups->door != NULL)
         router_sink_remove(resolver->server->router, lookups->door);
-    if (lookups->look.fire != NULL)
-        timers_cancel(io_timers(resolver->server->io), &lookups->look);
+    timers_cancel(io_timers(resolver->server->io), &lookups->look);
+    resolver_asks_stop(resolver);
     fetches_deinit(&lookups->fetches);
     while ((lookup = lookups->first) != NULL) {
         take_out(lookup);

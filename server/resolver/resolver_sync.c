@@ -13,6 +13,8 @@
 #define PACK_PART  (256u << 10) /* bytes in a turn, or a little more */
 #define PACKS_MAX  64u
 
+#define ASK_CACHES_MAX 16u /* one after the other */
+
 /* ---- told ----------------------------------------------------------------------------------- */
 
 /* All tokens, some in each turn: who has very many would keep everybody waiting, and who asks would
@@ -119,6 +121,25 @@ void resolver_pack(struct resolver *resolver, struct bytes reply, struct bytes h
     arm_pack(resolver);
 }
 
+/* What is no account, and so nothing to servers that do not know it. */
+#define NOT_ALL "not all"
+
+void resolver_pass_pack_on(struct resolver *resolver, const struct system_request *request)
+{
+    struct server *server = resolver->server;
+    const struct cluster_node *node;
+
+    if (request->forwarded) {
+        resolver_send(resolver, request->reply, BYTES(NOT_ALL));
+        return;
+    }
+    if (server->cluster == NULL)
+        return;
+    for (size_t at = 0; (node = cluster_next(server->cluster, &at)) != NULL;)
+        if (node->up)
+            system_forward(&server->system, node->id, request);
+}
+
 /* ---- hearing -------------------------------------------------------------------------------- */
 
 static void merge_line(struct resolver *resolver, struct bytes line)
@@ -146,15 +167,32 @@ static void merge_line(struct resolver *resolver, struct bytes line)
     signed_account_free(account);
 }
 
+/* It was a cache. Chance finds one with all of them soon, if there is one. */
+static void ask_another(struct resolver *resolver)
+{
+    struct io *io = resolver->server->io;
+
+    if (resolver->asked_caches++ < ASK_CACHES_MAX)
+        timers_arm(io_timers(io), &resolver->sync, io_now(io) + SOON_NS);
+    else
+        resolver->asked_caches = 0;
+}
+
 /* A sink: nothing is published here. */
 static void heard(void *owner, const struct message *message)
 {
+    struct resolver *resolver = owner;
     struct bytes rest = message->payload;
 
+    if (bytes_equal(rest, BYTES(NOT_ALL))) {
+        ask_another(resolver);
+        return;
+    }
+    resolver->asked_caches = 0;
     while (rest.size > 0) {
         size_t size = bytes_find(rest, '\n');
 
-        merge_line(owner, bytes_take(rest, size));
+        merge_line(resolver, bytes_take(rest, size));
         rest = bytes_skip(rest, size < rest.size ? size + 1 : size);
     }
 }

@@ -14,6 +14,8 @@ static void change_free(struct change *change)
     for (size_t i = 0; i < change->names_count; i++)
         heap_give((void *)change->names[i].at);
     heap_give(change->names);
+    heap_give((void *)change->stored.at);
+    heap_give((void *)change->evicted.at);
     heap_give((void *)change->reply.at);
     heap_give(change);
 }
@@ -21,6 +23,8 @@ static void change_free(struct change *change)
 static size_t size_of(const struct change *change)
 {
     size_t size = change->account != NULL ? signed_account_token(change->account).size : 0;
+
+    size += change->stored.size;
 
     for (size_t i = 0; i < change->names_count; i++)
         size += change->names[i].size + sizeof(change->names[i]);
@@ -39,12 +43,15 @@ static void free_all(struct change *change)
 
 /* ---- the worker ----------------------------------------------------------------------------- */
 
-static void keep(struct resolver *resolver, struct change *change)
+/* Where the other file stays there is no room. */
+static void keep(struct resolver *resolver, struct change *change, struct bytes name,
+                 struct bytes token)
 {
     const struct resolver_files *files = resolver->options.files;
 
-    change->failed = !files->write(resolver->dir, signed_account_name(change->account),
-                                   signed_account_token(change->account), change->reason);
+    change->failed = (change->evicted.size > 0 &&
+                      !files->remove(resolver->dir, change->evicted, false, change->reason)) ||
+                     !files->write(resolver->dir, name, token, change->reason);
 }
 
 static void erase(struct resolver *resolver, struct change *change)
@@ -72,7 +79,10 @@ static void run(struct io_work *work, struct io *io)
     }
     for (struct change *change = writes->running; change != NULL; change = change->next) {
         if (change->account != NULL)
-            keep(resolver, change);
+            keep(resolver, change, signed_account_name(change->account),
+                 signed_account_token(change->account));
+        else if (change->stored.size > 0)
+            keep(resolver, change, bytes_of(change->name, NKEY_TEXT_SIZE), change->stored);
         else
             erase(resolver, change);
     }
@@ -91,6 +101,8 @@ static void put_in_force(struct resolver *resolver, struct change *change)
 {
     struct signed_accounts *accounts = &resolver->accounts;
 
+    if (change->in_force)
+        return;
     if (change->account == NULL) {
         for (size_t i = 0; i < change->done; i++)
             (void)signed_accounts_drop(accounts, change->names[i]); /* it may not be there */
@@ -123,14 +135,31 @@ static void answer_removal(struct resolver *resolver, const struct change *chang
     resolver_refuse(resolver, change->reply, BYTES(""), message, change->reason);
 }
 
+/* Nobody asked for it. */
+static void say_failed(struct resolver *resolver, const struct change *change)
+{
+    if (!change->failed)
+        return;
+    if (change->stored.size > 0)
+        logger_error(resolver->server->logger, "Account [%.*s] is not cached: %s",
+                     (int)NKEY_TEXT_SIZE, change->name, change->reason);
+    else
+        logger_error(resolver->server->logger, "%s: %s", resolver->options.directory,
+                     change->reason);
+}
+
 static void answer(struct resolver *resolver, const struct change *change)
 {
-    if (change->account != NULL)
+    const struct resolver_words *words = resolver_words(resolver);
+
+    if (change->in_force)
+        say_failed(resolver, change);
+    else if (change->account != NULL)
         resolver_refuse(resolver, change->reply, signed_account_name(change->account),
-                        "jwt update resulted in error", change->reason);
+                        words->resulted, change->reason);
     else if (change->kept)
         resolver_answer(resolver, change->reply, bytes_of(change->name, NKEY_TEXT_SIZE),
-                        "jwt updated");
+                        words->updated);
     else
         answer_removal(resolver, change);
 }
@@ -147,12 +176,15 @@ static void begin(struct resolver *resolver)
     io_work(resolver->server->io, &writes->work);
 }
 
-static void done(struct io_work *work)
+static bool change_anything(const struct change *all)
 {
-    struct writes *writes = owner_of(work, struct writes, work);
-    struct resolver *resolver = writes->resolver;
-    struct change *all = writes->running;
+    while (all != NULL && all->in_force)
+        all = all->next;
+    return all != NULL;
+}
 
+static void put_all_in_force(struct resolver *resolver, struct change *all)
+{
     server_shards_halt(resolver->server); /* who is let in anywhere is looked up in all of this */
     for (struct change *change = all; change != NULL; change = change->next) {
         put_in_force(resolver, change);
@@ -160,6 +192,16 @@ static void done(struct io_work *work)
     }
     resolver_settle(resolver);
     server_shards_go_on(resolver->server);
+}
+
+static void done(struct io_work *work)
+{
+    struct writes *writes = owner_of(work, struct writes, work);
+    struct resolver *resolver = writes->resolver;
+    struct change *all = writes->running;
+
+    if (change_anything(all))
+        put_all_in_force(resolver, all);
     for (const struct change *change = all; change != NULL; change = change->next)
         answer(resolver, change);
     writes->running = NULL;
@@ -180,12 +222,17 @@ void resolver_writes_deinit(struct resolver *resolver)
 
 /* ---- asking for it -------------------------------------------------------------------------- */
 
+static bool has_room(const struct resolver *resolver, size_t size)
+{
+    return resolver->waiting < RESOLVER_CHANGES_MAX &&
+           resolver->waiting_bytes + size <= RESOLVER_BYTES_MAX;
+}
+
 static bool enqueue(struct resolver *resolver, const struct change *asked)
 {
     struct change *change;
 
-    if (resolver->waiting >= RESOLVER_CHANGES_MAX ||
-        resolver->waiting_bytes + size_of(asked) > RESOLVER_BYTES_MAX)
+    if (!has_room(resolver, size_of(asked)))
         return false;
     change = HEAP_NEW(struct change);
     *change = *asked;
@@ -204,16 +251,49 @@ static bool enqueue(struct resolver *resolver, const struct change *asked)
     return true;
 }
 
+/* What is noted there is about to be written. */
+static struct bytes note(struct resolver *resolver, const struct signed_account *account)
+{
+    if (!resolver_caches(resolver))
+        return bytes_of(NULL, 0);
+    resolver_cache_note(resolver, account);
+    return resolver_cache_evict(resolver);
+}
+
 bool resolver_keep(struct resolver *resolver, struct signed_account *account, struct bytes reply)
 {
-    return enqueue(resolver, &(struct change){.account = account, .reply = reply});
+    return has_room(resolver, signed_account_token(account).size) &&
+           enqueue(resolver, &(struct change){.account = account,
+                                              .reply = reply,
+                                              .evicted = note(resolver, account)});
+}
+
+bool resolver_store(struct resolver *resolver, const struct signed_account *account)
+{
+    struct change change = {.in_force = true};
+
+    if (!has_room(resolver, signed_account_token(account).size))
+        return false;
+    memcpy(change.name, signed_account_name(account).at, NKEY_TEXT_SIZE);
+    change.stored = heap_copy(signed_account_token(account));
+    change.evicted = note(resolver, account);
+    return enqueue(resolver, &change); /* there is room */
 }
 
 bool resolver_remove(struct resolver *resolver, struct bytes *names, size_t count,
                      struct bytes reply)
 {
+    if (!enqueue(resolver, &(struct change){.names = names, .names_count = count, .reply = reply}))
+        return false;
+    for (size_t i = 0; i < count && resolver_caches(resolver); i++)
+        jwt_cache_drop(&resolver->cached.jwts, names[i]);
+    return true;
+}
+
+bool resolver_unstore(struct resolver *resolver, struct bytes *names, size_t count)
+{
     return enqueue(resolver,
-                   &(struct change){.names = names, .names_count = count, .reply = reply});
+                   &(struct change){.in_force = true, .names = names, .names_count = count});
 }
 
 /* The next one that is on its way to be kept, of the account; NULL: no more. */

@@ -70,8 +70,8 @@ static struct json_writer *entry_begin(struct entry *entry, struct message_trace
         (void)buf_add_byte(&trace->entries, ',');
     json_writer_init(w, &trace->entries);
     json_object_begin(w);
-    monitor_text(w, BYTES("type"), type);
-    monitor_wall_time(w, BYTES("ts"), trace->tracer->wall(trace->tracer->owner));
+    json_put_text(w, BYTES("type"), type);
+    json_put_time(w, BYTES("ts"), trace->tracer->wall(trace->tracer->owner));
     return w;
 }
 
@@ -90,11 +90,11 @@ static void write_ingress(struct message_trace *trace, const struct trace_peer *
     struct entry entry;
     struct json_writer *w = entry_begin(&entry, trace, "in");
 
-    monitor_number(w, BYTES("kind"), from->kind);
-    monitor_unsigned(w, BYTES("cid"), from->id);
-    monitor_bytes_given(w, BYTES("name"), from->name);
-    monitor_bytes(w, BYTES("acc"), trace->account->name);
-    monitor_bytes(w, BYTES("subj"), subject);
+    json_put_i64(w, BYTES("kind"), from->kind);
+    json_put_u64(w, BYTES("cid"), from->id);
+    json_put_given(w, BYTES("name"), from->name);
+    json_put_string(w, BYTES("acc"), trace->account->name);
+    json_put_string(w, BYTES("subj"), subject);
     entry_end(&entry);
     if (trace->entries.size == 0) /* a name or a subject of a MiB */
         (void)BUF_ADD(&trace->entries, "{\"type\":\"in\"}");
@@ -231,7 +231,7 @@ void message_trace_mapped(struct message_trace *trace, struct bytes to)
     struct entry entry;
     struct json_writer *w = entry_begin(&entry, trace, "sm");
 
-    monitor_bytes(w, BYTES("to"), to);
+    json_put_string(w, BYTES("to"), to);
     entry_end(&entry);
 }
 
@@ -241,9 +241,9 @@ void message_trace_imported(struct message_trace *trace, struct bytes account, s
     struct entry entry;
     struct json_writer *w = entry_begin(&entry, trace, "si");
 
-    monitor_bytes(w, BYTES("acc"), account);
-    monitor_bytes(w, BYTES("from"), from);
-    monitor_bytes(w, BYTES("to"), to);
+    json_put_string(w, BYTES("acc"), account);
+    json_put_string(w, BYTES("from"), from);
+    json_put_string(w, BYTES("to"), to);
     entry_end(&entry);
 }
 
@@ -252,16 +252,16 @@ void message_trace_left(struct message_trace *trace, const struct trace_egress *
     struct entry entry;
     struct json_writer *w = entry_begin(&entry, trace, "eg");
 
-    monitor_number(w, BYTES("kind"), egress->to.kind);
-    monitor_unsigned(w, BYTES("cid"), egress->to.id);
-    monitor_bytes_given(w, BYTES("name"), egress->to.name);
-    monitor_bytes_given(w, BYTES("hop"), egress->hop);
+    json_put_i64(w, BYTES("kind"), egress->to.kind);
+    json_put_u64(w, BYTES("cid"), egress->to.id);
+    json_put_given(w, BYTES("name"), egress->to.name);
+    json_put_given(w, BYTES("hop"), egress->hop);
     if (egress->account != NULL && egress->account != trace->account)
-        monitor_bytes(w, BYTES("acc"), egress->account->name);
-    monitor_bytes_given(w, BYTES("sub"), egress->subscription);
-    monitor_bytes_given(w, BYTES("queue"), egress->queue);
+        json_put_string(w, BYTES("acc"), egress->account->name);
+    json_put_given(w, BYTES("sub"), egress->subscription);
+    json_put_given(w, BYTES("queue"), egress->queue);
     if (egress->error != NULL)
-        monitor_text(w, BYTES("error"), egress->error);
+        json_put_text(w, BYTES("error"), egress->error);
     entry_end(&entry);
 }
 
@@ -281,8 +281,8 @@ void message_trace_exports(struct message_trace *trace, const struct account *ac
     struct entry entry;
     struct json_writer *w = entry_begin(&entry, trace, "se");
 
-    monitor_bytes(w, BYTES("acc"), account->name);
-    monitor_bytes(w, BYTES("to"), to);
+    json_put_string(w, BYTES("acc"), account->name);
+    json_put_string(w, BYTES("to"), to);
     entry_end(&entry);
 }
 
@@ -343,7 +343,7 @@ bool message_trace_stream(struct message_trace *trace, struct bytes stream)
     struct entry entry;
 
     if (part->there || atomic_load(&trace->tracer->held) + size > MESSAGE_TRACE_HELD_MAX) {
-        monitor_bytes(entry_begin(&entry, trace, "js"), BYTES("stream"), stream);
+        json_put_string(entry_begin(&entry, trace, "js"), BYTES("stream"), stream);
         entry_end(&entry);
         return false;
     }
@@ -381,12 +381,12 @@ static void write_stream(struct buf *out, const struct stream_part *part)
     (void)buf_add_byte(out, ',');
     json_writer_init(&w, out);
     json_object_begin(&w);
-    monitor_text(&w, BYTES("type"), "js");
-    monitor_wall_time(&w, BYTES("ts"), part->wall_ns);
-    monitor_bytes(&w, BYTES("stream"), part->stream);
-    monitor_bytes_given(&w, BYTES("subject"), part->subject);
-    monitor_flag(&w, BYTES("nointerest"), part->no_interest);
-    monitor_bytes_given(&w, BYTES("error"), part->error);
+    json_put_text(&w, BYTES("type"), "js");
+    json_put_time(&w, BYTES("ts"), part->wall_ns);
+    json_put_string(&w, BYTES("stream"), part->stream);
+    json_put_given(&w, BYTES("subject"), part->subject);
+    json_put_true(&w, BYTES("nointerest"), part->no_interest);
+    json_put_given(&w, BYTES("error"), part->error);
     json_object_end(&w);
 }
 

@@ -1,4 +1,5 @@
 #include "base/heap.h"
+#include "base/limits.h"
 #include "base/subject.h"
 #include "server/router/sublist_priv.h"
 

@@ -483,6 +483,15 @@ void server_shards_plan(struct server *server, unsigned most, const struct shard
         server->shards_plan = (struct shards_plan){.host = host, .most = most};
 }
 
+void server_shards_begin_planned(struct server *server, unsigned count)
+{
+    const struct shards_plan *plan = &server->shards_plan;
+
+    assert(count > 1 && count <= plan->most);
+    if (!begin_first(server, plan->most, count, plan->host))
+        server->shards->most = server->shards->count;
+}
+
 /* One that could not be begun is not tried again. */
 bool shards_begin_another(struct server *server)
 {
@@ -497,12 +506,15 @@ bool shards_begin_another(struct server *server)
         begun = begin_more(shards, shards->count + 1);
     }
     server_shards_go_on(server);
-    if (!begun)
+    if (!begun) {
         shards->most = shards->count;
-    else
-        logger_info(server->logger, "Shard %u takes connections: the others are busy",
-                    shards->count - 1);
-    return begun;
+        return false;
+    }
+    logger_info(server->logger, "Shard %u takes connections: the others are busy",
+                shards->count - 1);
+    if (server->jetstream != NULL)
+        jetstream_shard_begun(server->jetstream);
+    return true;
 }
 
 void server_shards_opened(struct server *server)
@@ -608,6 +620,12 @@ void server_shards_accounts(struct server *server)
         copy_accounts(server, shards->all[i].router);
     unite(shards);
     share(shards, 1);
+}
+
+void server_shard_call(struct server *server, unsigned from, unsigned to, struct shard_call call,
+                       void *of)
+{
+    shard_post_call(&server->shards->all[from].post, to, call, of);
 }
 
 unsigned server_shards_count(const struct server *server)

@@ -101,8 +101,10 @@ struct shards_plan {
 /* Between server_create and server_open: `count` shards in all. They stand still until the server
  * is open. False: it is logged, and the server is to be destroyed. */
 bool server_shards_begin(struct server *server, unsigned count, const struct shard_host *host);
-/* The same instead: one shard, and up to `most` as they are needed. */
+/* The same instead: one shard, and up to `most` as they are needed; and then so many of these at
+ * once, or those that can be begun. */
 void server_shards_plan(struct server *server, unsigned most, const struct shard_host *host);
+void server_shards_begin_planned(struct server *server, unsigned count);
 /* The server is open: they go on. */
 void server_shards_opened(struct server *server);
 /* The three steps of the end, each fine when there are none: nothing turns the further shards any
@@ -126,14 +128,20 @@ bool server_shards_settle(struct server *server);
 /* Do they stand still, so that home may use what is theirs? */
 bool server_shards_still(const struct server *server);
 
+/* `call` on shard `to`, from the thread of `from`. There are further shards. */
+void server_shard_call(struct server *server, unsigned from, unsigned to, struct shard_call call,
+                       void *of);
+/* How busy each is. */
+void server_shards_loads(const struct server *server, struct shard_loads *loads);
+
 /* Home's part of its turn. */
 void server_shards_read(struct server *server);
 void server_shards_flush(struct server *server);
 /* Gives the socket to another shard (shard_load.h); false: it is for home, or it stays. */
 bool server_shards_accept(struct server *server, struct io_sock *sock,
                           const struct io_address *peer, bool websocket);
-/* Some of a shard's connections, drawn by `random`, go to another as soon as they can: for tests.
- */
+/* Some of a shard's connections, drawn by `random`, go to another as soon as they can, and one more
+ * is begun where that is planned: for tests. */
 void server_shards_stir(struct server *server, uint64_t random);
 /* Connections of all shards. */
 size_t server_connections_count(const struct server *server);

@@ -67,6 +67,40 @@ unsigned shard_for_connection(const struct shard_loads *loads)
     return loads->busy[least] >= SHARD_FULL && loads->count < loads->most ? loads->count : least;
 }
 
+#define STREAM_SHARE 25u /* what a new stream may come to do, as long as that does not show */
+
+static unsigned share_at(const struct shard_loads *loads, const struct shard_place *place)
+{
+    return loads->busy[place->shard] + place->lately * STREAM_SHARE;
+}
+
+static bool is_better(const struct shard_loads *loads, const struct shard_place *a,
+                      const struct shard_place *b)
+{
+    unsigned share_a = share_at(loads, a), share_b = share_at(loads, b);
+
+    if (share_a + ALIKE <= share_b)
+        return true;
+    return share_a < share_b + ALIKE && a->streams < b->streams;
+}
+
+unsigned shard_place_for_stream(const struct shard_loads *loads, const struct shard_place *places,
+                                unsigned count)
+{
+    unsigned best = count > 1 ? 1 : 0;
+
+    for (unsigned i = 2; i <= count; i++)
+        if (is_better(loads, &places[i % count], &places[best]))
+            best = i % count;
+    return best;
+}
+
+bool shard_wanted_for_stream(const struct shard_loads *loads)
+{
+    return loads->home >= SHARD_FULL && loads->count < loads->most &&
+           loads->busy[least_busy(loads)] >= SHARD_FULL;
+}
+
 /* ---- evening out ---------------------------------------------------------------------------- */
 
 static unsigned busiest(const struct shard_loads *loads)

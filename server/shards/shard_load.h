@@ -57,6 +57,20 @@ struct shard_loads {
 
 /* Which shard is to take a connection: `count` is one that is to be begun, if there may be more. */
 unsigned shard_for_connection(const struct shard_loads *loads);
+
+/* Where streams are: a lane of a shard. */
+struct shard_place {
+    unsigned shard;
+    uint64_t streams;
+    unsigned lately; /* of them, those that were made before what they do shows */
+};
+/* Which of several is to take a new stream: where least is to do, of those that are alike where the
+ * fewest streams are, home last. */
+unsigned shard_place_for_stream(const struct shard_loads *loads, const struct shard_place *places,
+                                unsigned count);
+/* Is a shard that is to be begun better than all that there are? */
+bool shard_wanted_for_stream(const struct shard_loads *loads);
+
 /* What was seen by the last looks. */
 struct shard_balance {
     int64_t looked_ns;

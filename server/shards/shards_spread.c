@@ -83,7 +83,7 @@ void shards_move_parted(struct server *server)
 
 #define GIFT_MOST 64u /* connections at once */
 
-static void read_loads(const struct server *server, struct shard_loads *loads)
+void server_shards_loads(const struct server *server, struct shard_loads *loads)
 {
     const struct server_shards *shards = server->shards;
 
@@ -151,10 +151,20 @@ static void stir(void *of)
     heap_give(stirring);
 }
 
+static void begin_any(struct server *server, uint64_t random)
+{
+    const struct server_shards *shards = server->shards;
+    unsigned most = shards != NULL ? shards->most : server->shards_plan.most;
+
+    if (random % 8 == 0 && server->state == SERVER_RUNNING && server_shards_count(server) < most)
+        (void)shards_begin_another(server);
+}
+
 void server_shards_stir(struct server *server, uint64_t random)
 {
     struct server_shards *shards = server->shards;
 
+    begin_any(server, random / SHARDS_MAX);
     for (unsigned i = 0; shards != NULL && i < shards->count; i++) {
         struct stirring *stirring = HEAP_NEW(struct stirring);
 
@@ -165,17 +175,6 @@ void server_shards_stir(struct server *server, uint64_t random)
             shard_post_call(&shards->all[0].post, i, (struct shard_call){stir, heap_give},
                             stirring);
     }
-}
-
-/* For tests. */
-static void stir_more(struct server *server)
-{
-    const struct server_shards *shards = server->shards;
-    uint64_t random = prng_next(&server->prng);
-
-    server_shards_stir(server, random);
-    if (random % 8 == 0 && (shards == NULL || shards->count < shards->most))
-        (void)shards_begin_another(server);
 }
 
 static bool look_is_due(struct server *server)
@@ -189,7 +188,7 @@ static bool look_is_due(struct server *server)
         return false;
     balance->looked_ns = now_ns;
     if (host->stir_ns > 0)
-        stir_more(server);
+        server_shards_stir(server, prng_next(&server->prng));
     return true;
 }
 
@@ -201,9 +200,12 @@ void shards_even_out(struct server *server)
 
     if (server->state != SERVER_RUNNING || !look_is_due(server))
         return;
-    read_loads(server, &loads);
+    server_shards_loads(server, &loads);
     if (server->shards != NULL)
         shards_wake(server->shards); /* who has nothing to do says so until the next look */
+    if (server->jetstream != NULL && jetstream_wants_shard(server->jetstream) &&
+        loads.count < loads.most && !shards_begin_another(server))
+        return;
     if (!shard_balance_look(balance, &loads, &gift))
         return;
     if (gift.share > 0 && gift.to == loads.count &&
@@ -239,7 +241,7 @@ static unsigned choose(struct server *server)
     struct shard_loads loads;
     unsigned to;
 
-    read_loads(server, &loads);
+    server_shards_loads(server, &loads);
     if (server->shards != NULL && server->shards->spread)
         return shard_with_fewest(&loads);
     to = shard_for_connection(&loads);

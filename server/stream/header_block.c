@@ -14,18 +14,9 @@ static void add(struct buf *out, struct bytes bytes)
 /* The size of the line at the start, its CRLF included. */
 static size_t line_size(struct bytes rest)
 {
-    size_t from = 0;
+    size_t end = header_block_crlf(rest);
 
-    while (from < rest.size) {
-        size_t at = from + bytes_find(bytes_skip(rest, from), '\r');
-
-        if (at + 1 >= rest.size)
-            return rest.size;
-        if (rest.at[at + 1] == '\n')
-            return at + 2;
-        from = at + 1;
-    }
-    return rest.size;
+    return end < rest.size ? end + END.size : rest.size;
 }
 
 static bool next_line(struct bytes *rest, struct bytes *line)

@@ -7,6 +7,23 @@
 
 #include "base/buf.h"
 
+/* The offset of the first CRLF, or the size. */
+static inline size_t header_block_crlf(struct bytes block)
+{
+    size_t from = 0;
+
+    while (from < block.size) {
+        size_t at = from + bytes_find(bytes_skip(block, from), '\r');
+
+        if (at + 1 >= block.size)
+            return block.size;
+        if (block.at[at + 1] == '\n')
+            return at;
+        from = at + 1;
+    }
+    return block.size;
+}
+
 /* The value of the first line of that name; .at NULL: there is none. */
 struct bytes header_block_value(struct bytes block, struct bytes name);
 

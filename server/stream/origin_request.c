@@ -43,18 +43,6 @@ void origin_request_deletion(const struct stream_source *source, struct bytes co
     add_of_consumer(source, "DELETE", consumer, out);
 }
 
-static void write_text(struct json_writer *writer, struct bytes key, struct bytes value)
-{
-    json_key(writer, key);
-    json_string(writer, value);
-}
-
-static void write_number(struct json_writer *writer, struct bytes key, uint64_t value)
-{
-    json_key(writer, key);
-    json_number_u64(writer, value);
-}
-
 static void write_true(struct json_writer *writer, struct bytes key)
 {
     json_key(writer, key);
@@ -64,18 +52,15 @@ static void write_true(struct json_writer *writer, struct bytes key)
 static void write_start(struct json_writer *writer, const struct origin_request *request)
 {
     const struct stream_source *source = request->source;
-    char time[TEXT_TIME_MAX];
-
     if (request->after > 0 || source->opt_start_seq > 0) {
-        write_text(writer, BYTES("deliver_policy"), BYTES("by_start_sequence"));
-        write_number(writer, BYTES("opt_start_seq"),
+        json_put_string(writer, BYTES("deliver_policy"), BYTES("by_start_sequence"));
+        json_put_u64(writer, BYTES("opt_start_seq"),
                      request->after > 0 ? request->after + 1 : source->opt_start_seq);
     } else if (source->opt_start_time_ns != TIME_UNSET) {
-        write_text(writer, BYTES("deliver_policy"), BYTES("by_start_time"));
-        write_text(writer, BYTES("opt_start_time"),
-                   bytes_of(time, text_time(time, source->opt_start_time_ns)));
+        json_put_string(writer, BYTES("deliver_policy"), BYTES("by_start_time"));
+        json_put_time(writer, BYTES("opt_start_time"), source->opt_start_time_ns);
     } else {
-        write_text(writer, BYTES("deliver_policy"), BYTES("all"));
+        json_put_string(writer, BYTES("deliver_policy"), BYTES("all"));
     }
 }
 
@@ -85,7 +70,7 @@ static void write_filters(struct json_writer *writer, const struct stream_source
     size_t count = source->subject_transforms.count;
 
     if (source->filter_subject.size > 0)
-        write_text(writer, BYTES("filter_subject"), source->filter_subject);
+        json_put_string(writer, BYTES("filter_subject"), source->filter_subject);
     if (count == 0)
         return;
     JSON_KEY(writer, "filter_subjects");
@@ -99,10 +84,11 @@ static void write_metadata(struct json_writer *writer, const struct origin_reque
 {
     JSON_KEY(writer, "metadata");
     json_object_begin(writer);
-    write_text(writer, request->mirror ? BYTES("_nats.mirror.acc") : BYTES("_nats.src.acc"),
-               request->account);
-    write_text(writer, request->mirror ? BYTES("_nats.mirror.stream") : BYTES("_nats.src.stream"),
-               request->stream);
+    json_put_string(writer, request->mirror ? BYTES("_nats.mirror.acc") : BYTES("_nats.src.acc"),
+                    request->account);
+    json_put_string(writer,
+                    request->mirror ? BYTES("_nats.mirror.stream") : BYTES("_nats.src.stream"),
+                    request->stream);
     json_object_end(writer);
 }
 
@@ -112,20 +98,20 @@ void origin_request_body(const struct origin_request *request, struct buf *out)
 
     json_writer_init(&writer, out);
     json_object_begin(&writer);
-    write_text(&writer, BYTES("stream_name"), request->source->name);
+    json_put_string(&writer, BYTES("stream_name"), request->source->name);
     JSON_KEY(&writer, "config");
     json_object_begin(&writer);
-    write_text(&writer, BYTES("name"), request->consumer);
+    json_put_string(&writer, BYTES("name"), request->consumer);
     write_start(&writer, request);
-    write_text(&writer, BYTES("ack_policy"), BYTES("none"));
-    write_number(&writer, BYTES("ack_wait"), (uint64_t)ACK_WAIT_NS);
-    write_number(&writer, BYTES("max_deliver"), 1);
+    json_put_string(&writer, BYTES("ack_policy"), BYTES("none"));
+    json_put_u64(&writer, BYTES("ack_wait"), (uint64_t)ACK_WAIT_NS);
+    json_put_u64(&writer, BYTES("max_deliver"), 1);
     write_filters(&writer, request->source);
-    write_text(&writer, BYTES("replay_policy"), BYTES("instant"));
+    json_put_string(&writer, BYTES("replay_policy"), BYTES("instant"));
     write_true(&writer, BYTES("flow_control"));
-    write_text(&writer, BYTES("deliver_subject"), request->deliver);
-    write_number(&writer, BYTES("idle_heartbeat"), (uint64_t)ORIGIN_HEARTBEAT_NS);
-    write_number(&writer, BYTES("inactive_threshold"), (uint64_t)ORIGIN_SILENCE_NS);
+    json_put_string(&writer, BYTES("deliver_subject"), request->deliver);
+    json_put_u64(&writer, BYTES("idle_heartbeat"), (uint64_t)ORIGIN_HEARTBEAT_NS);
+    json_put_u64(&writer, BYTES("inactive_threshold"), (uint64_t)ORIGIN_SILENCE_NS);
     write_true(&writer, BYTES("direct"));
     write_true(&writer, BYTES("sourcing"));
     write_metadata(&writer, request);

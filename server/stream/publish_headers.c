@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "base/text.h"
+#include "server/stream/header_block.h"
 
 #define VERSION BYTES("NATS/1.0")
 #define NANOS   INT64_C(1000000000)
@@ -50,32 +51,15 @@ static const struct name {
 #undef NAME
 };
 
-/* The offset of the first CRLF, or block.size. */
-static size_t find_crlf(struct bytes block)
-{
-    size_t from = 0;
-
-    while (from < block.size) {
-        size_t at = from + bytes_find(bytes_skip(block, from), '\r');
-
-        if (at + 1 >= block.size)
-            return block.size;
-        if (block.at[at + 1] == '\n')
-            return at;
-        from = at + 1;
-    }
-    return block.size;
-}
-
 /* The next line behind a CRLF; *rest is what follows it, from its own CRLF on. */
 static bool next_line(struct bytes *rest, struct bytes *line)
 {
-    size_t at = find_crlf(*rest);
+    size_t at = header_block_crlf(*rest);
 
     if (at == rest->size)
         return false;
     *rest = bytes_skip(*rest, at + 2);
-    *line = bytes_take(*rest, find_crlf(*rest));
+    *line = bytes_take(*rest, header_block_crlf(*rest));
     *rest = bytes_skip(*rest, line->size);
     return true;
 }
@@ -129,7 +113,7 @@ static size_t status_end(struct bytes block)
 
     if (!bytes_starts(block, VERSION))
         return 0;
-    end = find_crlf(block);
+    end = header_block_crlf(block);
     return end == block.size || end == VERSION.size ? 0 : end;
 }
 
@@ -143,7 +127,7 @@ static void copy_lines(struct bytes rest, struct bytes without, struct buf *scra
 
         assert(bytes_starts(rest, BYTES("\r\n")));
         line = bytes_skip(line, 2);
-        size = 2 + find_crlf(line);
+        size = 2 + header_block_crlf(line);
         line = bytes_take(line, size - 2);
         if (size == rest.size || !bytes_starts(line, without)) {
             bool fits = buf_add(scratch, bytes_take(rest, size));
@@ -157,7 +141,7 @@ static void copy_lines(struct bytes rest, struct bytes without, struct buf *scra
 
 static struct bytes copy_clean(struct bytes block, size_t status, struct buf *scratch)
 {
-    size_t start = status > 0 ? status : find_crlf(block);
+    size_t start = status > 0 ? status : header_block_crlf(block);
     struct bytes first = status > 0 ? VERSION : bytes_take(block, start);
     bool fits;
 
@@ -186,7 +170,7 @@ struct bytes publish_headers_clean(struct bytes block, struct buf *scratch,
 
 struct bytes publish_headers_with_ttl(struct bytes block, int64_t seconds, struct buf *scratch)
 {
-    size_t start = find_crlf(block);
+    size_t start = header_block_crlf(block);
 
     buf_clear(scratch);
     (void)buf_add(scratch, bytes_take(block, start)); /* it has no limit */

@@ -156,15 +156,13 @@ static void add_consumer(struct stream_snapshot *snapshot, const struct consumer
     struct portable portable;
     struct json_writer writer;
     struct buf text, path;
-    char created[TEXT_TIME_MAX];
     bool added;
 
     buf_init(&text, ARCHIVE_CONSUMER_MAX);
     buf_init(&path, TAR_NAME_MAX);
     json_writer_init(&writer, &text);
     json_object_begin(&writer);
-    JSON_KEY(&writer, "Created");
-    json_string(&writer, bytes_of(created, text_time(created, consumer_created(shell->consumer))));
+    json_put_time(&writer, BYTES("Created"), consumer_created(shell->consumer));
     JSON_KEY(&writer, "Name");
     json_string(&writer, shell_name(shell));
     schema_encode_members(&consumer_config_schema, consumer_config(shell->consumer), &writer);

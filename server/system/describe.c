@@ -21,7 +21,8 @@ static void write_tags(struct json_writer *w, const struct options *options)
         json_key(w, BYTES("metadata"));
         json_object_begin(w);
         for (size_t i = 0; i < options->server_metadata.count; i++)
-            monitor_bytes(w, options->server_metadata.keys[i], options->server_metadata.values[i]);
+            json_put_string(w, options->server_metadata.keys[i],
+                            options->server_metadata.values[i]);
         json_object_end(w);
     }
 }
@@ -37,18 +38,18 @@ void system_write_server_at(struct json_writer *w, struct system *system, int64_
     bool jetstream = server->jetstream != NULL;
 
     json_object_begin(w);
-    monitor_text(w, BYTES("name"), server->info.name);
-    monitor_text(w, BYTES("host"), server->options.host);
-    monitor_text(w, BYTES("id"), server->info.id);
-    monitor_bytes_given(w, BYTES("cluster"), server->info.cluster);
+    json_put_text(w, BYTES("name"), server->info.name);
+    json_put_text(w, BYTES("host"), server->options.host);
+    json_put_text(w, BYTES("id"), server->info.id);
+    json_put_given(w, BYTES("cluster"), server->info.cluster);
     if (jetstream && server->info.domain != NULL)
-        monitor_text(w, BYTES("domain"), server->info.domain);
-    monitor_text(w, BYTES("ver"), NATS_VERSION);
+        json_put_text(w, BYTES("domain"), server->info.domain);
+    json_put_text(w, BYTES("ver"), NATS_VERSION);
     write_tags(w, &server->options);
-    monitor_truth(w, BYTES("jetstream"), jetstream);
-    monitor_number(w, BYTES("flags"), jetstream ? FLAG_JETSTREAM : 0);
-    monitor_unsigned(w, BYTES("seq"), atomic_fetch_add(&system->sequence, 1) + 1);
-    monitor_wall_time(w, BYTES("time"), wall_ns);
+    json_put_bool(w, BYTES("jetstream"), jetstream);
+    json_put_i64(w, BYTES("flags"), jetstream ? FLAG_JETSTREAM : 0);
+    json_put_u64(w, BYTES("seq"), atomic_fetch_add(&system->sequence, 1) + 1);
+    json_put_time(w, BYTES("time"), wall_ns);
     json_object_end(w);
 }
 
@@ -58,24 +59,24 @@ void system_write_client(struct json_writer *w, const struct server *server,
                          const struct client_row *row, bool ended)
 {
     json_object_begin(w);
-    monitor_wall_time(w, BYTES("start"), server_wall_of(server, row->start_ns));
-    monitor_bytes(w, BYTES("host"), row->address);
-    monitor_unsigned(w, BYTES("id"), row->id);
-    monitor_bytes(w, BYTES("acc"), row->account);
-    monitor_bytes_given(w, BYTES("user"), row->user);
-    monitor_bytes_given(w, BYTES("name"), row->name);
-    monitor_bytes_given(w, BYTES("lang"), row->lang);
-    monitor_bytes_given(w, BYTES("ver"), row->version);
+    json_put_time(w, BYTES("start"), server_wall_of(server, row->start_ns));
+    json_put_string(w, BYTES("host"), row->address);
+    json_put_u64(w, BYTES("id"), row->id);
+    json_put_string(w, BYTES("acc"), row->account);
+    json_put_given(w, BYTES("user"), row->user);
+    json_put_given(w, BYTES("name"), row->name);
+    json_put_given(w, BYTES("lang"), row->lang);
+    json_put_given(w, BYTES("ver"), row->version);
     if (ended && row->rtt_ns > 0)
-        monitor_number(w, BYTES("rtt"), row->rtt_ns);
+        json_put_i64(w, BYTES("rtt"), row->rtt_ns);
     if (ended)
-        monitor_wall_time(w, BYTES("stop"), server_wall_of(server, row->stop_ns));
-    monitor_bytes(w, BYTES("name_tag"), row->account);
+        json_put_time(w, BYTES("stop"), server_wall_of(server, row->stop_ns));
+    json_put_string(w, BYTES("name_tag"), row->account);
     if (row->type == CONNECTION_LEAFNODE) {
-        monitor_text(w, BYTES("kind"), "Leafnode");
+        json_put_text(w, BYTES("kind"), "Leafnode");
     } else {
-        monitor_text(w, BYTES("kind"), "Client");
-        monitor_text(w, BYTES("client_type"), client_row_type(row));
+        json_put_text(w, BYTES("kind"), "Client");
+        json_put_text(w, BYTES("client_type"), client_row_type(row));
     }
     json_object_end(w);
 }
@@ -88,9 +89,9 @@ bool system_describe_account(const struct client *client, struct buf *out)
     client_row_of_client(&row, client, client->clients->now_ns);
     json_writer_init(&w, out);
     json_object_begin(&w);
-    monitor_bytes(&w, BYTES("acc"), row.account);
+    json_put_string(&w, BYTES("acc"), row.account);
     if (row.rtt_ns > 0)
-        monitor_number(&w, BYTES("rtt"), row.rtt_ns);
+        json_put_i64(&w, BYTES("rtt"), row.rtt_ns);
     json_object_end(&w);
     return !w.failed;
 }
@@ -104,19 +105,19 @@ bool system_describe_client(const struct server *server, const struct client *cl
     client_row_of_client(&row, client, client->clients->now_ns);
     json_writer_init(&w, out);
     json_object_begin(&w);
-    monitor_wall_time(&w, BYTES("start"), server_wall_of(server, row.start_ns));
-    monitor_bytes(&w, BYTES("host"), row.address);
-    monitor_unsigned(&w, BYTES("id"), row.id);
-    monitor_bytes(&w, BYTES("acc"), row.account);
-    monitor_bytes_given(&w, BYTES("user"), row.user);
-    monitor_bytes_given(&w, BYTES("name"), row.name);
-    monitor_bytes_given(&w, BYTES("lang"), row.lang);
-    monitor_bytes_given(&w, BYTES("ver"), row.version);
-    monitor_number(&w, BYTES("rtt"), row.rtt_ns);
-    monitor_text(&w, BYTES("server"), server->info.name);
-    monitor_bytes_given(&w, BYTES("cluster"), server->info.cluster);
-    monitor_text(&w, BYTES("kind"), "Client");
-    monitor_text(&w, BYTES("client_type"), client_row_type(&row));
+    json_put_time(&w, BYTES("start"), server_wall_of(server, row.start_ns));
+    json_put_string(&w, BYTES("host"), row.address);
+    json_put_u64(&w, BYTES("id"), row.id);
+    json_put_string(&w, BYTES("acc"), row.account);
+    json_put_given(&w, BYTES("user"), row.user);
+    json_put_given(&w, BYTES("name"), row.name);
+    json_put_given(&w, BYTES("lang"), row.lang);
+    json_put_given(&w, BYTES("ver"), row.version);
+    json_put_i64(&w, BYTES("rtt"), row.rtt_ns);
+    json_put_text(&w, BYTES("server"), server->info.name);
+    json_put_given(&w, BYTES("cluster"), server->info.cluster);
+    json_put_text(&w, BYTES("kind"), "Client");
+    json_put_text(&w, BYTES("client_type"), client_row_type(&row));
     json_object_end(&w);
     return !w.failed;
 }
@@ -154,8 +155,8 @@ static void write_permissions(struct json_writer *w, const struct permission_opt
     if (may->responses) {
         json_key(w, BYTES("responses"));
         json_object_begin(w);
-        monitor_number(w, BYTES("max"), may->responses_max);
-        monitor_number(w, BYTES("ttl"), may->responses_ns);
+        json_put_i64(w, BYTES("max"), may->responses_max);
+        json_put_i64(w, BYTES("ttl"), may->responses_ns);
         json_object_end(w);
     }
     json_object_end(w);
@@ -164,9 +165,9 @@ static void write_permissions(struct json_writer *w, const struct permission_opt
 void system_write_user(struct json_writer *w, const struct client *client)
 {
     json_object_begin(w);
-    monitor_bytes(w, BYTES("user"), client_row_user(client));
-    monitor_bytes(w, BYTES("account"), client->account->name);
-    monitor_bytes(w, BYTES("account_name"), client->account->name);
+    json_put_string(w, BYTES("user"), client_row_user(client));
+    json_put_string(w, BYTES("account"), client->account->name);
+    json_put_string(w, BYTES("account_name"), client->account->name);
     if (client->permissions != NULL)
         write_permissions(w, client->permissions->options);
     json_object_end(w);
@@ -193,11 +194,11 @@ static void write_routes(struct json_writer *w, const struct server *server)
     json_array_begin(w);
     for (const void *at = NULL; cluster_connection_next(server->cluster, &at, &c);) {
         json_object_begin(w);
-        monitor_unsigned(w, BYTES("rid"), c.rid);
-        monitor_bytes(w, BYTES("name"), c.node->name);
+        json_put_u64(w, BYTES("rid"), c.rid);
+        json_put_string(w, BYTES("name"), c.node->name);
         write_traffic(w, BYTES("sent"), c.out_frames, c.out_bytes);
         write_traffic(w, BYTES("received"), c.in_frames, c.in_bytes);
-        monitor_number(w, BYTES("pending"), (int64_t)c.pending);
+        json_put_i64(w, BYTES("pending"), (int64_t)c.pending);
         json_object_end(w);
     }
     json_array_end(w);
@@ -240,11 +241,11 @@ static void write_messages(struct json_writer *w, const struct server *server,
     write_traffic(w, BYTES("received"), stats->in_messages + routed.in_messages,
                   stats->in_bytes + routed.in_bytes);
     write_traffic(w, BYTES("received_from_clients"), stats->in_messages, stats->in_bytes);
-    monitor_unsigned(w, BYTES("slow_consumers"), stats->slow_consumers);
+    json_put_u64(w, BYTES("slow_consumers"), stats->slow_consumers);
     if (stats->stale > 0)
-        monitor_unsigned(w, BYTES("stale_connections"), stats->stale);
+        json_put_u64(w, BYTES("stale_connections"), stats->stale);
     if (stats->stalls > 0)
-        monitor_unsigned(w, BYTES("stalled_clients"), stats->stalls);
+        json_put_u64(w, BYTES("stalled_clients"), stats->stalls);
 }
 
 void system_write_stats(struct json_writer *w, struct server *server)
@@ -254,16 +255,16 @@ void system_write_stats(struct json_writer *w, struct server *server)
     server_shards_halt(server);
     server_sums(server, &sums);
     json_object_begin(w);
-    monitor_wall_time(w, BYTES("start"), server->start_wall_ns);
+    json_put_time(w, BYTES("start"), server->start_wall_ns);
     monitor_varz_process(w, &server->monitor);
-    monitor_unsigned(w, BYTES("connections"), sums.connections);
-    monitor_unsigned(w, BYTES("total_connections"), sums.total);
-    monitor_number(w, BYTES("active_accounts"), count_accounts(server));
-    monitor_unsigned(w, BYTES("subscriptions"), sums.subscriptions);
+    json_put_u64(w, BYTES("connections"), sums.connections);
+    json_put_u64(w, BYTES("total_connections"), sums.total);
+    json_put_i64(w, BYTES("active_accounts"), count_accounts(server));
+    json_put_u64(w, BYTES("subscriptions"), sums.subscriptions);
     write_messages(w, server, &sums.stats);
     if (server->cluster != NULL)
         write_routes(w, server);
-    monitor_number(w, BYTES("active_servers"), count_servers(server));
+    json_put_i64(w, BYTES("active_servers"), count_servers(server));
     if (server->jetstream != NULL && !monitor_unknown(&server->monitor))
         monitor_varz_jetstream(w, server, false);
     json_object_end(w);

@@ -62,9 +62,9 @@ static void head(struct event *event, const char *type)
 
     text_base62(&server->prng, id, sizeof(id));
     json_object_begin(w);
-    monitor_text(w, BYTES("type"), type);
-    monitor_bytes(w, BYTES("id"), bytes_of(id, sizeof(id)));
-    monitor_wall_time(w, BYTES("timestamp"), io_wall(server->io));
+    json_put_text(w, BYTES("type"), type);
+    json_put_string(w, BYTES("id"), bytes_of(id, sizeof(id)));
+    json_put_time(w, BYTES("timestamp"), io_wall(server->io));
     json_key(w, BYTES("server"));
     system_write_server(w, event->system);
 }
@@ -148,7 +148,7 @@ static void say_end(struct system *system, const struct client_row *row, const c
     json_object_begin(w);
     monitor_traffic(w, &row->sent);
     json_object_end(w);
-    monitor_text(w, BYTES("reason"), row->reason != NULL ? row->reason : "");
+    json_put_text(w, BYTES("reason"), row->reason != NULL ? row->reason : "");
     json_object_end(w);
     end(&event);
 }

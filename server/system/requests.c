@@ -55,8 +55,8 @@ static void send_error(struct answer *answer, unsigned code, bool with_data, con
     }
     json_key(&w, BYTES("error"));
     json_object_begin(&w);
-    monitor_number(&w, BYTES("code"), code);
-    monitor_text(&w, BYTES("description"), text);
+    json_put_i64(&w, BYTES("code"), code);
+    json_put_text(&w, BYTES("description"), text);
     json_object_end(&w);
     json_object_end(&w);
     send(answer, &w);
@@ -157,9 +157,9 @@ static void answer_id(struct answer *answer)
     buf_clear(&answer->out);
     json_writer_init(&w, &answer->out);
     json_object_begin(&w);
-    monitor_text(&w, BYTES("name"), server->info.name);
-    monitor_text(&w, BYTES("host"), server->options.host);
-    monitor_text(&w, BYTES("id"), server->info.id);
+    json_put_text(&w, BYTES("name"), server->info.name);
+    json_put_text(&w, BYTES("host"), server->options.host);
+    json_put_text(&w, BYTES("id"), server->info.id);
     json_object_end(&w);
     send(answer, &w);
 }

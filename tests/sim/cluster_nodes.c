@@ -11,13 +11,9 @@
 
 #include "server/server_priv.h"
 #include "tests/sim/paces.h"
+#include "tests/sim/words.h"
 
 /* ---- what a server logs --------------------------------------------------------------------- */
-
-static bool says(struct bytes line, const char *text)
-{
-    return memmem(line.at, line.size, text, strlen(text)) != NULL;
-}
 
 static void log_line(void *context, struct bytes line)
 {

@@ -1,4 +1,5 @@
 #include "tests/sim/consumer_lives.h"
+#include "tests/sim/words.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,11 +14,6 @@
     va_start(arguments, format);
     vsnprintf(lives->violation, sizeof lives->violation, format, arguments);
     va_end(arguments);
-}
-
-static bool says(struct bytes payload, const char *text)
-{
-    return memmem(payload.at, payload.size, text, strlen(text)) != NULL;
 }
 
 static void create(unsigned id, const char *policy, const char *action,

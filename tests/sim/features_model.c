@@ -1,4 +1,5 @@
 #include "tests/sim/features_model.h"
+#include "tests/sim/words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,18 +13,6 @@ unsigned features_add(struct features_model *model, const struct thing *thing)
         return THINGS_MAX;
     model->things[model->count] = *thing;
     return model->count++;
-}
-
-static bool says(struct bytes text, const char *word)
-{
-    return memmem(text.at, text.size, word, strlen(word)) != NULL;
-}
-
-static uint64_t number_of(struct bytes text, const char *key)
-{
-    const uint8_t *at = memmem(text.at, text.size, key, strlen(key));
-
-    return at == NULL ? 0 : strtoull((const char *)at + strlen(key), NULL, 10);
 }
 
 /* {"type":"ack","seq":7}: all up to there; gaps and errors say nothing of what is stored. */

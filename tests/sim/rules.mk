@@ -4,27 +4,27 @@ sim_bins  = $(patsubst %,$(BUILD)/sim/sim_%,$(sim_names))
 
 sim_with_log    = log_model hunt
 sim_uses_log    = storage base
-sim_with_images =
+sim_with_images = hunt images
 sim_uses_images = storage base
-sim_with_starts = client life life_restore
+sim_with_starts = client hunt images life life_restore
 sim_uses_starts = $(LIBS)
-sim_with_flips  = client life life_restore
+sim_with_flips  = client hunt life life_restore
 sim_uses_flips  = $(LIBS)
 sim_with_raft   = raft_world raft_node raft_disk raft_truth raft_weather hunt
 sim_uses_raft   = raft base
-sim_with_server = content limits client copies oracle spec worlds reader user hunt server_flaws
+sim_with_server = content limits client copies ending oracle spec worlds reader user hunt server_flaws
 sim_uses_server = $(LIBS)
-sim_with_batches = client hunt runner
+sim_with_batches = client ending hunt runner
 sim_uses_batches = $(LIBS)
-sim_with_cluster = base64 content limits client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
+sim_with_cluster = base64 content limits client ending hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
                    cluster_consumer cluster_setting cluster_user cluster_scripts cluster_stage cluster_gone cluster_erase cluster_left cluster_empty cluster_short cluster_swapped cluster_forged cluster_ranges cluster_move \
                    cluster_flaws
 sim_uses_cluster = $(LIBS)
-sim_with_consumers = client hunt runner report cluster_nodes fates consumer_model consumer_lives
+sim_with_consumers = client ending hunt runner report cluster_nodes fates consumer_model consumer_lives
 sim_uses_consumers = $(LIBS)
-sim_with_features = client hunt runner report cluster_nodes fates features_model
+sim_with_features = client ending hunt runner report cluster_nodes fates features_model
 sim_uses_features = $(LIBS)
-sim_with_removals = base64 client hunt runner report cluster_nodes fates removals_model
+sim_with_removals = base64 client ending hunt runner report cluster_nodes fates removals_model
 sim_uses_removals = $(LIBS)
 sim_with_links  = client hunt
 sim_uses_links  = $(LIBS)
@@ -50,7 +50,10 @@ else
 endif
 else
 	@status=0; for s in $(sim_bins); do \
-	    $$s --seconds $$(( $(or $(SECONDS),60) / $(words $(sim_names)) )) || status=1; done; exit $$status
+	    $$s --seconds $$(( $(or $(SECONDS),60) / $(words $(sim_names)) )) || status=1; done; \
+	for s in $(sim_bins); do \
+	    if $$s --no-such-argument >$(BUILD)/sim/usage 2>&1 || ! grep -q usage $(BUILD)/sim/usage; then \
+	        echo "$$s takes any argument"; status=1; fi; done; exit $$status
 endif
 
 # Every seeded bug must be found, each within SECONDS.

@@ -1,33 +1,20 @@
 #include "tests/sim/runner.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "tests/sim/ending.h"
 #include "tests/sim/hunt.h"
 
 #define BAD_MAX 5u /* then it is clear */
 
 static const struct runner_flaw no_flaw = {.name = "none"};
 
-static uint64_t current_seed; /* for the signal handler */
-
-static void ended_by(int number)
-{
-    char text[96];
-    int size = snprintf(text, sizeof text, "seed %llu: signal %d\n0 passed, 1 failed\n",
-                        (unsigned long long)current_seed, number);
-
-    (void)!write(STDOUT_FILENO, text, (size_t)size);
-    _exit(EXIT_FAILURE);
-}
-
 static bool run(const struct runner *runner, uint64_t seed, bool loud,
                 const struct runner_flaw *flaw)
 {
-    current_seed = seed;
+    ending_seed(seed);
     return runner->run(seed, loud, flaw);
 }
 
@@ -117,10 +104,13 @@ int runner_main(const struct runner *runner, int argc, char **argv)
     struct asked asked;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    signal(SIGABRT, ended_by);
-    signal(SIGSEGV, ended_by);
-    if (!read_arguments(runner, argc, argv, &asked))
+    ending_watch();
+    if (!read_arguments(runner, argc, argv, &asked)) {
+        fprintf(stderr,
+                "usage: %s --seed N [--flaw NAME] | --seconds N [--from S] | --flaws --seconds N\n",
+                runner->name);
         return 2;
+    }
     if (asked.flaws)
         return run_flaws(runner, asked.seconds);
     if (asked.seed != NULL)

@@ -22,6 +22,7 @@
 #include "tests/sim/leaks.h"
 #include "tests/sim/paces.h"
 #include "tests/sim/runner.h"
+#include "tests/sim/words.h"
 
 #define PORT          4222
 #define MILLISECOND   INT64_C(1000000)
@@ -82,14 +83,9 @@ static bool chance(struct run *run, uint32_t n, uint32_t of)
 
 /* ---- what is heard --------------------------------------------------------------------------- */
 
-static bool says(const struct client_message *message, const char *text)
-{
-    return memmem(message->payload.at, message->payload.size, text, strlen(text)) != NULL;
-}
-
 static enum answer answer_of(const struct client_message *message)
 {
-    return says(message, "\"error\"") ? REFUSED : STORED;
+    return says(message->payload, "\"error\"") ? REFUSED : STORED;
 }
 
 static void heard_batch(struct run *run, unsigned id, const struct client_message *message)
@@ -97,9 +93,9 @@ static void heard_batch(struct run *run, unsigned id, const struct client_messag
     struct batch *batch = &run->batches[id];
 
     batch->answer = answer_of(message);
-    if (batch->poisoned && (batch->answer == STORED || !says(message, "10060")))
+    if (batch->poisoned && (batch->answer == STORED || !says(message->payload, "10060")))
         violate(run, "batch %u is answered %.*s", id, BYTES_ARG(message->payload));
-    if (!batch->poisoned && batch->answer == REFUSED && !says(message, "10176"))
+    if (!batch->poisoned && batch->answer == REFUSED && !says(message->payload, "10176"))
         violate(run, "batch %u is refused: %.*s", id, BYTES_ARG(message->payload));
 }
 

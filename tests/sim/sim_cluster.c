@@ -14,7 +14,6 @@
  *     sim_cluster --flaws --seconds N   every seeded bug must be found, each in that time
  *     sim_cluster --flaw NAME ...       with that bug
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +25,7 @@
 #include "tests/sim/cluster_scripts.h"
 #include "tests/sim/cluster_stage.h"
 #include "tests/sim/cluster_user.h"
+#include "tests/sim/ending.h"
 #include "tests/sim/hunt.h"
 #include "tests/sim/limits.h"
 
@@ -94,8 +94,6 @@ struct run {
     bool memory; /* some streams are in memory */
     bool hurry;  /* waits are for one answer after the other */
 };
-
-static uint64_t current_seed; /* for whoever ends the process */
 
 /* ---- a run ---------------------------------------------------------------------------------- */
 
@@ -191,7 +189,7 @@ static void draw_scene(struct run *run)
 static void begin(struct run *run, const struct settings *settings, uint64_t seed)
 {
     *run = (struct run){.settings = settings, .seed = seed};
-    current_seed = seed;
+    ending_seed(seed);
     alarm(settings->flaw != NULL ? FLAWED_SECONDS_MAX : SEED_SECONDS_MAX);
     run->sim = sim_create(seed);
     run->report = (struct report){.sim = run->sim, .loud = settings->loud};
@@ -597,9 +595,7 @@ static const char *failing_run(void *context)
     uint64_t hash;
     double passed;
 
-    signal(SIGABRT, SIG_DFL); /* it is told what ended it */
-    signal(SIGSEGV, SIG_DFL);
-    signal(SIGALRM, SIG_DFL);
+    ending_ignore(); /* it is told what ended it */
     return run_seed(failing->settings, failing->seed, &hash, &passed, text) ? NULL : text;
 }
 
@@ -647,22 +643,12 @@ static int run_flaws(const char *only, double seconds)
     return missed == 0 && found > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static void ended_by(int number)
-{
-    char text[96];
-    int size = snprintf(text, sizeof text, "seed %llu: signal %d\n0 passed, 1 failed\n",
-                        (unsigned long long)current_seed, number);
-
-    (void)!write(STDOUT_FILENO, text, (size_t)size);
-    _exit(EXIT_FAILURE);
-}
-
 static int usage(void)
 {
-    fprintf(stderr,
-            "sim_cluster [--calm] [--evicts] [--nodes N] [--chaos SECONDS] [--quiet] [--flaw NAME] "
-            "[--script NAME] [--limit NAME=N] [--minimise] "
-            "[--seed N | --seconds N [--from N] | --flaws [PREFIX] --seconds N]\n");
+    fprintf(stderr, "usage: sim_cluster [--calm] [--evicts] [--nodes N] [--chaos SECONDS] "
+                    "[--quiet] [--flaw NAME] "
+                    "[--script NAME] [--limit NAME=N] [--minimise] "
+                    "[--seed N | --seconds N [--from N] | --flaws [PREFIX] --seconds N]\n");
     return 2;
 }
 
@@ -676,9 +662,7 @@ int main(int argc, char **argv)
 
     limits_init(&settings.limits, limit_table, sizeof limit_table / sizeof limit_table[0]);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    signal(SIGABRT, ended_by);
-    signal(SIGSEGV, ended_by);
-    signal(SIGALRM, ended_by);
+    ending_watch();
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--calm") == 0)
             settings.calm = true;

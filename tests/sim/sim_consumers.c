@@ -22,6 +22,7 @@
 #include "tests/sim/fates.h"
 #include "tests/sim/leaks.h"
 #include "tests/sim/runner.h"
+#include "tests/sim/words.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define SECOND      INT64_C(1000000000)
@@ -69,32 +70,12 @@ static int64_t now(const struct run *run)
 
 /* ---- what is heard --------------------------------------------------------------------------- */
 
-static bool says(const struct client_message *message, const char *text)
-{
-    return memmem(message->payload.at, message->payload.size, text, strlen(text)) != NULL;
-}
-
-/* The number behind the n-th (from 0) occurrence of a key. */
-static uint64_t number_of(const struct client_message *message, const char *key, unsigned n)
-{
-    struct bytes rest = message->payload;
-
-    for (;; n--) {
-        const uint8_t *at = memmem(rest.at, rest.size, key, strlen(key));
-
-        if (at == NULL)
-            return 0;
-        rest = bytes_skip(rest, (size_t)(at - rest.at) + strlen(key));
-        if (n == 0)
-            return strtoull((const char *)rest.at, NULL, 10);
-    }
-}
-
 static void heard_publish(struct run *run, unsigned id, const struct client_message *message)
 {
-    uint64_t sequence = number_of(message, "\"seq\":", 0);
+    uint64_t sequence = number_of(message->payload, "\"seq\":");
 
-    if (id > run->published || run->answered[id] || says(message, "\"error\"") || sequence == 0)
+    if (id > run->published || run->answered[id] || says(message->payload, "\"error\"") ||
+        sequence == 0)
         return;
     run->answered[id] = true;
     model_stored(&run->model, sequence, run->subjects[id]);
@@ -123,8 +104,8 @@ static void heard_delivery(struct run *run, unsigned pull, const struct client_m
 
 static void heard_given_up(struct run *run, const struct client_message *message)
 {
-    uint64_t sequence = number_of(message, "\"stream_seq\":", 0);
-    uint64_t deliveries = number_of(message, "\"deliveries\":", 0);
+    uint64_t sequence = number_of(message->payload, "\"stream_seq\":");
+    uint64_t deliveries = number_of(message->payload, "\"deliveries\":");
 
     report_say(&run->report, "< %llu is given up after %llu deliveries",
                (unsigned long long)sequence, (unsigned long long)deliveries);
@@ -133,13 +114,13 @@ static void heard_given_up(struct run *run, const struct client_message *message
 
 static void heard_info(struct run *run, const struct client_message *message)
 {
-    if (says(message, "\"error\""))
+    if (says(message->payload, "\"error\""))
         return;
     run->info = (struct model_info){
-        .delivered = number_of(message, "\"stream_seq\":", 0),
-        .floor = number_of(message, "\"stream_seq\":", 1),
-        .pending = number_of(message, "\"num_pending\":", 0),
-        .ack_pending = number_of(message, "\"num_ack_pending\":", 0),
+        .delivered = number_of(message->payload, "\"stream_seq\":"),
+        .floor = number_of(behind(message->payload, "\"stream_seq\":"), "\"stream_seq\":"),
+        .pending = number_of(message->payload, "\"num_pending\":"),
+        .ack_pending = number_of(message->payload, "\"num_ack_pending\":"),
     };
     run->informed = true;
     model_informed(&run->model, &run->info);
@@ -147,15 +128,15 @@ static void heard_info(struct run *run, const struct client_message *message)
 
 static void heard_stream(struct run *run, const struct client_message *message)
 {
-    if (says(message, "\"error\""))
+    if (says(message->payload, "\"error\""))
         return;
-    run->messages = number_of(message, "\"messages\":", 0);
+    run->messages = number_of(message->payload, "\"messages\":");
     run->counted = true;
 }
 
 static void heard_list(struct run *run, const struct client_message *message)
 {
-    if (says(message, "\"error\"") || message->payload.size == 0)
+    if (says(message->payload, "\"error\"") || message->payload.size == 0)
         return;
     lives_listed(&run->lives, message->payload);
     run->listed = true;
@@ -183,7 +164,7 @@ static void heard(void *context, const struct client_message *message)
     else if (strcmp(subject, "_R.nl") == 0)
         heard_list(run, message);
     else if (strcmp(subject, "_R.cl") == 0)
-        run->lives_made |= !says(message, "\"error\"") && message->payload.size > 0;
+        run->lives_made |= !says(message->payload, "\"error\"") && message->payload.size > 0;
     else if (sscanf(subject, "_R.p%llu", &number) == 1)
         heard_publish(run, (unsigned)number, message);
     else if (sid_of(message) >= SID_FIRST)
@@ -195,9 +176,9 @@ static void heard(void *context, const struct client_message *message)
     else if (strcmp(subject, "_R.s") == 0)
         heard_stream(run, message);
     else if (strcmp(subject, "_R.cs") == 0)
-        run->stream_made |= !says(message, "\"error\"") && message->payload.size > 0;
+        run->stream_made |= !says(message->payload, "\"error\"") && message->payload.size > 0;
     else if (strcmp(subject, "_R.cc") == 0)
-        run->consumer_made |= !says(message, "\"error\"") && message->payload.size > 0;
+        run->consumer_made |= !says(message->payload, "\"error\"") && message->payload.size > 0;
     if (run->model.violation[0] != 0)
         report_violate(&run->report, "%s", run->model.violation);
     if (run->lives.violation[0] != 0)

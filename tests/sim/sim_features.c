@@ -17,6 +17,7 @@
 #include "tests/sim/features_model.h"
 #include "tests/sim/leaks.h"
 #include "tests/sim/runner.h"
+#include "tests/sim/words.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define SECOND      INT64_C(1000000000)
@@ -81,16 +82,9 @@ static int64_t now(const struct run *run)
 
 /* ---- what is heard --------------------------------------------------------------------------- */
 
-static uint64_t number_of(struct bytes text, const char *key)
-{
-    const uint8_t *at = memmem(text.at, text.size, key, strlen(key));
-
-    return at == NULL ? 0 : strtoull((const char *)at + strlen(key), NULL, 10);
-}
-
 static void heard_info(struct run *run, unsigned stream, struct bytes payload)
 {
-    if (stream >= ST_COUNT || memmem(payload.at, payload.size, "\"state\":", 8) == NULL)
+    if (stream >= ST_COUNT || !says(payload, "\"state\":"))
         return;
     run->last[stream] = number_of(payload, "\"last_seq\":");
     run->messages[stream] = number_of(payload, "\"messages\":");
@@ -108,8 +102,7 @@ static void heard_get(struct run *run, unsigned stream, uint64_t sequence,
                                    .payload = message->payload};
     const uint8_t *at = memmem(message->headers.at, message->headers.size, key, sizeof key - 1);
 
-    if (sequence != run->reading + 1 || stream >= ST_COUNT ||
-        memmem(message->headers.at, message->headers.size, " 503", 4) != NULL)
+    if (sequence != run->reading + 1 || stream >= ST_COUNT || says(message->headers, " 503"))
         return;
     run->reading = sequence;
     if (at == NULL)
@@ -131,13 +124,13 @@ static void heard(void *context, const struct client_message *message)
     if (sscanf(subject, "_R.t%u", &id) == 1)
         features_heard(&run->model, id, message->payload);
     else if (strcmp(subject, "_R.k") == 0)
-        run->handed |= memmem(message->payload.at, message->payload.size, "\"config\":", 9) != NULL;
+        run->handed |= says(message->payload, "\"config\":");
     else if (sscanf(subject, "_R.i%u", &stream) == 1)
         heard_info(run, stream, message->payload);
     else if (sscanf(subject, "_R.g%u.%llu", &stream, &sequence) == 2)
         heard_get(run, stream, sequence, message);
     else if (sscanf(subject, "_R.c%u", &stream) == 1 && stream == run->made &&
-             memmem(message->payload.at, message->payload.size, "\"config\":", 9) != NULL)
+             says(message->payload, "\"config\":"))
         run->made++;
 }
 

@@ -18,11 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/heap.h"
 #include "base/prng.h"
+#include "tests/sim/hunt.h"
 #include "tests/sim/life.h"
 
 #define MILLI        INT64_C(1000000)
@@ -278,14 +278,6 @@ static void prepare(uint64_t seed)
     store.complaints = (unsigned)WEXITSTATUS(status);
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 struct plan {
     uint64_t seed, from, every;
     double seconds;
@@ -295,12 +287,12 @@ struct plan {
 static int run(const struct plan *plan)
 {
     uint64_t counts[3] = {0}, tried = 0;
-    double begun = seconds_now();
+    double begun = hunt_clock();
     struct prng prng;
 
     prng_seed(&prng, plan->from);
     for (uint64_t i = plan->from; plan->all ? i < store.places : true; i += plan->every) {
-        if (tried >= PLACES_CI && seconds_now() - begun > plan->seconds)
+        if (tried >= PLACES_CI && hunt_clock() - begun > plan->seconds)
             break;
         if (plan->until_wrong && counts[WRONG] > 0)
             break;
@@ -336,36 +328,66 @@ static int try_deaf(double seconds)
     return 1;
 }
 
+struct asked {
+    struct plan plan;
+    uint64_t place; /* UINT64_MAX: as planned */
+    bool flaws;
+};
+
+static bool read_value(struct asked *asked, const char *option, const char *text)
+{
+    uint64_t number;
+    char *end;
+
+    number = strtoull(text, &end, 10);
+    if (end == text || *end != 0)
+        return false;
+    if (strcmp(option, "--seconds") == 0)
+        asked->plan.seconds = (double)number;
+    else if (strcmp(option, "--from") == 0)
+        asked->plan.from = number;
+    else if (strcmp(option, "--every") == 0)
+        asked->plan.every = number;
+    else if (strcmp(option, "--seed") == 0)
+        asked->plan.seed = number;
+    else if (strcmp(option, "--place") == 0)
+        asked->place = number;
+    else
+        return false;
+    return true;
+}
+
+static bool read_arguments(int argc, char **argv, struct asked *asked)
+{
+    *asked = (struct asked){.plan = {.seed = 1, .every = 1, .seconds = 1e9}, .place = UINT64_MAX};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--flaws") == 0)
+            asked->flaws = true;
+        else if (strcmp(argv[i], "--all") == 0)
+            asked->plan.all = true;
+        else if (i + 1 == argc || !read_value(asked, argv[i], argv[i + 1]))
+            return false;
+        else
+            i++;
+    }
+    return asked->plan.every > 0;
+}
+
 int main(int argc, char **argv)
 {
-    struct plan plan = {.seed = 1, .every = 1, .seconds = 1e9};
-    uint64_t place = UINT64_MAX;
-    bool flaws = false;
+    struct asked asked;
 
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "0";
-
-        if (strcmp(argv[i], "--seconds") == 0)
-            plan.seconds = atof(value);
-        else if (strcmp(argv[i], "--all") == 0)
-            plan.all = true;
-        else if (strcmp(argv[i], "--from") == 0)
-            plan.from = strtoull(value, NULL, 10);
-        else if (strcmp(argv[i], "--every") == 0)
-            plan.every = strtoull(value, NULL, 10);
-        else if (strcmp(argv[i], "--seed") == 0)
-            plan.seed = strtoull(value, NULL, 10);
-        else if (strcmp(argv[i], "--place") == 0)
-            place = strtoull(value, NULL, 10);
-        else if (strcmp(argv[i], "--flaws") == 0)
-            flaws = true;
+    if (!read_arguments(argc, argv, &asked)) {
+        fprintf(stderr, "usage: sim_flips [--all | --seconds N] [--from S] [--every N] | "
+                        "--seed S --place I | --flaws\n");
+        return 2;
     }
-    if (flaws)
-        return try_deaf(plan.seconds);
-    prepare(plan.seed);
-    if (place == UINT64_MAX)
-        return run(&plan);
+    if (asked.flaws)
+        return try_deaf(asked.plan.seconds);
+    prepare(asked.plan.seed);
+    if (asked.place == UINT64_MAX)
+        return run(&asked.plan);
     life.story = true;
-    printf("%s\n", try_place(plan.seed, place) == FOUND ? "found" : "harmless");
+    printf("%s\n", try_place(asked.plan.seed, asked.place) == FOUND ? "found" : "harmless");
     return 0;
 }

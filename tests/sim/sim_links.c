@@ -943,6 +943,13 @@ static int run_flaws(const char *name, double seconds)
     return missed == 0 && found > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int usage(void)
+{
+    fprintf(stderr, "usage: sim_links --seed N | --seconds N [--from N] | [--flaw NAME | --flaws] "
+                    "--seconds N\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     uint64_t seed = 0, from = 1, hash;
@@ -964,7 +971,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--seconds") == 0)
             seconds = strtod(value, NULL), i++;
         else
-            return EXIT_FAILURE;
+            return usage();
     }
     if (seed != 0)
         return run_seed(seed, true, 0, &hash) ? EXIT_SUCCESS : EXIT_FAILURE;

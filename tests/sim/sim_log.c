@@ -1472,7 +1472,7 @@ static int run_flaws(const struct arguments *a, const char *only)
 
 static void usage(void)
 {
-    fprintf(stderr, "sim_log [--seed S] [--seconds N] [--flaw NAME | --flaws] [--trace]\n");
+    fprintf(stderr, "usage: sim_log [--seed S] [--seconds N] [--flaw NAME | --flaws] [--trace]\n");
     for (unsigned i = 0; i < FLAW_COUNT; i++)
         fprintf(stderr, "    %-24s %s\n", flaws[i].name, flaws[i].text);
     exit(2);

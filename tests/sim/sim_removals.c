@@ -20,6 +20,7 @@
 #include "tests/sim/leaks.h"
 #include "tests/sim/removals_model.h"
 #include "tests/sim/runner.h"
+#include "tests/sim/words.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define SECOND      INT64_C(1000000000)
@@ -66,37 +67,15 @@ static int64_t now(const struct run *run)
 
 /* ---- what is heard --------------------------------------------------------------------------- */
 
-static bool says(const struct client_message *message, const char *text)
-{
-    return memmem(message->payload.at, message->payload.size, text, strlen(text)) != NULL;
-}
-
-/* What stands behind the key, to the end; empty: it is not there. */
-static struct bytes behind(const struct client_message *message, const char *key)
-{
-    const uint8_t *at = memmem(message->payload.at, message->payload.size, key, strlen(key));
-
-    return at == NULL
-               ? bytes_of(NULL, 0)
-               : bytes_skip(message->payload, (size_t)(at - message->payload.at) + strlen(key));
-}
-
-static uint64_t number_of(const struct client_message *message, const char *key)
-{
-    struct bytes text = behind(message, key);
-
-    return text.size == 0 ? 0 : strtoull((const char *)text.at, NULL, 10);
-}
-
 static void heard_publish(struct run *run, unsigned id, const struct client_message *message)
 {
-    bool full = says(message, "maximum messages exceeded");
-    bool subject_full = says(message, "maximum messages per subject exceeded");
+    bool full = says(message->payload, "maximum messages exceeded");
+    bool subject_full = says(message->payload, "maximum messages per subject exceeded");
 
     if (full || subject_full)
         removals_refused(&run->model, id, subject_full, now(run));
-    else if (!says(message, "\"error\"") && says(message, "\"seq\":"))
-        removals_stored(&run->model, id, number_of(message, "\"seq\":"), now(run));
+    else if (!says(message->payload, "\"error\"") && says(message->payload, "\"seq\":"))
+        removals_stored(&run->model, id, number_of(message->payload, "\"seq\":"), now(run));
     totals.refused += full || subject_full;
 }
 
@@ -104,30 +83,30 @@ static void heard_get(struct run *run, uint64_t sequence, int64_t asked_ns,
                       const struct client_message *message)
 {
     struct removals_look look = {.sequence = sequence, .asked_ns = asked_ns, .now_ns = now(run)};
-    struct bytes subject = behind(message, "\"subject\":\"s.");
+    struct bytes subject = behind(message->payload, "\"subject\":\"s.");
     uint8_t payload[PADDING + 32] = {0};
 
-    if (says(message, "\"err_code\":10037")) { /* no message found */
+    if (says(message->payload, "\"err_code\":10037")) { /* no message found */
         removals_missing(&run->model, &look);
         totals.missing++;
     }
-    if (says(message, "\"error\"") || subject.size == 0)
+    if (says(message->payload, "\"error\"") || subject.size == 0)
         return; /* nobody leads */
     look.subject = (unsigned)(subject.at[0] - '0');
-    look.size =
-        (unsigned)base64_decode(behind(message, "\"data\":\""), payload, sizeof payload - 1);
+    look.size = (unsigned)base64_decode(behind(message->payload, "\"data\":\""), payload,
+                                        sizeof payload - 1);
     if (sscanf((const char *)payload, "m%u.", &look.id) != 1 ||
-        number_of(message, "\"seq\":") != sequence)
+        number_of(message->payload, "\"seq\":") != sequence)
         look.id = 0;
     removals_found(&run->model, &look);
 }
 
 static void heard_info(struct run *run, const struct client_message *message)
 {
-    if (!says(message, "\"state\":"))
+    if (!says(message->payload, "\"state\":"))
         return;
-    run->messages = number_of(message, "\"messages\":");
-    run->last = number_of(message, "\"last_seq\":");
+    run->messages = number_of(message->payload, "\"messages\":");
+    run->last = number_of(message->payload, "\"last_seq\":");
     run->informed = true;
 }
 
@@ -143,12 +122,13 @@ static void heard(void *context, const struct client_message *message)
         heard_publish(run, (unsigned)number, message);
     else if (sscanf(subject, "_R.g%llu.%lld", &number, &asked_ns) == 2)
         heard_get(run, number, asked_ns, message);
-    else if (sscanf(subject, "_R.u%llu", &number) == 1 && says(message, "\"success\":true"))
+    else if (sscanf(subject, "_R.u%llu", &number) == 1 &&
+             says(message->payload, "\"success\":true"))
         removals_done(&run->model, (unsigned)number, now(run));
     else if (strcmp(subject, "_R.i") == 0)
         heard_info(run, message);
     else if (strcmp(subject, "_R.c") == 0)
-        run->made |= says(message, "\"config\":");
+        run->made |= says(message->payload, "\"config\":");
 }
 
 /* ---- what is said ---------------------------------------------------------------------------- */

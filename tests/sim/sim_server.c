@@ -11,16 +11,15 @@
  *     sim_server --flaws --seconds N      every seeded bug must be found, each in that time
  *     sim_server --flaw NAME --seconds N  that one
  */
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "server/server.h"
 #include "storage/index.h"
 #include "storage/paths.h"
 #include "tests/sim/copies.h"
+#include "tests/sim/ending.h"
 #include "tests/sim/hunt.h"
 #include "tests/sim/index_caches.h"
 #include "tests/sim/leaks.h"
@@ -99,8 +98,6 @@ struct run {
     bool rotted;         /* a state block has been damaged */
     char violation[400]; /* of the server as a whole */
 };
-
-static uint64_t current_seed; /* for whoever ends the process */
 
 /* Drawn in any case, so that what is left is as it was. */
 static bool strikes(struct run *run, unsigned limit, uint32_t numerator, uint32_t denominator)
@@ -429,7 +426,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     bool loud = settings->loud, with_errors = settings->with_errors;
 
     *run = (struct run){.seed = seed, .loud = loud, .limits = &settings->limits};
-    current_seed = seed;
+    ending_seed(seed);
     run->sim = sim_create(seed);
     prng_seed(&run->prng, seed ^ UINT64_C(0x5eed));
     run->node = sim_node_add(run->sim);
@@ -746,8 +743,7 @@ static const char *failing_run(void *context)
     const struct failing *failing = context;
     uint64_t hash;
 
-    signal(SIGABRT, SIG_DFL); /* it is told what ended it */
-    signal(SIGSEGV, SIG_DFL);
+    ending_ignore(); /* it is told what ended it */
     return run_seed(failing->settings, failing->seed, &hash, text) ? NULL : text;
 }
 
@@ -794,20 +790,11 @@ static int run_flaws(const char *only, double seconds)
     return missed == 0 && found > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static void ended_by(int number)
-{
-    char text[96];
-    int size = snprintf(text, sizeof text, "seed %llu: signal %d\n0 passed, 1 failed\n",
-                        (unsigned long long)current_seed, number);
-
-    (void)!write(STDOUT_FILENO, text, (size_t)size);
-    _exit(EXIT_FAILURE);
-}
-
 static int usage(void)
 {
-    fprintf(stderr, "sim_server [--errors] [--limit NAME=N] [--minimise] [--seed N | --seconds N "
-                    "[--from N]] [--flaw NAME | --flaws]\n");
+    fprintf(stderr,
+            "usage: sim_server [--errors] [--limit NAME=N] [--minimise] [--seed N | --seconds N "
+            "[--from N]] [--flaw NAME | --flaws]\n");
     return 2;
 }
 
@@ -822,8 +809,7 @@ int main(int argc, char **argv)
     limits_init(&settings.limits, limit_table, LIMIT_COUNT);
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    signal(SIGABRT, ended_by);
-    signal(SIGSEGV, ended_by);
+    ending_watch();
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--errors") == 0)
             settings.with_errors = true;

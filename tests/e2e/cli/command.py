@@ -3,18 +3,23 @@
 import os
 import pty
 import select
+import shlex
 import shutil
 import subprocess
 import sys
 import time
+import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(HERE), "wire")]
 
+from serverprocess import Server  # noqa: E402
+
 BUILT = os.path.join(ROOT, "build", "tests", "nats")
 PROGRAM = os.environ.get("NATS_CLI") or (BUILT if os.path.exists(BUILT) else shutil.which("nats"))
 WITHIN_S = 120.0
+WITHOUT = "no nats command line: neither $NATS_CLI, nor on the PATH, nor Go to build it with"
 
 
 class Failed(Exception):
@@ -64,3 +69,16 @@ def run_in_terminal(server, arguments, until):
         process.wait()
         os.close(ours)
     return shown.decode(errors="replace")
+
+
+class Case(unittest.TestCase):
+    """One server for all tests of a class."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.server.__enter__()
+        cls.addClassCleanup(cls.server.__exit__)
+
+    def nats(self, line, status=0):
+        return run(self.server, shlex.split(line), status)

@@ -3,29 +3,16 @@ holds for the reference server."""
 
 import json
 import os
-import shlex
 import unittest
 
 import command  # finds the modules below
-from serverprocess import Server
 from wire import Requester
 
-WITHOUT = "no nats command line: neither $NATS_CLI, nor on the PATH, nor Go to build it with"
 
-
-class Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.server.__enter__()
-        cls.addClassCleanup(cls.server.__exit__)
-
+class Case(command.Case):
     def tearDown(self):
         for name in self.nats("stream ls --names --all").split():
             self.nats(f"stream rm {name} --force")
-
-    def nats(self, line, status=0):
-        return command.run(self.server, shlex.split(line), status)
 
     def got_object(self, line):
         """Its bytes. The library behind the command ends its own context when the last chunk has come, and
@@ -57,7 +44,7 @@ class Case(unittest.TestCase):
         return path
 
 
-@unittest.skipUnless(command.PROGRAM, WITHOUT)
+@unittest.skipUnless(command.PROGRAM, command.WITHOUT)
 class Consumers(Case):
     def setUp(self):
         self.nats("stream add S --subjects 's.>' --defaults")
@@ -178,7 +165,7 @@ class Consumers(Case):
         self.bench("bench kv get --msgs 500", "bench b --kv --sub 1 --msgs 500")
 
 
-@unittest.skipUnless(command.PROGRAM, WITHOUT)
+@unittest.skipUnless(command.PROGRAM, command.WITHOUT)
 class Buckets(Case):
     def test_a_value_is_put_got_listed_and_deleted(self):
         self.nats("kv add B --history 5 --ttl 1h")
@@ -245,7 +232,7 @@ class Buckets(Case):
         self.nats("kv compact B --force")
 
 
-@unittest.skipUnless(command.PROGRAM, WITHOUT)
+@unittest.skipUnless(command.PROGRAM, command.WITHOUT)
 class Objects(Case):
     def test_an_object_is_put_got_listed_and_deleted(self):
         content = os.urandom(300_001)

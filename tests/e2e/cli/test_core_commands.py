@@ -13,7 +13,6 @@ import command  # finds the modules below
 from serverprocess import Server
 from wire import Connection
 
-WITHOUT = "no nats command line: neither $NATS_CLI, nor on the PATH, nor Go to build it with"
 CONFIG = """
 server_name: S1
 accounts {
@@ -26,8 +25,8 @@ no_auth_user: a
 SYSTEM = "--user sys --password sys "
 
 
-@unittest.skipUnless(command.PROGRAM, WITHOUT)
-class Core(unittest.TestCase):
+@unittest.skipUnless(command.PROGRAM, command.WITHOUT)
+class Core(command.Case):
     @classmethod
     def setUpClass(cls):
         file = tempfile.NamedTemporaryFile("w", suffix=".conf", prefix="millrace-cli-", delete=False)
@@ -37,9 +36,6 @@ class Core(unittest.TestCase):
         cls.server = Server(("-c", file.name), jetstream=False)
         cls.server.__enter__()
         cls.addClassCleanup(cls.server.__exit__)
-
-    def nats(self, line, status=0):
-        return command.run(self.server, shlex.split(line), status)
 
     def started(self, line, subject):
         """The command in the background, when it has subscribed to that subject."""

@@ -7,9 +7,7 @@ import unittest
 
 import command  # finds the modules below
 from cluster import ClusterCase
-from serverprocess import Server
 
-WITHOUT = "no nats command line: neither $NATS_CLI, nor on the PATH, nor Go to build it with"
 # As it is copied, but for the equal signs before -1, which this version of the program wants, and the answers
 # to what it would ask.
 TUTORIAL = (
@@ -18,20 +16,11 @@ TUTORIAL = (
 )
 
 
-@unittest.skipUnless(command.PROGRAM, WITHOUT)
-class Streams(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.server.__enter__()
-        cls.addClassCleanup(cls.server.__exit__)
-
+@unittest.skipUnless(command.PROGRAM, command.WITHOUT)
+class Streams(command.Case):
     def tearDown(self):
         for name in self.nats("stream ls --names").split():
             self.nats(f"stream rm {name} --force")
-
-    def nats(self, line, status=0):
-        return command.run(self.server, shlex.split(line), status)
 
     def info(self, name):
         return json.loads(self.nats(f"stream info {name} --json"))
@@ -203,7 +192,7 @@ class Streams(unittest.TestCase):
         self.assertIn("MIRROR", drawn)
 
 
-@unittest.skipUnless(command.PROGRAM, WITHOUT)
+@unittest.skipUnless(command.PROGRAM, command.WITHOUT)
 class OverACluster(ClusterCase):
     def nats(self, line, node=0, status=0):
         return command.run(self.nodes[node], shlex.split(line), status)

@@ -48,7 +48,7 @@ LOOSE = {
     "config_digest", "num_cache", "num_matches", "cache_hit_rate", "max_fanout", "avg_fanout", "num_inserts",
     "num_removes", "num_subscriptions", "subscriptions", "last_ts", "first_ts", "http_port", "store_dir",
     "http_req_stats", "in_msgs", "in_bytes", "out_msgs", "out_bytes", "in_client_msgs", "in_client_bytes",
-    "out_client_msgs", "out_client_bytes", "msgs", "bytes", "storage", "reason",
+    "out_client_msgs", "out_client_bytes", "msgs", "bytes", "storage", "reason", "active", "last_active",
 }  # fmt: skip
 
 # Members that only one of the two has, and why.
@@ -71,7 +71,7 @@ PATHS = [
     "connz?sort=reason", "connz?sort=stop&state=closed", "connz?sort=reason&state=closed", "connz?sort=zz",
     "connz?limit=zz", "connz?offset=zz", "connz?subs=zz", "connz?auth=zz", "connz?state=zz", "connz?cid=zz",
     "connz?cid=999", "connz?mqtt_client=x", "connz?callback=f", "connz?limit=0", "connz?limit=-4", "connz?offset=-4",
-    "subsz", "subsz?subs=zz", "subsz?limit=zz", "subsz?offset=zz", "subsz?test=a.*", "subsz?test=a..b",
+    "/varz", "//connz?subs=1", "subsz", "subsz?subs=zz", "subsz?limit=zz", "subsz?offset=zz", "subsz?test=a.*", "subsz?test=a..b",
     "subsz?subs=1&test=foo.bar&acc=A", "subsz?subs=1&test=nothing.here", "subsz?acc=X&subs=1", "subscriptionsz",
     "accountz", "accountz?acc=A", "accountz?acc=SYS", "accountz?acc=$G", "accountz?acc=X",
     "accstatz", "accstatz?unused=1", "accstatz?unused=0", "accstatz?unused=zz",
@@ -126,8 +126,16 @@ def populate(port):
     config = {"durable_name": "C", "ack_policy": "explicit"}
     kept[0].api("CONSUMER.CREATE.S.C", {"stream_name": "S", "config": config})
     kept[0].publish(b"s.a", b"one")
-    time.sleep(0.2)
+    kept[0].api("STREAM.CREATE.M", {"name": "M", "mirror": {"name": "S"}})
+    sources = [{"name": "S", "filter_subject": "s.a"}, {"name": "X", "external": {"api": "x.API", "deliver": "x"}}]
+    kept[0].api("STREAM.CREATE.T", {"name": "T", "sources": sources})
+    time.sleep(0.5)
     return kept
+
+
+def kinds_of(consumers):
+    """Consumers of mirrors and sources, whose names end with what is made up: what they begin with."""
+    return sorted((each | {"name": each["name"].rsplit("_", 1)[0]} for each in consumers), key=lambda d: d["name"])
 
 
 def differences(theirs, ours, path="", key=""):
@@ -146,6 +154,10 @@ def differences(theirs, ours, path="", key=""):
     elif isinstance(theirs, list) and isinstance(ours, list):
         if key in ("accounts", "subscriptions_list"):
             theirs, ours = sorted(theirs), sorted(ours)
+        if key in ("sources", "stream_detail"):
+            theirs, ours = (sorted(v, key=lambda d: d["name"]) for v in (theirs, ours))
+        if key == "direct_consumer_detail":
+            theirs, ours = (kinds_of(v) for v in (theirs, ours))
         if key in ("account_statz", "subscriptions_list_detail"):
             theirs, ours = (sorted(v, key=lambda d: (d.get("acc"), d.get("sid"))) for v in (theirs, ours))
         if len(theirs) != len(ours):

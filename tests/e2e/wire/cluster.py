@@ -17,7 +17,24 @@ def start_together(nodes):
         node.wait_ready()
 
 
-class ClusterCase(unittest.TestCase):
+class Patient(unittest.TestCase):
+    """What is asked is asked again until the answer is as wanted."""
+
+    def until(self, wanted, ask):
+        end = time.monotonic() + WITHIN_S
+        answer = None
+        while time.monotonic() < end:
+            try:
+                answer = ask()
+                if wanted(answer):
+                    return answer
+            except (Timeout, OSError, AssertionError) as error:
+                answer = error
+            time.sleep(0.1)
+        self.fail(f"not within {WITHIN_S:g} s; got {answer!r}")
+
+
+class ClusterCase(Patient):
     """`nodes` are the servers. What is asked is asked again while nobody leads."""
 
     def setUp(self):
@@ -36,19 +53,6 @@ class ClusterCase(unittest.TestCase):
     def arguments(self, number):
         """More flags for a node."""
         return []
-
-    def until(self, wanted, ask):
-        end = time.monotonic() + WITHIN_S
-        answer = None
-        while time.monotonic() < end:
-            try:
-                answer = ask()
-                if wanted(answer):
-                    return answer
-            except (Timeout, OSError, AssertionError) as error:
-                answer = error
-            time.sleep(0.1)
-        self.fail(f"not within {WITHIN_S:g} s; got {answer!r}")
 
     def api(self, node, subject, body=b"", wanted=lambda answer: "error" not in answer):
         def ask():

@@ -3,16 +3,14 @@
 It holds for the reference server as well.
 """
 
-import time
 import unittest
 
-from wire import ASK_S, Requester, Timeout  # finds serverprocess
+from wire import ASK_S, Requester  # finds serverprocess
+from cluster import Patient
 from serverprocess import Server, free_port
 
-WITHIN_S = 90.0
 
-
-class PlainNode(unittest.TestCase):
+class PlainNode(Patient):
     """Three nodes with JetStream, and one without, whose clients these are."""
 
     def setUp(self):
@@ -31,19 +29,6 @@ class PlainNode(unittest.TestCase):
             node.wait_ready()
         config = {"name": "S", "subjects": ["s.>"], "num_replicas": 3, "allow_direct": True}
         self.api("STREAM.CREATE.S", config)
-
-    def until(self, wanted, ask):
-        end = time.monotonic() + WITHIN_S
-        answer = None
-        while time.monotonic() < end:
-            try:
-                answer = ask()
-                if wanted(answer):
-                    return answer
-            except (Timeout, OSError, AssertionError) as error:
-                answer = error
-            time.sleep(0.1)
-        self.fail(f"not within {WITHIN_S} s; got {answer!r}")
 
     def ask(self, call):
         with Requester(self.plain.port, read_s=ASK_S) as client:

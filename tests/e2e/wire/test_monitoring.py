@@ -15,7 +15,7 @@ import unittest
 import urllib.parse
 
 from test_tls import TlsCase
-from wire import READ_S, Connection, WireCase, own_promise
+from wire import READ_S, Connection, Requester, WireCase, own_promise
 from serverprocess import Server, free_port
 
 DOCUMENTS = (
@@ -54,6 +54,22 @@ class Monitoring(WireCase):
         for name in DOCUMENTS:
             with self.subTest(name):
                 self.document(name)
+
+    def test_who_asks_for_a_path_by_another_is_sent_to_it(self):
+        for asked, said in (
+            ("//varz", "/varz"),
+            ("//connz?limit=1", "/connz?limit=1"),
+            ("/./a/../varz", "/varz"),
+            ("//nothing//is/there/", "/nothing/is/there/"),
+            ("//", "/"),
+        ):
+            with self.subTest(asked):
+                connection = http.client.HTTPConnection("127.0.0.1", self.monitor, timeout=READ_S)
+                connection.request("GET", asked)
+                answer = connection.getresponse()
+                self.assertEqual((answer.status, answer.getheader("Location")), (307, said))
+                connection.close()
+        self.assertEqual(get(self.monitor, "/varz/")[0], 404)
 
     def test_the_index_names_every_document(self):
         status, body = get(self.monitor, "/")
@@ -167,6 +183,23 @@ class Monitoring(WireCase):
         for connection in slow:
             self.assertEqual(connection.recv(100), b"")
             connection.close()
+
+
+class Streams(unittest.TestCase):
+    def test_a_stream_says_what_it_is_filled_from(self):
+        monitor = free_port()
+        with Server(("-m", str(monitor))) as server, Requester(server.port) as client:
+            client.api("STREAM.CREATE.S", {"name": "S", "subjects": ["s.*"]})
+            client.api("STREAM.CREATE.M", {"name": "M", "mirror": {"name": "S"}})
+            away = {"name": "S", "external": {"api": "there.API", "deliver": "there"}}
+            client.api("STREAM.CREATE.T", {"name": "T", "sources": [away]})
+            status, body = get(monitor, "/jsz?streams=1")
+            self.assertEqual(status, 200, body)
+            told = {each["name"]: each for each in json.loads(body)["account_details"][0]["stream_detail"]}
+            self.assertEqual((told["M"]["mirror"]["name"], told["M"]["mirror"]["lag"]), ("S", 0))
+            self.assertEqual(told["T"]["sources"], [away | {"lag": 0, "active": -1}])
+            self.assertNotIn("sources", told["S"])
+            self.assertNotIn("mirror", told["S"])
 
 
 class Guarded(unittest.TestCase):

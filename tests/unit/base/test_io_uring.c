@@ -13,7 +13,7 @@ static enum err real_create(const char *root_or_null, unsigned buffers, unsigned
 
 START_TEST(a_ring_that_cannot_be_had_is_refused_with_a_reason)
 {
-    char reason[IO_URING_REASON_SIZE] = "";
+    char reason[IO_REASON_SIZE] = "";
     struct io_uring_options options = {.buffers = 3, .reason = reason}; /* not a power of two */
     struct io *io;
 
@@ -27,7 +27,7 @@ END_TEST
 /* In a container, say. There test_io_epoll keeps the promises that the server then stands on. */
 static bool forbidden_here(void)
 {
-    char reason[IO_URING_REASON_SIZE] = "";
+    char reason[IO_REASON_SIZE] = "";
     struct io_uring_options options = {.reason = reason};
     struct io *io;
 

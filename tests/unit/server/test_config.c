@@ -416,7 +416,6 @@ END_TEST
 START_TEST(what_is_not_built_is_refused_by_name_and_place)
 {
     static const char *const texts[] = {
-        "resolver { type: cache, dir: x }",
         "resolver: URL(http://u:p@127.0.0.1/)",
         "gateway {}",
         "mqtt {}",
@@ -455,6 +454,50 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
                    " imports: [{service: {account: C, subject: nohelp}}] }\n"
                    "C: { exports: [{service: \"*\"}],"
                    " imports: [{service: {account: A, subject: \"*\"}}] } }"));
+}
+END_TEST
+
+START_TEST(a_resolver_that_caches_has_a_limit_and_a_time)
+{
+    static const struct {
+        const char *text;
+        int64_t limit, ttl_ns, timeout_ns;
+    } rows[] = {
+        {"type: CACHE, dir: x", 1000, 0, 1900000000},
+        {"type: cache, dir: x, limit: 7, ttl: 1h, timeout: 5s", 7, 3600000000000, 5000000000},
+        {"type: cache, dir: x, limit: -1, interval: 0s, allow_delete: false", 1000, 0, 1900000000},
+    };
+    static const struct {
+        const char *text, *why;
+    } wrong[] = {
+        {"type: cache", "dir has no value"},
+        {"type: cache, dir: \"\"", "dir has no value"},
+        {"type: cache, dir: x, interval: 1s", "CACHE does not accept sync"},
+        {"type: cache, dir: x, allow_delete: true", "CACHE does not accept allow_delete"},
+        {"type: cache, dir: x, hard_delete: false", "CACHE does not accept hard_delete"},
+        {"type: cache, dir: x, ttl: \"-1s\"", "ttl: below 0: -1s"},
+        {"type: cache, dir: x, ttl: x", "ttl"},
+        {"type: full, dir: x, ttl: 1s", "FULL does not accept ttl"},
+    };
+    char text[256];
+
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        const struct resolver_options *to = &config.options.auth.resolver;
+
+        snprintf(text, sizeof(text), "resolver { %s }\n", rows[i].text);
+        (void)load(text); /* it has no effect without an operator */
+        ck_assert_uint_eq(config.reader.error_count, 0);
+        ck_assert_int_eq(to->limit, rows[i].limit);
+        ck_assert_int_eq(to->ttl_ns, rows[i].ttl_ns);
+        ck_assert_int_eq(to->timeout_ns, rows[i].timeout_ns);
+    }
+    for (size_t i = 0; i < UNIT_COUNT(wrong); i++) {
+        snprintf(text, sizeof(text), "resolver { %s }\n", wrong[i].text);
+        ck_assert_msg(!load(text), "%s", text);
+        ck_assert_msg(says(&config.reader.errors, wrong[i].why), "%s", text);
+    }
+    ck_assert(load("resolver { type: full, dir: x, ttl: 0s, interval: 0s }"));
+    ck_assert_int_eq(config.options.auth.resolver.interval_ns, 60000000000);
 }
 END_TEST
 
@@ -707,6 +750,7 @@ int main(void)
         what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference,
         an_account_says_where_it_is_told_of_traced_messages,
         what_is_not_built_is_refused_by_name_and_place,
+        a_resolver_that_caches_has_a_limit_and_a_time,
         a_resolver_by_url_is_a_host_a_port_and_a_path,
         what_is_accepted_without_effect_is_said,
         leaf_nodes_have_users_and_remotes,

@@ -25,13 +25,13 @@ static void parse(struct arena *arena, const struct schema *schema, const char *
                   error.text);
 }
 
-static const char *description(const struct consumer_verdict *verdict)
+static const char *description(const struct verdict *verdict)
 {
     return verdict->text[0] != 0 ? verdict->text : api_error(verdict->error)->description;
 }
 
 static void check(struct arena *arena, const char *stream_json, bool pedantic,
-                  struct consumer_config *config, struct consumer_verdict *verdict)
+                  struct consumer_config *config, struct verdict *verdict)
 {
     struct stream_config stream;
 
@@ -57,7 +57,7 @@ static void check_encoded(const struct consumer_config *config, const char *expe
 START_TEST(configs_are_normalised_and_refused_as_the_reference_does)
 {
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-        struct consumer_verdict verdict;
+        struct verdict verdict;
         struct consumer_config config;
         struct arena arena;
 
@@ -78,7 +78,7 @@ END_TEST
 START_TEST(a_normalised_config_stays_as_it_is)
 {
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-        struct consumer_verdict verdict;
+        struct verdict verdict;
         struct consumer_config config;
         struct arena arena;
 
@@ -121,7 +121,7 @@ static const struct {
 START_TEST(limits_of_the_stream_are_defaults_and_ceilings)
 {
     for (size_t i = 0; i < UNIT_COUNT(limits); i++) {
-        struct consumer_verdict verdict;
+        struct verdict verdict;
         struct consumer_config config;
         struct arena arena;
 
@@ -182,7 +182,7 @@ START_TEST(updates_change_only_what_may_change)
 {
     for (size_t i = 0; i < UNIT_COUNT(updates); i++) {
         struct consumer_config from, to;
-        struct consumer_verdict verdict;
+        struct verdict verdict;
         struct arena arena;
 
         arena_init(&arena, 4u << 20);

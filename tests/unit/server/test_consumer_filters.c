@@ -10,7 +10,7 @@ static uint16_t verdict_of(struct bytes *filters, size_t count)
 {
     struct stream_config stream;
     struct consumer_config config;
-    struct consumer_verdict verdict;
+    struct verdict verdict;
     struct arena arena;
 
     arena_init(&arena, 1u << 20);

@@ -55,6 +55,82 @@ START_TEST(home_takes_all_while_it_is_not_busy)
 }
 END_TEST
 
+/* Makes so many one after the other; how many come to each. */
+static void make_streams(const struct shard_loads *loads, struct shard_place *places,
+                         unsigned count, unsigned streams)
+{
+    while (streams-- > 0) {
+        unsigned to = shard_place_for_stream(loads, places, count);
+
+        ck_assert_uint_lt(to, count);
+        places[to].streams++;
+        places[to].lately++;
+    }
+}
+
+START_TEST(streams_are_spread_over_shards_that_are_alike)
+{
+    struct shard_loads loads = {.count = 3, .most = 3, .busy = {50, 0, 99}};
+    struct shard_place places[] = {{.shard = 0}, {.shard = 1}, {.shard = 2, .streams = 4}};
+
+    ck_assert_uint_eq(shard_place_for_stream(&loads, places, 1), 0);
+    ck_assert_uint_eq(shard_place_for_stream(&loads, places, 3), 1); /* home is the last */
+    make_streams(&loads, places, 3, 8);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_uint_eq(places[i].streams, 4);
+}
+END_TEST
+
+START_TEST(streams_go_where_least_is_to_do)
+{
+    struct shard_loads loads = {.count = 2, .most = 2, .busy = {900, 100}};
+    struct shard_place places[] = {{.shard = 0}, {.shard = 1, .streams = 500}};
+
+    make_streams(&loads, places, 2, 20);
+    ck_assert_uint_eq(places[0].streams, 0);
+    ck_assert_uint_eq(places[1].streams, 520);
+}
+END_TEST
+
+/* Until what they do shows, each counts for something. */
+START_TEST(many_that_come_at_once_do_not_all_go_to_the_idle_one)
+{
+    struct shard_loads loads = {.count = 2, .most = 2, .busy = {900, 100}};
+    struct shard_place places[] = {{.shard = 0}, {.shard = 1}};
+
+    make_streams(&loads, places, 2, 200);
+    ck_assert_uint_gt(places[0].streams, 50);
+    ck_assert_uint_gt(places[1].streams, places[0].streams);
+}
+END_TEST
+
+START_TEST(several_lanes_of_a_shard_are_as_busy_as_it_is)
+{
+    struct shard_loads loads = {.count = 2, .most = 2, .busy = {0, 600}};
+    struct shard_place places[] = {{.shard = 0}, {.shard = 1}, {.shard = 0}};
+
+    make_streams(&loads, places, 3, 10);
+    ck_assert_uint_eq(places[0].streams, 5);
+    ck_assert_uint_eq(places[2].streams, 5);
+}
+END_TEST
+
+START_TEST(a_stream_wants_another_shard_when_all_are_busy)
+{
+    struct shard_loads loads = {.count = 1, .most = 2, .home = 500, .busy = {500}};
+
+    ck_assert(shard_wanted_for_stream(&loads));
+    loads.home = 499; /* a burst */
+    ck_assert(!shard_wanted_for_stream(&loads));
+    loads = (struct shard_loads){.count = 2, .most = 3, .home = 900, .busy = {900, 499}};
+    ck_assert(!shard_wanted_for_stream(&loads));
+    loads.busy[1] = 500;
+    ck_assert(shard_wanted_for_stream(&loads));
+    loads.most = 2;
+    ck_assert(!shard_wanted_for_stream(&loads));
+}
+END_TEST
+
 START_TEST(another_is_begun_when_all_are_busy_and_there_may_be_more)
 {
     struct shard_loads loads = {.count = 1, .most = 2, .home = 500, .busy = {500}};
@@ -145,6 +221,11 @@ int main(void)
     const TTest *tests[] = {
         a_shard_is_as_busy_as_the_share_of_a_moment_that_it_worked,
         one_moment_that_is_idle_counts_for_all_of_the_last,
+        streams_are_spread_over_shards_that_are_alike,
+        streams_go_where_least_is_to_do,
+        many_that_come_at_once_do_not_all_go_to_the_idle_one,
+        several_lanes_of_a_shard_are_as_busy_as_it_is,
+        a_stream_wants_another_shard_when_all_are_busy,
         home_takes_all_while_it_is_not_busy,
         another_is_begun_when_all_are_busy_and_there_may_be_more,
         of_those_that_are_about_as_busy_the_one_with_fewer_connections_takes_it,

@@ -31,7 +31,7 @@ static bool is_pedantic(const char *json)
     return strstr(json, "\"pedantic\":true") != NULL;
 }
 
-static const char *description(const struct stream_verdict *verdict)
+static const char *description(const struct verdict *verdict)
 {
     return verdict->text[0] != 0 ? verdict->text : api_error(verdict->error)->description;
 }
@@ -52,7 +52,7 @@ static void check_encoded(const struct stream_config *config, const char *expect
 START_TEST(configs_are_normalised_and_refused_as_the_reference_does)
 {
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-        struct stream_verdict verdict;
+        struct verdict verdict;
         struct stream_config config;
         struct arena arena;
 
@@ -76,7 +76,7 @@ END_TEST
 START_TEST(a_normalised_config_stays_as_it_is)
 {
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
-        struct stream_verdict verdict;
+        struct verdict verdict;
         struct stream_config config;
         struct arena arena;
 
@@ -111,7 +111,7 @@ static const struct {
 START_TEST(what_is_not_built_is_refused_by_name)
 {
     for (size_t i = 0; i < UNIT_COUNT(built); i++) {
-        struct stream_verdict verdict;
+        struct verdict verdict;
         struct stream_config config;
         struct arena arena;
         char expected[128] = "";
@@ -162,7 +162,7 @@ START_TEST(updates_change_only_what_may_change)
 {
     for (size_t i = 0; i < UNIT_COUNT(updates); i++) {
         struct stream_config from, to;
-        struct stream_verdict verdict;
+        struct verdict verdict;
         struct arena arena;
 
         arena_init(&arena, 4u << 20);
@@ -180,7 +180,7 @@ END_TEST
 START_TEST(sealing_takes_what_could_change_a_sealed_stream)
 {
     struct stream_config from, to;
-    struct stream_verdict verdict;
+    struct verdict verdict;
     struct arena arena;
 
     arena_init(&arena, 4u << 20);
@@ -224,7 +224,7 @@ END_TEST
 START_TEST(the_number_of_subjects_is_bounded)
 {
     struct stream_config config;
-    struct stream_verdict verdict;
+    struct verdict verdict;
     struct arena arena;
 
     arena_init(&arena, 4u << 20);
