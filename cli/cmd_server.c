@@ -90,6 +90,8 @@ static void say_greeting(struct cli *cli)
     printf("Server information for %s (%s)\n\n", plain_text(cli, info->server_name),
            plain_text(cli, info->server_id));
     human_row(22, "Version", "%s", info->version);
+    if (info->millrace[0] != 0)
+        human_row(22, "Millrace", "%s", plain_text(cli, info->millrace));
     human_row(22, "URL", "%s", cli->conn.url);
     human_row(22, "Address", "%s", cli->conn.address);
     if (info->cluster[0] != 0)

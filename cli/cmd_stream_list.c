@@ -59,14 +59,15 @@ static void filter(struct cli *cli, struct api_items *items,
     items->count = kept;
 }
 
-static int say_table(struct cli *cli, const struct api_items *items)
+/* `narrowed`: there may be others. */
+static int say_table(struct cli *cli, const struct api_items *items, bool narrowed)
 {
     static const char *const heads[] = {"Name",     "Description", "Created",
                                         "Messages", "Size",        "Last Message"};
     struct grid grid;
 
     if (items->count == 0) {
-        puts("No Streams defined");
+        puts(narrowed ? "No Streams match" : "No Streams defined");
         return EXIT_DONE;
     }
     grid_init(&grid, cli, "Streams", heads, 6);
@@ -84,14 +85,14 @@ static int say_table(struct cli *cli, const struct api_items *items)
     return EXIT_DONE;
 }
 
-static int say(struct cli *cli, const struct api_items *items)
+static int say(struct cli *cli, const struct api_items *items, bool narrowed)
 {
     bool names = args_on(&cli->args, "names");
 
     if (cli->json)
         return api_say_items(cli, items, names ? "config.name" : NULL);
     if (!names)
-        return say_table(cli, items);
+        return say_table(cli, items, narrowed);
     for (size_t i = 0; i < items->count; i++) {
         const char *name = api_text(cli, items->at[i], "config.name");
 
@@ -115,7 +116,7 @@ static int run_ls(struct cli *cli)
     if (result != EXIT_DONE)
         return result;
     filter(cli, &items, listed);
-    return say(cli, &items);
+    return say(cli, &items, args_flag(&cli->args, "subject")->given);
 }
 
 /* ---- find ------------------------------------------------------------------------------------ */
@@ -162,7 +163,7 @@ static int run_find(struct cli *cli)
     if (result != EXIT_DONE)
         return result;
     filter(cli, &items, found);
-    return say(cli, &items);
+    return say(cli, &items, true);
 }
 
 /* ---- report ---------------------------------------------------------------------------------- */

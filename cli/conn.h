@@ -43,6 +43,7 @@ enum conn_verdict {
 /* What the server said of itself (INFO); texts live in the conn's arena. */
 struct conn_info {
     const char *server_id, *server_name, *version, *cluster, *client_ip, *nonce;
+    const char *millrace; /* its own version, if it is one; else empty */
     uint64_t max_payload, client_id;
     bool headers, tls_required, auth_required, jetstream;
 };

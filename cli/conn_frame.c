@@ -124,6 +124,7 @@ bool conn_read_info(struct conn *conn, struct bytes text)
         .server_id = text_of(conn, info, BYTES("server_id")),
         .server_name = text_of(conn, info, BYTES("server_name")),
         .version = text_of(conn, info, BYTES("version")),
+        .millrace = text_of(conn, info, BYTES("millrace")),
         .cluster = text_of(conn, info, BYTES("cluster")),
         .client_ip = text_of(conn, info, BYTES("client_ip")),
         .nonce = text_of(conn, info, BYTES("nonce")),

@@ -67,6 +67,18 @@ static struct bytes write_with(struct cli *cli, void (*write)(struct json_writer
     return copy;
 }
 
+static void write_value(struct json_writer *writer, const void *at);
+
+static void write_children(struct json_writer *writer, const struct json *of)
+{
+    for (const struct json *at = of->child; at != NULL; at = at->next) {
+        if (of->type == JSON_OBJECT)
+            json_key(writer, at->key);
+        write_value(writer, at);
+    }
+}
+
+/* The same value as the same text, however it was indented and escaped. */
 static void write_value(struct json_writer *writer, const void *at)
 {
     const struct json *value = at;
@@ -76,9 +88,17 @@ static void write_value(struct json_writer *writer, const void *at)
     case JSON_FALSE: json_bool(writer, false); break;
     case JSON_TRUE: json_bool(writer, true); break;
     case JSON_STRING: json_string(writer, value->text); break;
-    case JSON_NUMBER:
+    case JSON_NUMBER: json_raw(writer, value->text); break;
     case JSON_ARRAY:
-    case JSON_OBJECT: json_raw(writer, value->text); break;
+        json_array_begin(writer);
+        write_children(writer, value);
+        json_array_end(writer);
+        break;
+    case JSON_OBJECT:
+        json_object_begin(writer);
+        write_children(writer, value);
+        json_object_end(writer);
+        break;
     }
 }
 
@@ -106,6 +126,29 @@ int form_read(struct form *form, const char *file, const char *next)
     return EXIT_DONE;
 }
 
+/* As people write it: the API escapes what has a meaning in HTML. */
+static struct bytes unescaped(struct cli *cli, struct bytes json)
+{
+    struct bytes copy = arena_copy(&cli->arena, json);
+    uint8_t *to = (uint8_t *)copy.at;
+
+    for (size_t at = 0; at < json.size;) {
+        struct bytes rest = bytes_skip(json, at);
+        size_t size = rest.at[0] == '\\' && rest.size > 1 ? 2 : 1;
+
+        if (bytes_starts(rest, BYTES("\\u003c")) || bytes_starts(rest, BYTES("\\u003e")) ||
+            bytes_starts(rest, BYTES("\\u0026"))) {
+            *to++ = rest.at[5] == 'c' ? '<' : rest.at[5] == 'e' ? '>' : '&';
+            at += 6;
+            continue;
+        }
+        memcpy(to, rest.at, size);
+        to += size;
+        at += size;
+    }
+    return bytes_take(copy, (size_t)(to - copy.at));
+}
+
 unsigned form_show_changes(const struct form *form, const struct json *before)
 {
     unsigned changes = 0;
@@ -113,14 +156,16 @@ unsigned form_show_changes(const struct form *form, const struct json *before)
     for (size_t i = 0; i < form->count; i++) {
         const struct form_field *field = &form->fields[i];
         const struct json *old = json_get(before, bytes_of_text(field->key));
-        struct bytes was = old == NULL ? BYTES("(unset)") : form_write(form->cli, old);
+        struct bytes was =
+            old == NULL ? BYTES("(unset)") : unescaped(form->cli, form_write(form->cli, old));
+        struct bytes is = unescaped(form->cli, field->value);
 
-        if (bytes_equal(was, field->value))
+        if (bytes_equal(was, is))
             continue;
         if (changes++ == 0)
             fputs("Differences (-old +new):\n", stderr);
         fprintf(stderr, "  -%s: %.*s\n  +%s: %.*s\n", field->key, BYTES_ARG(was), field->key,
-                BYTES_ARG(field->value));
+                BYTES_ARG(is));
     }
     return changes;
 }

@@ -141,6 +141,7 @@ class Servers(CliCase):
         self.assertIn(str(self.server.port), self.out("rtt"))
         self.assertGreater(self.json("rtt")["rtt_min_ns"], 0)
         self.assertIn("Maximum Payload: 1.0 MiB", self.out("server", "info"))
+        self.assertRegex(self.out("server", "info"), r"\n +Millrace: \d+\.\d+\.\d+\n")
         self.assertEqual(self.json("server", "info")["max_payload"], 1048576)
         self.assertIn("127.0.0.1", self.out("server", "ping"))
 

@@ -49,6 +49,7 @@ class Streams(CliCase):
             self.assertIn(line, text)
 
     def test_lists_reports_and_finds(self):
+        self.assertEqual(self.out("stream", "ls"), "No Streams defined\n")
         self.add("L1")
         self.add("L2")
         self.fill("L1")
@@ -56,6 +57,8 @@ class Streams(CliCase):
         self.assertEqual(self.out("stream", "ls", "-n", "--subject", "L1.new"), "L1\n")
         self.assertEqual(self.out("stream", "find", "--empty", "-n"), "L2\n")
         self.assertEqual(self.out("stream", "find", "--empty", "-n", "--invert"), "L1\n")
+        for words in (("ls", "--subject", "other"), ("find", "--consumers", "0", "--mirrored"), ("find", "--subject", "other")):
+            self.assertEqual(self.out("stream", *words), "No Streams match\n")
         self.assertEqual([s["config"]["name"] for s in self.json("stream", "report")], ["L1", "L2"])
         self.assertRegex(self.out("stream", "ls"), r"│ L1 +│ +│ \d{4}-\d\d-\d\d \d\d:\d\d:\d\d │ 3 ")
         self.assertEqual(self.json("stream", "subjects", "L1"), {"L1.new": 3})
@@ -87,6 +90,12 @@ class Streams(CliCase):
         self.add("EDIT")
         shown = self.run_cli("stream", "edit", "EDIT", "--max-msgs", "5", "--dry-run").stderr
         self.assertIn("-max_msgs: -1\n  +max_msgs: 5\n", shown)
+        shown = self.run_cli("stream", "edit", "EDIT", "--subjects", "a<b&c>d.>", "--dry-run").stderr
+        self.assertIn('-subjects: ["EDIT.>"]\n  +subjects: ["a<b&c>d.>"]\n', shown)
+        config = self.path("edit.json")  # as people write it
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(self.out("stream", "info", "EDIT", "--json").replace("\\u003e", ">"))
+        self.fails(USAGE, "stream", "edit", "EDIT", "--config", config, "--force", says="nothing would change")
         self.assertEqual(self.json("stream", "info", "EDIT")["config"]["max_msgs"], -1)
         self.run_cli("stream", "edit", "EDIT", "--max-msgs", "5", "--force")
         self.assertEqual(self.json("stream", "info", "EDIT")["config"]["max_msgs"], 5)
