@@ -63,7 +63,7 @@ e2e_wire = 'wire-1=cd tests/e2e/wire && python3 -m unittest discover -p "test_[a
 
 # The core server's tests once more, its clients on two threads (docs/shards.md).
 e2e_shards = 'shards=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unittest test_transcripts test_auth test_tls \
-             test_websocket test_reload test_process test_operator test_resolver test_monitoring test_system test_accounts test_tracing \
+             test_websocket test_reload test_process test_operator test_resolver test_resolver_cache test_monitoring test_system test_accounts test_tracing \
              test_cluster_plain_node test_cluster_tls'
 
 # What streams do, with their lanes on two threads.

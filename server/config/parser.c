@@ -441,6 +441,9 @@ static bool read_document(struct file *file, struct config_value *document)
                 return false;
             continue;
         }
+        if (lexer_peek(lexer) == '}')
+            return FAIL_LINE(file, "Unexpected '}': it closes nothing. A value with braces in it "
+                                   "needs quotes");
         if (!read_member(file, NULL, document, PLACE_TOP))
             return false;
         if (lexer_peek(lexer) == '}') /* one that opened nothing is forgiven behind a value */

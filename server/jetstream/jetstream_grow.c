@@ -10,6 +10,7 @@
 #include "server/jetstream/jetstream_priv.h"
 #include "server/server_priv.h"
 #include "server/shards/server_shards.h"
+#include "server/stream/flaws.h"
 
 struct lane_making {
     struct jetstream *jetstream;
@@ -109,6 +110,11 @@ static void do_without(struct jetstream *jetstream, struct lane_making *making, 
     server_shards_go_on(jetstream->server);
 }
 
+static bool forgets_to_count(const struct jetstream *jetstream)
+{
+    return (server_options(jetstream->server)->sim.stream_flaws & STREAM_FLAW_LANE_UNCOUNTED) != 0;
+}
+
 void jetstream_grow_turn(struct jetstream *jetstream)
 {
     struct lane_making *making = jetstream->growing.made;
@@ -119,7 +125,7 @@ void jetstream_grow_turn(struct jetstream *jetstream)
     jetstream->growing.made = NULL;
     jetstream->growing.under_way = false;
     err = making->err;
-    if (err == OK)
+    if (err == OK && !forgets_to_count(jetstream))
         err = store_lanes_set(jetstream->home->store, making->number);
     if (err == OK)
         link_lane(jetstream, making);

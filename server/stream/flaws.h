@@ -60,7 +60,8 @@
     X(FILL_LEAVES, "what left the stream while a replica was away stays in its files")             \
     X(FILL_FORGETS, "damage that is found while a state is taken is forgotten with the old one")   \
     X(REPAIR_LEAVES, "what is deleted while it is fetched stays in the file of kept records")      \
-    X(HOME_ASLEEP, "what a lane on another shard tells does not wake home")
+    X(HOME_ASLEEP, "what a lane on another shard tells does not wake home")                        \
+    X(LANE_UNCOUNTED, "a lane that comes while the server runs is used and not counted")
 
 #define STREAM_FLAW_NUMBER(name, text) STREAM_FLAW_NUMBER_##name,
 enum stream_flaw_number { STREAM_FLAW_TABLE(STREAM_FLAW_NUMBER) STREAM_FLAW_COUNT };

@@ -319,6 +319,15 @@ START_TEST(an_error_in_an_included_file_names_the_file)
 }
 END_TEST
 
+START_TEST(a_brace_that_closes_nothing_is_forgiven_behind_a_value_only)
+{
+    ck_assert_int_eq(value_of("x: 1\n}")->integer, 1);
+    ck_assert_int_eq(value_of("x: 1 }\n")->integer, 1);
+    check_refused("x { a.* b.{{wildcard(1)}}\n}\n", "line 2: 'Unexpected '}': it closes nothing");
+    check_refused("}", "line 1: 'Unexpected '}': it closes nothing");
+}
+END_TEST
+
 START_TEST(nesting_is_bounded)
 {
     char text[2000] = "x: ";
@@ -362,6 +371,7 @@ int main(void)
         an_include_stands_for_the_members_of_its_file,
         files_that_include_each_other_are_refused,
         an_error_in_an_included_file_names_the_file,
+        a_brace_that_closes_nothing_is_forgiven_behind_a_value_only,
         nesting_is_bounded,
         variables_of_variables_do_not_multiply_without_end,
     };

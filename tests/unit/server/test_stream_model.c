@@ -596,6 +596,7 @@ START_TEST(every_seeded_bug_is_found)
         STREAM_FLAWS_OF_FEATURES |     /* sim_features */
         STREAM_FLAW_EXPIRY_STUCK |     /* sim_removals */
         STREAM_FLAW_HOME_ASLEEP |      /* of several shards: sim_server */
+        STREAM_FLAW_LANE_UNCOUNTED |   /* the same */
         STREAM_FLAW_INDEX_STEP_LOST |  /* of scratch memory, which is not here: sim_server, */
         STREAM_FLAW_INDEX_BEFORE_LOST; /* test_index.c */
 
