@@ -58,6 +58,7 @@ static int64_t now_of(const struct late_lane *of)
 
 static void add_last(struct late_list *list, struct late *late)
 {
+    late->listed = true;
     late->before = list->last;
     late->next = NULL;
     if (list->last != NULL)
@@ -69,6 +70,8 @@ static void add_last(struct late_list *list, struct late *late)
 
 static void take_out(struct late_list *list, struct late *late)
 {
+    assert(late->listed);
+    late->listed = false;
     if (late->before != NULL)
         late->before->next = late->next;
     else
@@ -90,6 +93,7 @@ static void add_asked(struct late_list *list, struct late *late)
         add_last(list, late);
         return;
     }
+    late->listed = true;
     late->next = behind;
     late->before = behind->before;
     if (behind->before != NULL)
@@ -99,10 +103,11 @@ static void add_asked(struct late_list *list, struct late *late)
     behind->before = late;
 }
 
+/* Whoever asks may not have heard yet what has become of it. */
 void late_ask(struct late *late)
 {
     stream_lane_awake(late->of->lane);
-    if (late->asked || late->again_ns != 0)
+    if (late->asked || late->again_ns != 0 || !late->listed)
         return;
     take_out(&late->of->closed, late);
     late->asked = true;

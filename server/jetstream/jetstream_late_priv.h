@@ -19,6 +19,7 @@ struct late {
 
     /* the lane's, or home's while that stands still */
     struct door *door; /* NULL: nothing waits any more */
+    bool listed;       /* in one of its lane's lists */
     bool asked;
     bool weighed, heavy;
     bool steps;         /* it is being opened over several turns */

@@ -1,5 +1,6 @@
 /* Who wants to know something of all streams right after a start, or changes what holds for them,
  * waits for the opening in steps, a while at most; and nobody else does. */
+#include "server/jetstream/jetstream_late_priv.h"
 #include "tests/unit/server/late_world.h"
 
 /* Workers and with them the opening take so long. */
@@ -305,6 +306,37 @@ START_TEST(requests_of_others_do_not_stand_behind_those_that_wait)
 }
 END_TEST
 
+/* A request that was behind another is looked at when its stream's lane has just opened that, and
+ * home has not heard of it. */
+START_TEST(a_stream_may_be_asked_for_when_its_lane_has_just_opened_it)
+{
+    for (unsigned i = 0; SERVER_SHARDS > 1 && i < STREAMS; i++) {
+        struct jetstream *jetstream;
+        struct catalogue_entry *entry;
+        struct world world;
+        struct peer *peer;
+
+        start_late(&world, NULL);
+        peer = come_in(&world);
+        jetstream = world.server->jetstream;
+        entry = entry_of(&world, names[i]);
+        ck_assert(!jetstream_known(jetstream)); /* all are opened, and this one was not asked for */
+        while (entry->late != NULL && !entry->late->over)
+            ck_assert(sim_step(world.sim));
+        if (jetstream_lane(jetstream, entry)->shard > 0) {
+            ck_assert_ptr_nonnull(entry->late);
+            ck_assert(!jetstream_need(jetstream, router_account_default(world.server->router),
+                                      entry->config.name));
+        }
+        settle(&world);
+        ck_assert_uint_eq(open_count(&world), STREAMS);
+        ask(&world, peer, "A.x", "new");
+        ck_assert(peer_has(peer, "\"seq\":6}"));
+        world_deinit(&world);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -317,6 +349,7 @@ int main(void)
         a_reload_opens_nothing_and_its_limits_count_what_is_closed,
         an_update_and_a_delete_wait_for_the_steps,
         requests_of_others_do_not_stand_behind_those_that_wait,
+        a_stream_may_be_asked_for_when_its_lane_has_just_opened_it,
     };
 
     return UNIT_RUN_PLAIN("late_waits", tests);
