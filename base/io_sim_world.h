@@ -157,7 +157,7 @@ void sim_schedule(struct sim *sim, int64_t at_ns,
 int64_t sim_events_next(const struct sim_events *events); /* SIM_NEVER: none */
 struct sim_event sim_events_take(struct sim_events *events);
 
-/* ---- io_sim_step.c, io_sim_names.c, io_sim_files.c, io_sim_ops.c: struct io's calls on files  */
+/* ---- io_sim_names.c, io_sim_files.c, io_sim_ops.c: struct io's calls on files ---------------- */
 
 /* What becomes of one disk operation. */
 enum sim_step {

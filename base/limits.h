@@ -25,17 +25,17 @@
 #define MAX_CONTROL_LINE_MAX (1 * MIB)  /* a CONNECT with a large token needs this */
 
 /*
- * A subject arrives in a control line, which bounds it on the wire; what is stored is bounded here,
- * whatever max_control_line says.
+ * A subject arrives in a control line, which bounds it on the wire; what a record has room for is
+ * server/stream/effect.h's. This is for subjects that the server makes, and for keys of buckets.
  */
 #define SUBJECT_SIZE_MAX   UINT64_C(4096)
-#define SUBJECT_TOKENS_MAX 256u            /* of what anyone may subscribe with or configure */
-#define HEADERS_SIZE_MAX   UINT64_C(65535) /* of a stored message */
+#define SUBJECT_TOKENS_MAX 256u /* of what anyone may subscribe with or configure */
 
 /* ---- JetStream names ------------------------------------------------------------------------ */
 
-#define NAME_SIZE_MAX UINT64_C(255) /* of a stream or consumer */
-#define REPLICAS_MAX  5u
+#define NAME_SIZE_MAX   UINT64_C(255) /* of a stream or consumer */
+#define DOMAIN_SIZE_MAX 255u          /* the reference knows no bound */
+#define REPLICAS_MAX    5u
 
 /* ---- log ------------------------------------------------------------------------------------- */
 
@@ -47,12 +47,9 @@ static_assert(MAX_PAYLOAD_DEFAULT <= MAX_PAYLOAD_MAX, "a default is allowed");
 static_assert(MAX_CONTROL_LINE_DEFAULT <= MAX_CONTROL_LINE_MAX, "a default is allowed");
 static_assert(MAX_PAYLOAD_DEFAULT <= MAX_PENDING_DEFAULT, "one message fits a connection's output");
 static_assert(MAX_PAYLOAD_MAX <= INT32_MAX, "sizes in the protocol are 31 bits");
-static_assert(SUBJECT_SIZE_MAX <= UINT16_MAX, "a subject's size takes 16 bits in a record");
-static_assert(HEADERS_SIZE_MAX <= UINT16_MAX, "a header block's size takes 16 bits in a record");
-static_assert(SUBJECT_SIZE_MAX + HEADERS_SIZE_MAX + MAX_PAYLOAD_MAX + 4 * KIB <= UINT32_MAX,
-              "a record's size takes 32 bits");
 static_assert(MAX_CONTROL_LINE_DEFAULT * 3 < LOG_LINE_MAX,
               "most control lines can be traced whole");
-static_assert(NAME_SIZE_MAX < SUBJECT_SIZE_MAX, "a name fits a subject");
+static_assert(DOMAIN_SIZE_MAX + 2 * NAME_SIZE_MAX < SUBJECT_SIZE_MAX / 2,
+              "names fit the subjects that are made of them");
 
 #endif

@@ -1,4 +1,4 @@
-/* What server.c and monitor.c share: the server as it is. */
+/* The server as it is, for server*.c and for those who look at all of it, as monitoring. */
 #ifndef SERVER_SERVER_PRIV_H
 #define SERVER_SERVER_PRIV_H
 

@@ -16,14 +16,19 @@
 
 #define FILE_HEAD_MAGIC 8u
 
+/* A head is `size` bytes, more than 24. */
+
 /* All of it but the checksum; the kind's own is zeros. */
 void file_head_begin(uint8_t *at, size_t size, const char magic[static FILE_HEAD_MAGIC],
                      uint32_t features);
 /* When the kind's own is in place. */
 void file_head_seal(uint8_t *at, size_t size);
 
-/* ERR_CORRUPT: this is no such head, or a damaged one. ERR_VERSION: one that we do not know;
- * `known` has the bits of `features` that may be set. */
+/*
+ * `known` has the bits of `features` that may be set; *features are good only if it is OK.
+ * ERR_CORRUPT    no such head, or a damaged one.
+ * ERR_VERSION    a sound one that we do not know.
+ */
 enum err file_head_check(const uint8_t *at, size_t size, const char magic[static FILE_HEAD_MAGIC],
                          uint32_t known, uint32_t *features);
 

@@ -66,7 +66,6 @@ DOORS = {
     "liburing.h": re.compile(r"^base/io_uring"),
     "xxhash.h": re.compile(r"^base/bytes\.c$|^storage/hash\.[ch]$|^base/io_sim"),
     "xxh_x86dispatch.h": re.compile(r"^storage/hash\.c$"),
-    "lmdb.h": re.compile(r"^storage/meta"),
     "openssl/": re.compile(r"^server/tls|^cli/(crypto|tls_client)\.c$"),
     "zstd.h": re.compile(r"^storage/compress"),
     "wslay/": re.compile(r"^server/websocket/frames"),

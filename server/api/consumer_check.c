@@ -139,10 +139,10 @@ static bool set_defaults(struct consumer_config *config, const struct stream_con
 
 static bool check_names(const struct consumer_config *config, struct verdict *verdict)
 {
-    if (!config_name_clean(config->name))
+    if (!verdict_name_clean(config->name))
         return verdict_refuse(verdict, 10052,
                               "consumer name can not contain '.', '*', '>', '\\', '/'");
-    if (!config_name_clean(config->durable_name))
+    if (!verdict_name_clean(config->durable_name))
         return verdict_refuse(verdict, 10052,
                               "consumer durable name can not contain '.', '*', '>', '\\', '/'");
     return true;
@@ -423,7 +423,7 @@ static bool check_rest(const struct consumer_config *config, struct verdict *ver
         return verdict_refuse_plain(verdict, 10108);
     if (config->durable_name.size > 0 && !bytes_equal(config->durable_name, config->name))
         return verdict_refuse_plain(verdict, 10132);
-    if (config_metadata_size(&config->metadata) > CONFIG_METADATA_MAX)
+    if (verdict_metadata_size(&config->metadata) > VERDICT_METADATA_MAX)
         return verdict_refuse(verdict, 10135, "consumer metadata exceeds maximum size of 128KB");
     return check_groups(config, verdict);
 }
@@ -442,10 +442,10 @@ static bool check_backoff_and_text(const struct consumer_config *config, struct 
 {
     if (config->max_deliver != -1 && (int64_t)config->backoff_ns.count > config->max_deliver)
         return verdict_refuse_plain(verdict, 10116);
-    if (config->description.size > CONFIG_DESCRIPTION_MAX)
+    if (config->description.size > VERDICT_DESCRIPTION_MAX)
         return verdict_refuse(verdict, 10107,
                               "consumer description is too long, maximum allowed is %u",
-                              CONFIG_DESCRIPTION_MAX);
+                              VERDICT_DESCRIPTION_MAX);
     return true;
 }
 

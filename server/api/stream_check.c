@@ -31,13 +31,13 @@ static bool check_names(const struct checking *in)
 {
     const struct stream_config *config = in->config;
 
-    if (config->name.size == 0 || !config_name_clean(config->name))
+    if (config->name.size == 0 || !verdict_name_clean(config->name))
         return invalid(in, "stream name is required and can not contain '.', '*', '>', '\\', '/'");
     if (config->name.size > NAME_SIZE_MAX)
         return invalid(in, "stream name is too long, maximum allowed is 255");
-    if (config->description.size > CONFIG_DESCRIPTION_MAX)
+    if (config->description.size > VERDICT_DESCRIPTION_MAX)
         return invalid(in, "stream description is too long, maximum allowed is 4096");
-    if (config_metadata_size(&config->metadata) > CONFIG_METADATA_MAX)
+    if (verdict_metadata_size(&config->metadata) > VERDICT_METADATA_MAX)
         return invalid(in, "stream metadata exceeds maximum size of 131072 bytes");
     return true;
 }

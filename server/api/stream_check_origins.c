@@ -14,7 +14,7 @@
 
 static bool name_fits(struct bytes name)
 {
-    return name.size > 0 && config_name_clean(name);
+    return name.size > 0 && verdict_name_clean(name);
 }
 
 /* ---- transforms and filters ----------------------------------------------------------------- */

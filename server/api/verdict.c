@@ -22,7 +22,7 @@ bool verdict_refuse_plain(struct verdict *verdict, uint16_t error)
     return false;
 }
 
-bool config_name_clean(struct bytes name)
+bool verdict_name_clean(struct bytes name)
 {
     for (size_t i = 0; i < name.size; i++) {
         if (memchr(" \t\r\n\f.*>\\/", name.at[i], 10) != NULL)
@@ -31,7 +31,7 @@ bool config_name_clean(struct bytes name)
     return true;
 }
 
-size_t config_metadata_size(const struct schema_map *metadata)
+size_t verdict_metadata_size(const struct schema_map *metadata)
 {
     size_t size = 0;
 

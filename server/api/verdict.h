@@ -8,8 +8,8 @@
 #include "base/bytes.h"
 #include "base/schema.h"
 
-#define CONFIG_DESCRIPTION_MAX 4096u
-#define CONFIG_METADATA_MAX    131072u /* keys and values */
+#define VERDICT_DESCRIPTION_MAX 4096u   /* bytes, as the next one */
+#define VERDICT_METADATA_MAX    131072u /* of keys and values */
 
 struct verdict {
     uint16_t error; /* 0: fine */
@@ -24,7 +24,8 @@ bool verdict_refuse_plain(struct verdict *verdict, uint16_t error);
 
 /* Name rules of streams and consumers: no blanks, '.', '*', '>', '\\', '/'. An empty one is clean.
  */
-bool config_name_clean(struct bytes name);
-size_t config_metadata_size(const struct schema_map *metadata);
+bool verdict_name_clean(struct bytes name);
+/* Of keys and values, in bytes. */
+size_t verdict_metadata_size(const struct schema_map *metadata);
 
 #endif

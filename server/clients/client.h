@@ -12,17 +12,20 @@
  * allocate nothing.
  *
  * States only go down this list:
+ *
  *     OPEN     bytes are taken and messages delivered
- *     ENDING   what is in `out` is to be sent, then the connection closed; nothing is taken any
- * more DOOMED   to be closed without sending A client can be doomed while the router walks
- * subscriptions, so leaving OPEN is two steps: the state changes at once, the subscriptions leave
- * the router when the shell comes by (client_leave).
+ *     ENDING   what is in `out` is sent, then the connection closed; no more bytes are taken
+ *     DOOMED   to be closed without sending
+ *
+ * A client can be doomed while the router walks subscriptions, so leaving OPEN is two steps: the
+ * state changes at once, the subscriptions leave the router when the shell comes by (client_leave).
  */
 #ifndef SERVER_CLIENTS_CLIENT_H
 #define SERVER_CLIENTS_CLIENT_H
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/limits.h"
 #include "base/logger.h"
 #include "base/prng.h"
 #include "server/auth/auth.h"
@@ -98,7 +101,8 @@ struct clients {
     struct arena arena;      /* of one CONNECT */
     int64_t now_ns;          /* of the turn */
     int64_t wall_ahead_ns;   /* of the clock that people read, of that which only counts */
-    char domain_api[64];     /* "$JS.DOMAIN.API.", another way to say "$JS.API."; empty: none */
+    /* "$JS.DOMAIN.API.", another way to say "$JS.API."; empty: none */
+    char domain_api[DOMAIN_SIZE_MAX + sizeof "$JS..API."];
     struct prng prng;
     struct clients_stats stats;
     const struct client_watch *watch; /* NULL: nobody */

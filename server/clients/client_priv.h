@@ -1,7 +1,7 @@
 /*
- * What the files of the client core share. Private to server/client*.c: client.c holds a client's
- * states and output, client_auth.c who it is and what it may, client_check.c what it may not have
- * any more, client_commands.c what the commands do, client_input.c takes frames apart.
+ * What the files of the client core share. Private to server/clients/client*.c: client.c holds a
+ * client's states and output, client_auth.c who it is and what it may, client_check.c what it may
+ * not have any more, client_commands.c what the commands do, client_input.c takes frames apart.
  */
 #ifndef SERVER_CLIENTS_CLIENT_PRIV_H
 #define SERVER_CLIENTS_CLIENT_PRIV_H

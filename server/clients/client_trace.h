@@ -1,6 +1,6 @@
 /*
  * client_trace: a client's messages that ask to be traced (server/router/message_trace.h). Private
- * to server/client*.c.
+ * to server/clients/client*.c.
  */
 #ifndef SERVER_CLIENTS_CLIENT_TRACE_H
 #define SERVER_CLIENTS_CLIENT_TRACE_H

@@ -1,10 +1,11 @@
 /*
- * What the files of the connections' shell share. Private to server/connection*.c: connection.c
- * holds a connection's life and its sending, connection_tls.c what stands between it and the socket
- * when that is encrypted, connection_websocket.c what stands there when it speaks over one,
- * connection_proofs.c the passwords that workers prove, connection_callout.c those whom others let
- * in, connection_leave.c how subscriptions end, connection_check.c how they are looked at anew,
- * connection_move.c how one goes to another shard, connections_all.c what is asked of those of all.
+ * What the files of the connections' shell share. Private to server/clients/connection*.c:
+ * connection.c holds a connection's life and its sending, connection_tls.c what stands between it
+ * and the socket when that is encrypted, connection_websocket.c what stands there when it speaks
+ * over one, connection_proofs.c the passwords that workers prove, connection_callout.c those whom
+ * others let in, connection_leave.c how subscriptions end, connection_check.c how they are looked
+ * at anew, connection_move.c how one goes to another shard, connections_all.c what is asked of
+ * those of all.
  */
 #ifndef SERVER_CLIENTS_CONNECTION_PRIV_H
 #define SERVER_CLIENTS_CONNECTION_PRIV_H

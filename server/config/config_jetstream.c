@@ -2,9 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "server/config/blocks.h"
-
-#define DOMAIN_MAX 48u
 
 /* Sizes as texts count in 1024 and must have a letter. */
 static bool text_size(struct config_reader *reader, const struct config_value *value,
@@ -112,9 +111,9 @@ static void read_domain(struct config_reader *reader, const struct config_value 
 
     if (!config_text(reader, value, &options->jetstream_options.domain))
         return;
-    if (strlen(options->jetstream_options.domain) > DOMAIN_MAX)
-        config_error(reader, value, "domain: longer than %u bytes", DOMAIN_MAX);
-    if (strpbrk(options->jetstream_options.domain, ".*> \t") != NULL)
+    if (strlen(options->jetstream_options.domain) > DOMAIN_SIZE_MAX)
+        config_error(reader, value, "domain: longer than %u bytes", DOMAIN_SIZE_MAX);
+    if (strpbrk(options->jetstream_options.domain, ".*> \t\r\n\f") != NULL)
         config_error(reader, value, "invalid domain name: may not contain ., * or >");
     if (options->jetstream_options.domain[0] == 0)
         options->jetstream_options.domain = NULL;

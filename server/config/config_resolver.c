@@ -130,8 +130,7 @@ static void judge_cache(struct config_reader *reader, const struct config_value 
 
 #define WRONG_RESOLVER                                                                             \
     "error parsing account resolver, should be MEM, URL(\"url\") or a map containing dir and "     \
-    "type "                                                                                        \
-    "FULL or CACHE"
+    "type FULL or CACHE"
 
 static void judge(struct config_reader *reader, const struct config_value *value,
                   const struct block *block)

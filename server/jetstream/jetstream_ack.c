@@ -1,13 +1,16 @@
 /* jetstream_ack: what the second version of ack subjects begins with. */
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "server/jetstream/jetstream_core.h"
 #include "server/router/router.h"
 #include "server/server.h"
 #include "server/tls/digest.h"
 
-#define HASH_SIZE  8u
-#define DOMAIN_MAX 255
+#define HASH_SIZE 8u
+
+static_assert(sizeof "$JS.ACK..." + DOMAIN_SIZE_MAX + HASH_SIZE <= JETSTREAM_ACK_PREFIX_MAX,
+              "a domain of any size fits");
 
 void jetstream_ack_prefix(struct jetstream *jetstream, const struct account *account,
                           char out[static JETSTREAM_ACK_PREFIX_MAX])
@@ -20,6 +23,6 @@ void jetstream_ack_prefix(struct jetstream *jetstream, const struct account *acc
     digest_sha256(account_name(account), digest);
     for (size_t i = 0; i < HASH_SIZE; i++)
         hash[i] = digits[digest[i] % 62];
-    snprintf(out, JETSTREAM_ACK_PREFIX_MAX, "$JS.ACK.%.*s.%.*s.", DOMAIN_MAX,
-             domain != NULL ? domain : "_", (int)HASH_SIZE, hash);
+    snprintf(out, JETSTREAM_ACK_PREFIX_MAX, "$JS.ACK.%s.%.*s.", domain != NULL ? domain : "_",
+             (int)HASH_SIZE, hash);
 }

@@ -20,9 +20,9 @@ struct forward_waiting;
 #define NODE_TAGS_SIZE 1024u
 
 struct node_state {
-    uint64_t id; /* 0: a free place */
-    struct bytes
-        name; /* owned. Lanes read these two plainly: they change while those stand still */
+    /* Lanes read these two plainly: they change while those stand still. */
+    uint64_t id;       /* 0: a free place */
+    struct bytes name; /* owned */
     uint64_t incarnation;
     bool heard; /* since its link came up */
     bool has_meta;

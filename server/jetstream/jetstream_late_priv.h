@@ -3,8 +3,8 @@
  * home knows of them (jetstream_late.c), and their lane's, which opens them, on its shard's thread
  * (jetstream_late_lane.c). Home calls the lane's while its shard stands still.
  */
-#ifndef SERVER_JETSTREAM_LATE_PRIV_H
-#define SERVER_JETSTREAM_LATE_PRIV_H
+#ifndef SERVER_JETSTREAM_JETSTREAM_LATE_PRIV_H
+#define SERVER_JETSTREAM_JETSTREAM_LATE_PRIV_H
 
 #include "server/jetstream/jetstream_priv.h"
 #include "server/stream/door.h"

@@ -1,4 +1,4 @@
-/* jetstream_priv: struct jetstream, for the files server/jetstream*.c. */
+/* jetstream_priv: struct jetstream, for the files server/jetstream/jetstream*.c. */
 #ifndef SERVER_JETSTREAM_JETSTREAM_PRIV_H
 #define SERVER_JETSTREAM_JETSTREAM_PRIV_H
 
@@ -58,10 +58,9 @@ struct late_list {
 };
 struct late_lane {
     struct stream_lane *lane;
-    struct late_list closed; /* what somebody has asked for stands before the rest */
-    struct late_list
-        lacking;        /* wants for descriptors, memory or space, and is offline until then */
-    struct timer timer; /* its only purpose is that the loop turns */
+    struct late_list closed;  /* what somebody has asked for stands before the rest */
+    struct late_list lacking; /* for want of descriptors, memory or space: offline */
+    struct timer timer;       /* its only purpose is that the loop turns */
     struct {
         struct late *late;     /* that is opened over several turns; NULL: none is */
         struct stream *stream; /* not its entry's yet */

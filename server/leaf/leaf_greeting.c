@@ -89,8 +89,8 @@ void leaf_circle_found(struct leaf *leaf)
     char text[512];
 
     snprintf(text, sizeof(text),
-             "Loop detected for leafnode account=\"%.*s\". Delaying attempt to reconnect for %s",
-             BYTES_ARG(leaf->account->account->name), "30s");
+             "Loop detected for leafnode account=\"%.*s\". Delaying attempt to reconnect for 30s",
+             BYTES_ARG(leaf->account->account->name));
     leaf_refuse_for_long(leaf, text, "Protocol Violation");
 }
 

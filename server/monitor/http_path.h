@@ -1,6 +1,6 @@
 /*
- * http_path: which path another one is written out of the way for, as in `http://host:8222//varz`,
- * which people get who put a slash at the end of the address that they give to a tool. Pure.
+ * http_path: a path in its plain form, for those with empty words, `.` or `..`. Whoever gives a
+ * tool an address that ends in a slash asks for `http://host:8222//varz`. Pure.
  */
 #ifndef SERVER_MONITOR_HTTP_PATH_H
 #define SERVER_MONITOR_HTTP_PATH_H

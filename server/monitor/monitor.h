@@ -1,6 +1,6 @@
 /*
  * monitor: what a server says of itself, over HTTP here and through the system account
- * (server/system.h): one document per endpoint, JSON as the reference has it, field by field
+ * (server/system/system.h): one document per endpoint, JSON as the reference has it, field by field
  * (reference monitoring.md).
  */
 #ifndef SERVER_MONITOR_MONITOR_H

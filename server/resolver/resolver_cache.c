@@ -8,10 +8,10 @@
 #include "server/auth/jwt_claims.h"
 #include "server/resolver/resolver_priv.h"
 
-#define SECOND_NS     INT64_C(1000000000)
-#define LOOK_MAX_NS   (60 * SECOND_NS)
-#define LOOK_MIN_NS   INT64_C(50000000)
-#define EXPIRE_AT_ONE 256u
+#define SECOND_NS   INT64_C(1000000000)
+#define LOOK_MAX_NS (60 * SECOND_NS)
+#define LOOK_MIN_NS INT64_C(50000000)
+#define EXPIRED_MAX 256u /* in one turn */
 
 /* ---- what is kept, and how long ------------------------------------------------------------- */
 
@@ -95,13 +95,13 @@ static void expiry_fired(struct timer *timer)
 {
     struct resolver *resolver = owner_of(timer, struct resolver, cached.expiry);
     struct io *io = resolver->server->io;
-    char names[EXPIRE_AT_ONE][NKEY_TEXT_SIZE];
-    size_t count = jwt_cache_expire(&resolver->cached.jwts, io_now(io), names, EXPIRE_AT_ONE);
+    char names[EXPIRED_MAX][NKEY_TEXT_SIZE];
+    size_t count = jwt_cache_expire(&resolver->cached.jwts, io_now(io), names, EXPIRED_MAX);
 
     if (count > 0)
         remove_files(resolver, names, count);
     timers_arm(io_timers(io), timer,
-               io_now(io) + (count == EXPIRE_AT_ONE ? LOOK_MIN_NS : period_ns(resolver)));
+               io_now(io) + (count == EXPIRED_MAX ? LOOK_MIN_NS : period_ns(resolver)));
 }
 
 /* ---- the system account --------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
  * Receivers are clients, here and, where servers form a cluster, at other nodes, and *sinks*, which
  * are the server's own: streams, the API, consumers' ack subjects. A sink's `deliver` gets views
  * and must not call the router back: it keeps what it needs and acts in its own step of the turn
- * (server/turn order: read, sinks' work, send). That is what makes connections and streams talk by
+ * (read, sinks' work, send). That is what makes connections and streams talk by
  * messages only.
  */
 #ifndef SERVER_ROUTER_ROUTER_H

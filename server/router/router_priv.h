@@ -1,4 +1,5 @@
-/* What server.c and client.c need of the router beyond router.h. */
+/* What the rest of the server needs of the router beyond router.h, which is for sinks: accounts,
+ * clients, other nodes, leaves, other shards. */
 #ifndef SERVER_ROUTER_ROUTER_PRIV_H
 #define SERVER_ROUTER_ROUTER_PRIV_H
 
@@ -94,8 +95,7 @@ size_t router_publish_leaf(struct router *router, struct account *account,
                            const struct message *message, bool all_queues,
                            const struct bytes *queues, size_t queues_count);
 
-/* ---- other shards: server/shards/shard_post.c stands behind them
- * ----------------------------------- */
+/* ---- other shards: shard_post.c stands behind them ------------------------------------------ */
 
 /* What a message is to do on another shard. */
 struct shard_delivery {
@@ -141,8 +141,7 @@ struct account *account_on(const struct account *account, unsigned shard);
 /* Another with every change of its subscriptions, whichever shard they are of. */
 uint64_t account_subs_generation(const struct account *account);
 
-/* ---- other accounts: server/router/exchange.c stands behind them
- * ----------------------------------- */
+/* ---- other accounts: exchange.c stands behind them ------------------------------------------ */
 
 struct tracer;
 /* What becomes of messages is told by it; NULL: it is not. It outlives the router. */

@@ -101,9 +101,10 @@ struct shards_plan {
 /* Between server_create and server_open: `count` shards in all. They stand still until the server
  * is open. False: it is logged, and the server is to be destroyed. */
 bool server_shards_begin(struct server *server, unsigned count, const struct shard_host *host);
-/* The same instead: one shard, and up to `most` as they are needed; and then so many of these at
- * once, or those that can be begun. */
+/* The same instead: one shard, and up to `most` as they are needed. */
 void server_shards_plan(struct server *server, unsigned most, const struct shard_host *host);
+/* `count` of those that were planned at once, or as many as can be begun, which a line in the log
+ * says: then there are no more. */
 void server_shards_begin_planned(struct server *server, unsigned count);
 /* The server is open: they go on. */
 void server_shards_opened(struct server *server);

@@ -1,6 +1,7 @@
 #include "server/stream/effect.h"
 
 #include "base/codec.h"
+#include "base/limits.h"
 #include "storage/le.h"
 
 /* Every body starts with six bytes of sizes, so that its 64-bit fields are aligned in the log. */
@@ -24,6 +25,9 @@ static_assert(MESSAGE_HEAD + EXPIRES_SIZE + EFFECT_SUBJECT_MAX + EFFECT_HEADERS_
                       EFFECT_PAYLOAD_MAX <=
                   RECORD_SIZE_MAX - RECORD_HEAD - PADDING_MAX,
               "every message that fits its fields fits a record");
+static_assert(EFFECT_SUBJECT_MAX <= UINT16_MAX, "its size has 16 bits");
+static_assert(EFFECT_HEADERS_MAX <= UINT16_MAX, "where the message id is in them has 16 bits");
+static_assert(MAX_PAYLOAD_MAX <= EFFECT_PAYLOAD_MAX, "what may be published fits a record");
 
 uint32_t effect_message_size(size_t subject, size_t headers, size_t payload)
 {

@@ -27,7 +27,6 @@
 struct account;
 struct jetstream;
 struct router;
-struct server;
 struct stream;
 
 /* How long things took, over all its streams. */

@@ -52,6 +52,7 @@ static void write_true(struct json_writer *writer, struct bytes key)
 static void write_start(struct json_writer *writer, const struct origin_request *request)
 {
     const struct stream_source *source = request->source;
+
     if (request->after > 0 || source->opt_start_seq > 0) {
         json_put_string(writer, BYTES("deliver_policy"), BYTES("by_start_sequence"));
         json_put_u64(writer, BYTES("opt_start_seq"),

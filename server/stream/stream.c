@@ -139,9 +139,10 @@ void stream_send_now(struct stream *stream, struct outbox_item *item)
 
 static void send_ack(struct stream *stream, const struct outbox_item *item)
 {
-    uint8_t memory[4096]; /* names and a batch's id are bounded, whatever escapes they need */
+    uint8_t memory[4096];
     struct buf out = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
-    bool large = item->body.size > sizeof memory / 2; /* a counter of many digits */
+    /* A counter of many digits, or names of many escapes. */
+    bool large = stream->ack_prefix.size + item->body.size > sizeof memory / 2;
 
     if (large)
         buf_init(&out, SIZE_MAX);

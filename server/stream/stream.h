@@ -16,7 +16,6 @@
 #include "storage/log.h"
 
 struct account;
-struct jetstream;
 struct stream;
 struct stream_lane;
 

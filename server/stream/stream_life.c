@@ -3,7 +3,12 @@
  * here, with whom its applied state tells.
  */
 #include "base/heap.h"
+#include "base/limits.h"
 #include "server/stream/stream_priv.h"
+
+/* Each byte of a name takes six at most. */
+#define ACK_PREFIX_MAX                                                                             \
+    (6 * (NAME_SIZE_MAX + DOMAIN_SIZE_MAX) + sizeof "{'stream':'','domain':'','seq':")
 
 /* ---- state events ---------------------------------------------------------------------------- */
 
@@ -122,18 +127,20 @@ static void init_answers(struct stream *stream)
 {
     const char *domain =
         server_options(jetstream_server(stream->jetstream))->jetstream_options.domain;
+    struct json_writer writer;
 
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
     outbox_init(&stream->unheard, STREAM_WAITING_BYTES_MAX);
     buf_init(&stream->direct_headers, SIZE_MAX);
-    buf_init(&stream->ack_prefix, 1024);
-    (void)BUF_ADD(&stream->ack_prefix, "{\"stream\":\"");
-    (void)buf_add(&stream->ack_prefix, stream->name);
+    buf_init(&stream->ack_prefix, ACK_PREFIX_MAX);
+    json_writer_init(&writer, &stream->ack_prefix);
+    json_object_begin(&writer);
+    json_put_string(&writer, BYTES("stream"), stream->name);
     if (domain != NULL)
-        (void)buf_print(&stream->ack_prefix, "\",\"domain\":\"%s", domain);
-    (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
+        json_put_text(&writer, BYTES("domain"), domain);
+    JSON_KEY(&writer, "seq");
 }
 
 struct stream *stream_opening(struct stream_lane *lane, struct account *account, uint64_t id,

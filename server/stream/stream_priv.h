@@ -836,11 +836,14 @@ bool stream_restore_write(struct stream *stream, struct buf *out);
 /* direct.c, direct_many.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */
 
-/* ---- unheard.c: it leads no more, listens still, and home does not know -----------------------
- */
+void stream_direct_turn(struct stream *stream);
+void stream_direct_retry(struct timer *timer);
+void stream_direct_drop(struct stream *stream); /* what is under way goes no further */
 
+/* unheard.c */
 #define UNHEARD_DIRECT CONSUMER_INBOX_SINKS /* a taker, as are the sinks of consumers by number */
 
+/* It leads no more, listens still, and home does not know. */
 bool stream_unheard(const struct stream *stream);
 /* Then it is kept; false: it is not so. */
 bool stream_unheard_keep(struct stream *stream, unsigned taker, const struct message *message);
@@ -848,8 +851,5 @@ bool stream_unheard_keep(struct stream *stream, unsigned taker, const struct mes
 void stream_unheard_lead(struct stream *stream);
 /* It goes to the next leader: home has heard. */
 void stream_unheard_follow(struct stream *stream);
-void stream_direct_turn(struct stream *stream);
-void stream_direct_retry(struct timer *timer);
-void stream_direct_drop(struct stream *stream); /* what is under way goes no further */
 
 #endif

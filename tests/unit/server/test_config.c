@@ -285,6 +285,7 @@ START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
         {"jetstream { max_mem: \"1x\" }", "sizes defined as strings must end in K, M, G, T"},
         {"store_dir: a\njetstream { store_dir: b }", "f:2:13: Duplicate 'store_dir' configuration"},
         {"jetstream { domain: a.b }", "invalid domain name: may not contain ., * or >"},
+        {"jetstream { domain: \"a\\nb\" }", "invalid domain name: may not contain ., * or >"},
         {"tls { foo: 1 }", "f:1:6: error parsing tls config, unknown field \"foo\""},
         {"tls { cert_file: a }", "f:1:0: missing 'key_file' in TLS configuration"},
         {"tls { key_file: a }", "f:1:0: missing 'cert_file' in TLS configuration"},
@@ -388,6 +389,18 @@ START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
     };
 
     check_rows(rows, UNIT_COUNT(rows));
+}
+END_TEST
+
+START_TEST(a_domain_has_255_bytes_at_most)
+{
+    char text[400], name[257];
+
+    memset(name, 'd', sizeof name);
+    (void)snprintf(text, sizeof text, "jetstream { domain: %.255s }", name);
+    ck_assert_uint_eq(strlen(options_of(text)->jetstream_options.domain), 255);
+    (void)snprintf(text, sizeof text, "jetstream { domain: %.256s }", name);
+    check_rows(&(struct row){text, "f:1:12: domain: longer than 255 bytes\n"}, 1);
 }
 END_TEST
 
@@ -748,6 +761,7 @@ int main(void)
         a_cluster_block_without_a_port_only_names_a_cluster,
         hosts_are_names_of_255_bytes_at_most_whose_places_are_known,
         what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference,
+        a_domain_has_255_bytes_at_most,
         an_account_says_where_it_is_told_of_traced_messages,
         what_is_not_built_is_refused_by_name_and_place,
         a_resolver_that_caches_has_a_limit_and_a_time,
