@@ -434,5 +434,6 @@ void api_metadata(struct schema_map *metadata, struct arena *arena)
     int size = snprintf(level, sizeof level, "%d", JETSTREAM_API_LEVEL);
 
     (void)schema_map_set(metadata, arena, BYTES("_nats.ver"), BYTES(NATS_VERSION));
-    (void)schema_map_set(metadata, arena, BYTES("_nats.level"), bytes_of(level, (size_t)size));
+    (void)schema_map_set(metadata, arena, BYTES("_nats.level"),
+                         arena_copy(arena, bytes_of(level, (size_t)size)));
 }

@@ -27,7 +27,7 @@ def seed_of(key):
 
 
 class LoginCase(CliCase):
-    """`config` is what the server is told; TMP in it is a folder for files."""
+    """`config` is what the server is told; TMP/ in it is a folder for files (no token or key has a slash)."""
 
     config = ""
 
@@ -42,7 +42,7 @@ class LoginCase(CliCase):
         cls.prepare()
         path = os.path.join(cls.folder, "c.conf")
         with open(path, "w") as file:
-            file.write(cls.config.replace("TMP", cls.folder))
+            file.write(cls.config.replace("TMP/", cls.folder + "/"))
         cls.arguments = ("-c", path)
         super().setUpClass()
 
