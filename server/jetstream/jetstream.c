@@ -685,6 +685,7 @@ void jetstream_turn(struct jetstream *jetstream)
     jetstream_spaces_look(jetstream);
     jetstream_cluster_turn(jetstream->cluster);
     check_logs(jetstream);
+    jetstream->late.heard = false;
     api_turn(jetstream->api);
     if (!jetstream->away)
         jetstream_late_turn(jetstream, 0);
@@ -693,7 +694,8 @@ void jetstream_turn(struct jetstream *jetstream)
     jetstream_catalogue_turn(jetstream); /* what the streams finished */
     jetstream_lanes_end(jetstream, 0);
     let_go(jetstream);
-    if (jetstream_catalogue_waits(jetstream) || api_waits(jetstream->api))
+    if (jetstream_catalogue_waits(jetstream) || api_waits(jetstream->api) ||
+        jetstream->late.heard) /* a request may wait for that one */
         jetstream_awake(jetstream);
 }
 

@@ -120,7 +120,7 @@ void jetstream_grow_turn(struct jetstream *jetstream)
     struct lane_making *making = jetstream->growing.made;
     enum err err;
 
-    if (making == NULL)
+    if (making == NULL || jetstream->directory.looking) /* which may make home's node file anew */
         return;
     jetstream->growing.made = NULL;
     jetstream->growing.under_way = false;

@@ -212,6 +212,7 @@ void late_hear(struct late *late)
     jetstream_lane_is_still(jetstream, late->of->lane);
     if (late->entry == NULL)
         return;
+    jetstream->late.heard = true;
     if (late->over)
         hear_end(late);
     else if (late->again_ns != 0)

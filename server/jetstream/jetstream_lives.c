@@ -86,7 +86,8 @@ static void close_there(struct lane_errand *errand, bool drop)
         store_remove(closing->lane->store, closing->id, removed, closing);
         return;
     }
-    closing->jetstream->removals -= closing->files; /* when the server ends: at the next start */
+    if (closing->files) /* the server ends: they go at the next start, and nobody counts on */
+        closing->jetstream->removals--;
     heap_give(closing);
 }
 

@@ -77,6 +77,7 @@ struct jetstream_late {
     int64_t begin_ns;       /* those that nobody has asked for are not opened before */
     struct door_room room;  /* of all doors */
     unsigned needed;        /* so many were opened in this turn because they were asked for */
+    bool heard;             /* of one, since requests were looked at */
 };
 
 /* jetstream_directory.c */
