@@ -187,10 +187,9 @@ class Clustered(SignedCase):
         leaf = self.leaf_of(1)
         away = self.client(leaf)
         homes = [self.client(node) for node in self.nodes]
-        for home in homes:
-            self.linked(home, away, b"all")
-            home.send(b"SUB work g 3\r\n")
-            home.flush()
+        for i, home in enumerate(homes):
+            home.send(b"SUB all 1\r\nSUB work g 3\r\n")
+            self.linked(home, away, b"own%d" % i, b"4")  # by then the others' subjects are known, too
         for home in homes:
             self.pass_over(home, away, b"all")
             self.until_taken(away, b"work")
