@@ -122,8 +122,11 @@ static inline void world_kill(struct world *world)
     world_start(world);
 }
 
+/* What the disk is still asked for is memory of the server's: it dies before that goes. */
 static inline void world_deinit(struct world *world)
 {
+    if (world->server != NULL && !sim_crashed(world->sim, world->server_node))
+        sim_crash(world->sim, world->server_node, SIM_CRASH_KILL);
     if (world->server != NULL)
         server_destroy(world->server);
     for (int i = 0; i < PEERS; i++)
