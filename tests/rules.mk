@@ -91,7 +91,7 @@ tsan-shards:
 	    python3 -m unittest test_consumers test_batches test_glance test_tiers test_stream_races test_late test_lanes_grown && \
 	    python3 ../../crash/lanes.py --seconds 25 --life 6 && \
 	    python3 -m unittest test_cluster_jetstream test_cluster_features test_cluster_leave && \
-	    python3 ../../crash/cluster.py --seconds 40 && \
+	    python3 ../../crash/cluster.py --true-clocks --seconds 40 && \
 	    ! cat $(tsan_report).* 2>/dev/null'
 
 .PHONY: e2e
