@@ -107,6 +107,16 @@ class ResolverCase(unittest.TestCase):
     def files(self):
         return sorted(os.listdir(self.store))
 
+    def until(self, do):
+        end = time.monotonic() + TRIES_S
+        while True:
+            try:
+                return do()
+            except (AssertionError, OSError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
 
 class Pushed(ResolverCase):
     def test_an_account_that_is_pushed_is_there_at_once_and_after_a_kill(self):
@@ -536,16 +546,6 @@ class Members(ResolverCase):
             node.spawn()
         for node in self.nodes:
             node.wait_ready()
-
-    def until(self, do):
-        end = time.monotonic() + TRIES_S
-        while True:
-            try:
-                return do()
-            except (AssertionError, OSError):
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.1)
 
     def all_there(self, admin):
         def ask():

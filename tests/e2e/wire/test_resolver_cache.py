@@ -12,7 +12,7 @@ from claims import Key
 from wire import own_promise  # finds serverprocess
 from serverprocess import Server, StartError, free_port
 
-TRIES_S = 60.0
+TRIES_S = test_resolver.TRIES_S
 
 
 class CacheCase(test_resolver.ResolverCase):
@@ -47,16 +47,6 @@ class CacheCase(test_resolver.ResolverCase):
         with open(path, "w", encoding="utf-8") as file:
             file.write(f"operator: {operator}\nresolver {{ type: cache, dir: '{self.cached}'\n {self.cache_options if options is None else options} }}\n{extra}\n{preload}\n")
         return path
-
-    def until(self, do):
-        end = time.monotonic() + TRIES_S
-        while True:
-            try:
-                return do()
-            except (AssertionError, OSError):
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.1)
 
     def met(self):
         """Each has heard of the others, and the cache knows the system account."""
